@@ -1,0 +1,379 @@
+package schema
+
+import "time"
+
+// DefaultOrg is the tenant of a single-tenant installation.
+const DefaultOrg = "main"
+
+// Severity is how bad an alert is; it orders as it reads.
+type Severity string
+
+// The severities, lowest first.
+const (
+	Informational Severity = "informational"
+	Low           Severity = "low"
+	Medium        Severity = "medium"
+	High          Severity = "high"
+	Critical      Severity = "critical"
+)
+
+// Severities returns the severities, lowest first.
+func Severities() []Severity { return []Severity{Informational, Low, Medium, High, Critical} }
+
+// Rank is the severity's place in Severities, -1 for an unknown one.
+func (s Severity) Rank() int {
+	for i, x := range Severities() {
+		if s == x {
+			return i
+		}
+	}
+	return -1
+}
+
+// Chunk is a row of the manifest: a range of one object of a source whose events
+// are committed. It is the checkpoint and the commit point (written last).
+type Chunk struct {
+	Org, Source string
+	ID          string // ChunkID
+	Epoch       int
+	Object      string // path and archive member, as shown to people
+	Fingerprint string // content identity of the object
+	Format      string // parser format, "" when mixed
+	Seq         int64  // number of the chunk within its object, from 0
+	From, To    int64  // byte offsets in the decompressed object, To exclusive
+	Records     int64  // records read
+	Events      int64  // events stored
+	Failures    int64  // records that no parser took
+	Warnings    int64  // values that did not fit their field
+	Detections  int64
+	Bytes       int64  // To - From
+	Hash        string // hex SHA-256 of the chunk's bytes
+	Last        bool   // the object ends with this chunk
+	Ingested    time.Time
+	RuleSet     string // pinned rule-set hash
+	Intel       string // pinned indicator-set version
+	Models      string // pinned model versions
+}
+
+// ParseFailure is a record that could not be made an event, kept whole.
+type ParseFailure struct {
+	Org, Source, Chunk, Object string
+	Offset                     int64
+	Format, Reason             string
+	Raw                        []byte // at most 64 KiB; Size tells the whole length
+	Size                       int64
+	Ingested                   time.Time
+}
+
+// Detection is the fact that a rule version fired on an event.
+type Detection struct {
+	ID          string            `json:"id"`
+	Org         string            `json:"org"`
+	Source      string            `json:"source"`
+	Chunk       string            `json:"chunk"`
+	Rule        string            `json:"rule"`
+	RuleVersion string            `json:"rule_version"`
+	RuleTitle   string            `json:"rule_title"`
+	RuleAuthor  string            `json:"rule_author,omitempty"`
+	RuleLicense string            `json:"rule_license,omitempty"`
+	Kind        string            `json:"kind"` // match, threshold, indicator, anomaly, …
+	Severity    Severity          `json:"severity"`
+	Risk        int               `json:"risk"` // 0–100
+	Attack      []string          `json:"attack,omitempty"`
+	EventID     string            `json:"event_id"`
+	Dataset     string            `json:"dataset"`
+	Time        time.Time         `json:"time"` // event time
+	Ingested    time.Time         `json:"ingested"`
+	Entities    map[string]string `json:"entities,omitempty"` // kind → value: host, user, source.ip, …
+	DedupKey    string            `json:"dedup_key"`
+	Why         []Why             `json:"why,omitempty"`
+}
+
+// Why is one reason a rule fired: a named part of the rule with the values that
+// made it true.
+type Why struct {
+	Part   string            `json:"part"`
+	Expr   string            `json:"expr"`
+	Values map[string]string `json:"values,omitempty"`
+}
+
+// AlertStatus is where an alert stands.
+type AlertStatus string
+
+// The alert states.
+const (
+	AlertOpen         AlertStatus = "open"
+	AlertAcknowledged AlertStatus = "acknowledged"
+	AlertClosed       AlertStatus = "closed"
+)
+
+// Alert is a deduplicated, scored thing that a person sees. Its member
+// detections are in a link table; Count is derived from it, never incremented.
+type Alert struct {
+	ID           string            `json:"id"`
+	Org          string            `json:"org"`
+	Rule         string            `json:"rule"`
+	RuleVersion  string            `json:"rule_version"`
+	Title        string            `json:"title"`
+	Author       string            `json:"author,omitempty"`
+	License      string            `json:"license,omitempty"`
+	Kind         string            `json:"kind"`
+	Severity     Severity          `json:"severity"`
+	Risk         int               `json:"risk"`
+	Attack       []string          `json:"attack,omitempty"`
+	DedupKey     string            `json:"dedup_key"`
+	Entities     map[string]string `json:"entities,omitempty"`
+	Source       string            `json:"source"`
+	Dataset      string            `json:"dataset"`
+	FirstSeen    time.Time         `json:"first_seen"` // event time
+	LastSeen     time.Time         `json:"last_seen"`
+	Created      time.Time         `json:"created"` // when Vigil raised it
+	Count        int64             `json:"count"`   // derived on read
+	Status       AlertStatus       `json:"status"`
+	Verdict      string            `json:"verdict,omitempty"` // true_positive, false_positive, benign
+	Reason       string            `json:"reason,omitempty"`
+	Assignee     string            `json:"assignee,omitempty"`
+	Acknowledged time.Time         `json:"acknowledged,omitzero"`
+	Incident     string            `json:"incident,omitempty"`
+	Tags         []string          `json:"tags,omitempty"`
+	SampleEvent  string            `json:"sample_event"` // event id of the first member
+	Why          []Why             `json:"why,omitempty"`
+	Response     string            `json:"response,omitempty"` // playbook asked for by the rule
+	Version      uint64            `json:"version"`
+}
+
+// IncidentStatus is where an incident stands.
+type IncidentStatus string
+
+// The incident states.
+const (
+	IncidentOpen       IncidentStatus = "open"
+	IncidentResponding IncidentStatus = "responding"
+	IncidentAwaiting   IncidentStatus = "awaiting-approval"
+	IncidentContained  IncidentStatus = "contained"
+	IncidentClosed     IncidentStatus = "closed"
+)
+
+// Incident is the read model of an Incident workflow.
+type Incident struct {
+	ID           string            `json:"id"` // short id; the workflow id is flow.IncidentID
+	Workflow     string            `json:"workflow"`
+	Org          string            `json:"org"`
+	Key          string            `json:"key"` // grouping key, e.g. "host:WS01"
+	Title        string            `json:"title"`
+	Severity     Severity          `json:"severity"`
+	Risk         int               `json:"risk"`
+	Status       IncidentStatus    `json:"status"`
+	Opened       time.Time         `json:"opened"`
+	FirstSeen    time.Time         `json:"first_seen"`
+	LastSeen     time.Time         `json:"last_seen"`
+	Acknowledged time.Time         `json:"acknowledged,omitzero"`
+	Closed       time.Time         `json:"closed,omitzero"`
+	Alerts       []string          `json:"alerts"`
+	Entities     map[string]string `json:"entities,omitempty"`
+	Attack       []string          `json:"attack,omitempty"`
+	Assignee     string            `json:"assignee,omitempty"`
+	Verdict      string            `json:"verdict,omitempty"`
+	Timeline     []TimelineEntry   `json:"timeline"`
+	Runs         []Run             `json:"runs,omitempty"`
+	Version      uint64            `json:"version"`
+}
+
+// TimelineEntry is one thing that happened in an incident.
+type TimelineEntry struct {
+	Time time.Time `json:"time"`
+	Kind string    `json:"kind"` // alert, step, approval, decision, action, comment, status
+	By   string    `json:"by"`   // user or "system"
+	Text string    `json:"text"`
+	Ref  string    `json:"ref,omitempty"` // id of the alert, approval, run, …
+}
+
+// Run is one execution of a playbook.
+type Run struct {
+	ID        string    `json:"id"` // workflow id
+	Org       string    `json:"org"`
+	Incident  string    `json:"incident,omitempty"`
+	Playbook  string    `json:"playbook"`
+	Version   string    `json:"version"` // content hash of the playbook
+	Title     string    `json:"title"`
+	Requester string    `json:"requester"` // "system", a user, or "unknown"
+	Status    string    `json:"status"`    // running, awaiting-approval, completed, denied, failed, cancelled
+	Started   time.Time `json:"started"`
+	Ended     time.Time `json:"ended,omitzero"`
+	Steps     []RunStep `json:"steps"`
+	DryRun    bool      `json:"dry_run,omitempty"`
+}
+
+// RunStep is the state of one step of a run.
+type RunStep struct {
+	ID       string            `json:"id"`
+	Name     string            `json:"name"`
+	Type     string            `json:"type"`   // start, action, if-condition, parallel, end, …
+	Action   string            `json:"action"` // verb, for action steps
+	Status   string            `json:"status"` // pending, running, waiting, done, skipped, failed, denied
+	Next     []string          `json:"next,omitempty"`
+	Started  time.Time         `json:"started,omitzero"`
+	Ended    time.Time         `json:"ended,omitzero"`
+	Approval string            `json:"approval,omitempty"`
+	Error    string            `json:"error,omitempty"`
+	Attempts int               `json:"attempts,omitempty"`
+	Inputs   map[string]string `json:"inputs,omitempty"`
+	Outputs  map[string]string `json:"outputs,omitempty"`
+}
+
+// ApprovalStatus is where an approval stands.
+type ApprovalStatus string
+
+// The approval states.
+const (
+	ApprovalPending  ApprovalStatus = "pending"
+	ApprovalApproved ApprovalStatus = "approved"
+	ApprovalDenied   ApprovalStatus = "denied"
+	ApprovalExpired  ApprovalStatus = "expired" // deadline passed: denied
+	ApprovalVoid     ApprovalStatus = "void"    // the run ended first
+)
+
+// Approval is a request for permission to act and the decisions on it.
+type Approval struct {
+	ID        string            `json:"id"`
+	Org       string            `json:"org"`
+	Workflow  string            `json:"workflow"` // workflow id that waits and takes the decide update
+	Run       string            `json:"run"`
+	Step      string            `json:"step"`
+	Incident  string            `json:"incident,omitempty"`
+	Playbook  string            `json:"playbook"`
+	Version   string            `json:"playbook_version"`
+	Action    string            `json:"action"`
+	Target    string            `json:"target"`
+	Arguments map[string]string `json:"arguments"`
+	Risk      string            `json:"risk"`   // low, medium, high
+	Reason    string            `json:"reason"` // why the playbook asks
+	Undo      string            `json:"undo"`   // how it is undone, "" when it cannot be
+	Requester string            `json:"requester"`
+	Needed    int               `json:"needed"`  // approvals needed
+	Payload   string            `json:"payload"` // the canonical JSON that is bound
+	Binding   string            `json:"binding"` // hex SHA-256 of Payload
+	Created   time.Time         `json:"created"`
+	Deadline  time.Time         `json:"deadline"` // denied when it passes
+	Status    ApprovalStatus    `json:"status"`
+	Decisions []Decision        `json:"decisions,omitempty"`
+	Decided   time.Time         `json:"decided,omitzero"`
+	Revision  uint64            `json:"revision"`
+}
+
+// Decision is one person's verdict on an approval.
+type Decision struct {
+	User    string    `json:"user"`
+	Verdict string    `json:"verdict"` // approve or deny
+	Reason  string    `json:"reason"`
+	Channel string    `json:"channel"` // web, cli, temporal
+	Time    time.Time `json:"time"`
+}
+
+// AuditRecord is one link of a writer's hash chain.
+type AuditRecord struct {
+	Org     string            `json:"org"`
+	Writer  string            `json:"writer"` // process instance
+	Seq     uint64            `json:"seq"`    // from 1, no gaps, per writer
+	ID      string            `json:"id"`     // deterministic, so that a retry does not fork
+	Time    time.Time         `json:"time"`
+	Actor   string            `json:"actor"`
+	Verb    string            `json:"verb"` // e.g. approval.decide, action.intent, action.result
+	Object  string            `json:"object"`
+	Outcome string            `json:"outcome"` // ok, refused, failed
+	Details map[string]string `json:"details,omitempty"`
+	Prev    string            `json:"prev"` // hex hash of the record before, "" for the first
+	Hash    string            `json:"hash"` // hex SHA-256 over the canonical form with Prev
+}
+
+// Evaluation is one row of the evaluation ledger: a rule set (or a rule) was
+// evaluated over a chunk or window.
+type Evaluation struct {
+	Org         string
+	Rule        string // rule id, or "*" for every stateless rule of the set
+	RuleVersion string // rule version, or the rule-set hash for "*"
+	Chunk       string // chunk id, or a window key
+	Status      string // evaluated, late, failed
+	Events      int64
+	Detections  int64
+	Error       string
+	Time        time.Time
+}
+
+// Indicator is a value or pattern somebody says is bad.
+type Indicator struct {
+	ID         string    `json:"id"`
+	Org        string    `json:"org"`
+	Feed       string    `json:"feed"`
+	Type       string    `json:"type"` // ip, cidr, domain, url, sha256, sha1, md5, email
+	Value      string    `json:"value"`
+	Name       string    `json:"name"`
+	Confidence int       `json:"confidence"` // 0–100
+	Labels     []string  `json:"labels,omitempty"`
+	ValidFrom  time.Time `json:"valid_from"`
+	ValidUntil time.Time `json:"valid_until"` // the zero time: never expires
+	Revoked    bool      `json:"revoked"`
+	Version    uint64    `json:"version"`
+}
+
+// Model is one trained version of a detector.
+type Model struct {
+	ID        string             `json:"id"` // content hash
+	Org       string             `json:"org"`
+	Detector  string             `json:"detector"` // e.g. zeek-conn-iforest
+	Status    string             `json:"status"`   // challenger, champion, refused, retired
+	Created   time.Time          `json:"created"`
+	TrainFrom time.Time          `json:"train_from"`
+	TrainTo   time.Time          `json:"train_to"`
+	Rows      int64              `json:"rows"`
+	Features  []string           `json:"features"`
+	Threshold float64            `json:"threshold"` // score at which a detection is made
+	Metrics   map[string]float64 `json:"metrics"`
+	Decision  string             `json:"decision"` // why it was promoted or refused
+	Body      []byte             `json:"-"`        // serialised model
+	Version   uint64             `json:"version"`
+}
+
+// Note is one small "something changed" message of the live outbox.
+type Note struct {
+	Offset string    `json:"offset"` // time-ordered id, the same on each node
+	Org    string    `json:"org"`
+	Topic  string    `json:"topic"` // alerts, incidents, approvals, sources, runs, audit, …
+	Kind   string    `json:"kind"`  // created, changed, closed, progress
+	ID     string    `json:"id"`    // the noun's id
+	Data   string    `json:"data"`  // small JSON, for display without a re-read
+	Time   time.Time `json:"time"`
+}
+
+// User is a person who may sign in.
+type User struct {
+	Name     string    `json:"name"`
+	Org      string    `json:"org"`
+	FullName string    `json:"full_name,omitempty"`
+	Email    string    `json:"email,omitempty"`
+	Role     string    `json:"role"` // viewer, analyst, approver, admin
+	Hash     string    `json:"-"`    // argon2id, encoded
+	Disabled bool      `json:"disabled"`
+	Created  time.Time `json:"created"`
+	Version  uint64    `json:"version"`
+}
+
+// SourceStatus is what the Sources screen shows of one source.
+type SourceStatus struct {
+	Org        string    `json:"org"`
+	ID         string    `json:"id"`
+	Status     string    `json:"status"` // running, paused, completed, failed, silent
+	Formats    []string  `json:"formats"`
+	Objects    int64     `json:"objects"`
+	ObjectsAll int64     `json:"objects_all"`
+	Bytes      int64     `json:"bytes"`
+	BytesAll   int64     `json:"bytes_all"` // stored (compressed) size of all objects
+	Records    int64     `json:"records"`
+	Events     int64     `json:"events"`
+	Failures   int64     `json:"failures"`
+	Detections int64     `json:"detections"`
+	Rate       float64   `json:"rate"` // events a second over the last segment
+	Lag        float64   `json:"lag"`  // seconds between event and ingest, newest chunk
+	Last       time.Time `json:"last"`
+	Error      string    `json:"error,omitempty"`
+}
