@@ -1,0 +1,59 @@
+// Package perm is the permission table: which role may do what. It is pure and
+// explicit, so that it can be shown, tested and read in one glance.
+package perm
+
+// Permission is verb:noun, e.g. "decide:approvals".
+type Permission string
+
+// Role is a named set of permissions; each role includes the one before it.
+type Role string
+
+// The roles, weakest first.
+const (
+	Viewer   Role = "viewer"
+	Analyst  Role = "analyst"
+	Approver Role = "approver"
+	Admin    Role = "admin"
+)
+
+// Roles returns the roles, weakest first.
+func Roles() []Role { return []Role{Viewer, Analyst, Approver, Admin} }
+
+// granted lists what each role adds to the role before it.
+func granted(r Role) []Permission {
+	switch r {
+	case Viewer:
+		return []Permission{"read:home", "read:alerts", "read:incidents", "read:approvals", "read:sources", "read:events",
+			"read:rules", "read:playbooks", "read:intel", "read:models", "read:posture"}
+	case Analyst:
+		return []Permission{"write:alerts", "write:incidents", "write:sources", "read:audit", "run:hunts"}
+	case Approver:
+		return []Permission{"decide:approvals"}
+	case Admin:
+		return []Permission{"admin:users", "admin:models", "admin:intel", "admin:rules"}
+	default:
+		return nil
+	}
+}
+
+// Of returns all permissions of a role, nil for an unknown role.
+func Of(role Role) []Permission {
+	var all []Permission
+	for _, r := range Roles() {
+		all = append(all, granted(r)...)
+		if r == role {
+			return all
+		}
+	}
+	return nil
+}
+
+// May says whether a role has a permission.
+func May(role Role, p Permission) bool {
+	for _, have := range Of(role) {
+		if have == p {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,114 @@
+// Package flow is the vocabulary that starters, workers and workflows share:
+// workflow types and inputs, task queues, update, query and signal names, and the
+// one helper per noun that builds a workflow id. It holds no behaviour.
+package flow
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The workflow types, as typed after `--type` in the Temporal CLI.
+const (
+	Ingest        = "Ingest"
+	Detect        = "Detect"
+	Hunt          = "Hunt"
+	SyncIntel     = "SyncIntel"
+	Retrain       = "Retrain"
+	Incident      = "Incident"
+	RunPlaybook   = "RunPlaybook"
+	Action        = "Action"
+	AssessPosture = "AssessPosture"
+	Admin         = "Admin"
+)
+
+// The task queues. Each workflow runs on the queue its activities use.
+const (
+	QueueIngest  = "ingest"  // I/O of sources
+	QueueDetect  = "detect"  // stateful rules, alert sweep, hunts, posture
+	QueueTrain   = "train"   // CPU-heavy training, one or two slots
+	QueueIntel   = "intel"   // feeds
+	QueueRespond = "respond" // incidents, playbooks, actions, admin: never starved
+)
+
+// Queue returns the task queue of a workflow type.
+func Queue(workflowType string) string {
+	return map[string]string{
+		Ingest: QueueIngest, Detect: QueueDetect, Hunt: QueueDetect, AssessPosture: QueueDetect,
+		SyncIntel: QueueIntel, Retrain: QueueTrain,
+		Incident: QueueRespond, RunPlaybook: QueueRespond, Action: QueueRespond, Admin: QueueRespond,
+	}[workflowType]
+}
+
+// Update, query and signal names.
+const (
+	QueryState     = "state"     // every workflow: its current state
+	UpdateDecide   = "decide"    // RunPlaybook: a Vote on an approval
+	UpdatePause    = "pause"     // Ingest
+	UpdateResume   = "resume"    // Ingest
+	UpdateComment  = "comment"   // Incident
+	UpdateAck      = "ack"       // Incident
+	UpdateClose    = "close"     // Incident
+	UpdateRespond  = "respond"   // Incident: start a playbook by hand
+	SignalAlert    = "alert"     // Incident: one more alert joins
+	SignalKick     = "kick"      // Detect: chunks were committed
+	SignalRunState = "run-state" // Incident: a playbook run changed
+)
+
+// SearchAttributes are the custom search attributes, name to Temporal type, that
+// the namespace carries. All are Keyword unless the value says otherwise.
+func SearchAttributes() map[string]string {
+	return map[string]string{
+		"VigilOrg":      "Keyword",
+		"VigilSource":   "Keyword",
+		"VigilState":    "Keyword",
+		"VigilSeverity": "Keyword",
+		"VigilRule":     "Keyword",
+		"VigilRisk":     "Int",
+	}
+}
+
+// IngestID is the id of the Ingest workflow of a source.
+func IngestID(org, source string) string { return join("ingest", org, source) }
+
+// DetectID is the id of the Detect workflow.
+func DetectID(org string) string { return join("detect", org) }
+
+// HuntID is the id of one hunt.
+func HuntID(org, rule, window string) string { return join("hunt", org, rule, window) }
+
+// SyncIntelID is the id of a feed's sync.
+func SyncIntelID(org, feed string) string { return join("intel", org, feed) }
+
+// RetrainID is the id of a detector's training.
+func RetrainID(org, detector string) string { return join("retrain", org, detector) }
+
+// IncidentID is the id of the Incident workflow for a grouping key opened in a
+// bucket (Unix seconds of its start).
+func IncidentID(org, key string, bucket int64) string {
+	return join("incident", org, key, fmt.Sprint(bucket))
+}
+
+// RunID is the id of a playbook run of an incident, or of a hand-started one.
+func RunID(org, incident, playbook string, n int) string {
+	return join("run", org, incident, playbook, fmt.Sprint(n))
+}
+
+// ActionID is the id of the child workflow that performs one action once:
+// digest = schema.HashID(action, canonical arguments, target, incident or time box).
+func ActionID(org, digest string) string { return join("action", org, digest) }
+
+// PostureID is the id of the posture assessment.
+func PostureID(org string) string { return join("posture", org) }
+
+// AdminID is the id of the workflow that changes one row: changes to one row are
+// serial because they share the id.
+func AdminID(org, noun, key string) string { return join("admin", org, noun, key) }
+
+// join keeps ids readable and unambiguous: a slash inside a part becomes "∕".
+func join(parts ...string) string {
+	for i, p := range parts {
+		parts[i] = strings.ReplaceAll(p, "/", "∕")
+	}
+	return strings.Join(parts, "/")
+}

@@ -1,0 +1,245 @@
+package flow
+
+import "time"
+
+// IngestInput starts or continues the ingestion of one source.
+type IngestInput struct {
+	Org    string   `json:"org,omitempty"`    // default "main"
+	Source string   `json:"source"`           // source id
+	Paths  []string `json:"paths"`            // files, folders or archives on the worker's host
+	Format string   `json:"format,omitempty"` // parser format; default: detected per object
+	Zone   string   `json:"zone,omitempty"`   // IANA zone of zone-less timestamps; default UTC
+	Epoch  int      `json:"epoch,omitempty"`  // raise to ingest the same bytes again on purpose
+	// Cursor is set by continue-as-new; leave it empty.
+	Cursor *IngestCursor `json:"cursor,omitempty"`
+}
+
+// IngestCursor is what a run hands to its continuation. The manifest is the truth
+// for checkpoints; this only carries totals, the pause switch and the pinned plan.
+type IngestCursor struct {
+	Plan     IngestPlan     `json:"plan"`
+	Progress IngestProgress `json:"progress"`
+	Paused   bool           `json:"paused,omitempty"`
+}
+
+// IngestPlan is fixed before the first insert, so that a retry cuts the same
+// chunks with the same versions (decisions 1 and 4).
+type IngestPlan struct {
+	Ingested time.Time `json:"ingested"`  // ingest time of every row of the plan
+	BaseYear int       `json:"base_year"` // for year-less syslog
+	Zone     string    `json:"zone"`
+	Records  int64     `json:"records"` // chunk cut: at most so many records
+	Bytes    int64     `json:"bytes"`   // or so many bytes
+	RuleSet  string    `json:"rule_set"`
+	Intel    string    `json:"intel"`
+	Models   string    `json:"models"`
+	Objects  int       `json:"objects"`
+	Size     int64     `json:"size"` // stored bytes of all objects
+}
+
+// IngestProgress is what the state query of Ingest returns and `vigil ingest` draws.
+type IngestProgress struct {
+	Status     string    `json:"status"` // planning, running, paused, completed, failed
+	Objects    int       `json:"objects"`
+	ObjectsAll int       `json:"objects_all"`
+	Size       int64     `json:"size"`     // stored bytes of finished objects and the part read of the current one
+	SizeAll    int64     `json:"size_all"` // stored bytes of all objects
+	Bytes      int64     `json:"bytes"`    // decompressed bytes committed
+	Records    int64     `json:"records"`
+	Events     int64     `json:"events"`
+	Failures   int64     `json:"failures"`
+	Detections int64     `json:"detections"`
+	Alerts     int64     `json:"alerts"`
+	Chunks     int64     `json:"chunks"`
+	Object     string    `json:"object"` // being read
+	Started    time.Time `json:"started"`
+	Error      string    `json:"error,omitempty"`
+	Problems   []string  `json:"problems,omitempty"` // objects that could not be read, at most 20
+}
+
+// DetectInput runs the alert sweep and the stateful rules once.
+type DetectInput struct {
+	Org string `json:"org,omitempty"`
+}
+
+// DetectResult says what one round did.
+type DetectResult struct {
+	Folded     int `json:"folded"`     // chunks whose detections were folded by the sweep
+	Windows    int `json:"windows"`    // windows evaluated by stateful rules
+	Detections int `json:"detections"` // new detections
+	Alerts     int `json:"alerts"`     // new or grown alerts
+}
+
+// HuntInput runs one rule over stored history.
+type HuntInput struct {
+	Org   string    `json:"org,omitempty"`
+	Rule  string    `json:"rule,omitempty"`  // id of a loaded rule
+	YAML  string    `json:"yaml,omitempty"`  // or a rule document
+	From  time.Time `json:"from"`            // event time, inclusive
+	To    time.Time `json:"to"`              // event time, exclusive
+	Limit int       `json:"limit,omitempty"` // sample events in the result; default 20
+	Raise bool      `json:"raise,omitempty"` // also write detections and raise alerts
+	By    string    `json:"by,omitempty"`    // who asked
+}
+
+// HuntResult is what a hunt found.
+type HuntResult struct {
+	Rule       string   `json:"rule"`
+	Hits       int64    `json:"hits"`
+	Scanned    int64    `json:"scanned"`
+	Bytes      int64    `json:"bytes"`
+	Millis     int64    `json:"millis"`
+	Samples    []string `json:"samples"` // event ids
+	Detections int64    `json:"detections"`
+}
+
+// SyncIntelInput syncs one feed.
+type SyncIntelInput struct {
+	Org        string            `json:"org,omitempty"`
+	Feed       string            `json:"feed"`                 // feed id
+	Kind       string            `json:"kind"`                 // stix, csv, text, zeek-intel, misp
+	URL        string            `json:"url"`                  // http(s):// or a file path
+	Type       string            `json:"type,omitempty"`       // indicator type for one-column feeds
+	Columns    map[string]string `json:"columns,omitempty"`    // CSV column → value, type, name, valid_until
+	Confidence int               `json:"confidence,omitempty"` // default confidence 0–100
+	TTLHours   int               `json:"ttl_hours,omitempty"`  // validity of indicators that name none; 0: 30 days
+	Secret     string            `json:"secret,omitempty"`     // reference (env:, file:) to a token
+}
+
+// SyncIntelResult says what a sync changed.
+type SyncIntelResult struct {
+	Feed    string `json:"feed"`
+	Read    int    `json:"read"`
+	Added   int    `json:"added"`
+	Changed int    `json:"changed"`
+	Expired int    `json:"expired"`
+	Refused int    `json:"refused"` // objects that could not be taken, with reasons in the log
+	Version string `json:"version"` // version of the indicator set now matched
+}
+
+// RetrainInput trains, evaluates and promotes or refuses a model; with Rollback it
+// makes the previous champion the champion again.
+type RetrainInput struct {
+	Org      string    `json:"org,omitempty"`
+	Detector string    `json:"detector"` // zeek-conn-iforest
+	From     time.Time `json:"from,omitzero"`
+	To       time.Time `json:"to,omitzero"`
+	MaxRows  int       `json:"max_rows,omitempty"`
+	Rollback bool      `json:"rollback,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+}
+
+// RetrainResult is the outcome of a training or rollback.
+type RetrainResult struct {
+	Model    string             `json:"model"`
+	Decision string             `json:"decision"` // promoted, refused, rolled-back
+	Why      string             `json:"why"`
+	Rows     int64              `json:"rows"`
+	Metrics  map[string]float64 `json:"metrics"`
+	Champion string             `json:"champion"` // model now in force, "" for none
+}
+
+// AssessPostureInput measures posture against an objectives file.
+type AssessPostureInput struct {
+	Org        string `json:"org,omitempty"`
+	Objectives string `json:"objectives,omitempty"` // YAML text; default: the built-in objectives
+	WindowDays int    `json:"window_days,omitempty"`
+}
+
+// IncidentInput opens an incident; alerts join by the signal "alert".
+type IncidentInput struct {
+	Org      string          `json:"org,omitempty"`
+	ID       string          `json:"id"`  // short id
+	Key      string          `json:"key"` // grouping key
+	Opened   time.Time       `json:"opened"`
+	Playbook string          `json:"playbook,omitempty"` // started by itself when set
+	Alerts   []AlertRef      `json:"alerts,omitempty"`
+	State    *IncidentCursor `json:"state,omitempty"` // set by continue-as-new
+}
+
+// AlertRef is what an incident needs to know of an alert; the rest is in the store.
+type AlertRef struct {
+	ID       string            `json:"id"`
+	Title    string            `json:"title"`
+	Rule     string            `json:"rule"`
+	Severity string            `json:"severity"`
+	Risk     int               `json:"risk"`
+	Attack   []string          `json:"attack,omitempty"`
+	Entities map[string]string `json:"entities,omitempty"`
+	First    time.Time         `json:"first"`
+	Last     time.Time         `json:"last"`
+	Playbook string            `json:"playbook,omitempty"`
+}
+
+// IncidentCursor carries an incident through continue-as-new as its read model's JSON.
+type IncidentCursor struct {
+	Doc  string `json:"doc"`
+	Runs int    `json:"runs"`
+}
+
+// RunPlaybookInput runs one playbook version.
+type RunPlaybookInput struct {
+	Org       string            `json:"org,omitempty"`
+	Playbook  string            `json:"playbook"`            // id
+	Version   string            `json:"version,omitempty"`   // content hash; default: the loaded one
+	Incident  string            `json:"incident,omitempty"`  // incident id
+	Workflow  string            `json:"workflow,omitempty"`  // incident workflow to report to
+	Requester string            `json:"requester,omitempty"` // "system", a user; empty = unknown: two approvers
+	Variables map[string]string `json:"variables,omitempty"`
+	DryRun    bool              `json:"dry_run,omitempty"`
+}
+
+// Vote is the argument of the decide update. Only the token counts; the other
+// fields say which approval is meant (decision 14).
+type Vote struct {
+	Approval string `json:"approval"`
+	Token    string `json:"token"` // decision token from `vigil approvals sign`
+}
+
+// VoteResult tells the voter where the approval stands.
+type VoteResult struct {
+	Approval string `json:"approval"`
+	Status   string `json:"status"`
+	Have     int    `json:"have"`
+	Needed   int    `json:"needed"`
+}
+
+// ActionInput performs one action once.
+type ActionInput struct {
+	Org       string            `json:"org"`
+	Action    string            `json:"action"` // verb from the action table
+	Target    string            `json:"target"`
+	Arguments map[string]string `json:"arguments"`
+	Key       string            `json:"key"` // idempotency key: run + step + iteration
+	Run       string            `json:"run"`
+	Step      string            `json:"step"`
+	Incident  string            `json:"incident,omitempty"`
+	Approval  string            `json:"approval,omitempty"`
+	Binding   string            `json:"binding,omitempty"`
+	DryRun    bool              `json:"dry_run,omitempty"`
+	Undo      bool              `json:"undo,omitempty"`
+}
+
+// ActionResult is what an action reports back; secrets never appear in it.
+type ActionResult struct {
+	Outcome string            `json:"outcome"` // done, already-done, dry-run, failed
+	Outputs map[string]string `json:"outputs,omitempty"`
+	Undo    map[string]string `json:"undo,omitempty"` // arguments that undo it
+	Expires time.Time         `json:"expires,omitzero"`
+}
+
+// AdminInput is one change of a row by a person, or an operation on the store.
+type AdminInput struct {
+	Org  string            `json:"org,omitempty"`
+	Verb string            `json:"verb"` // see docs/WORKFLOWS.md: user.put, user.disable, alert.update, prove, rule.enable, model.rollback …
+	By   string            `json:"by,omitempty"`
+	Key  string            `json:"key,omitempty"` // row key
+	Args map[string]string `json:"args,omitempty"`
+	IDs  []string          `json:"ids,omitempty"`
+}
+
+// AdminResult is the outcome of an Admin workflow; Doc is JSON when there is more to say.
+type AdminResult struct {
+	Changed int    `json:"changed"`
+	Doc     string `json:"doc,omitempty"`
+}
