@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -185,10 +186,8 @@ func (e *Event) Add(f FieldID, v string) {
 	if v == "" {
 		return
 	}
-	for _, have := range e.lists[f] {
-		if have == v {
-			return
-		}
+	if slices.Contains(e.lists[f], v) {
+		return
 	}
 	e.mark(f)
 	e.lists[f] = append(e.lists[f], v)

@@ -2,6 +2,8 @@
 // explicit, so that it can be shown, tested and read in one glance.
 package perm
 
+import "slices"
+
 // Permission is verb:noun, e.g. "decide:approvals".
 type Permission string
 
@@ -50,10 +52,5 @@ func Of(role Role) []Permission {
 
 // May says whether a role has a permission.
 func May(role Role, p Permission) bool {
-	for _, have := range Of(role) {
-		if have == p {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(Of(role), p)
 }

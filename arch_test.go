@@ -1,0 +1,183 @@
+package vigil_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// ring says what one of our packages (and everything below it) may import of ours.
+type ring struct {
+	pkg string
+	may []string // ours, by longest-prefix match; "*" allows everything
+}
+
+// rings is docs/ARCHITECTURE.md's table. The longest matching prefix decides;
+// a package without a row fails the test.
+var rings = []ring{
+	{"schema", nil},
+	{"schema/flow", []string{"schema"}},
+	{"internal/secret", nil},
+	{"internal/testdata", nil},
+	{"internal/telemetry", nil},
+	{"internal/expr", []string{"schema"}},
+	{"internal/parser", []string{"schema", "internal/expr"}},
+	{"internal/source", []string{"schema", "internal/secret"}},
+	{"internal/enrich", []string{"schema", "internal/intel", "internal/ml"}},
+	{"internal/alert", []string{"schema"}},
+	{"internal/audit", []string{"schema"}},
+	{"internal/auth", []string{"schema", "internal/secret", "internal/auth/perm", "internal/expr"}},
+	{"internal/auth/perm", nil},
+	{"internal/intel", []string{"schema", "internal/secret"}},
+	{"internal/ml", []string{"schema"}},
+	{"internal/posture", []string{"schema"}},
+	{"internal/playbook", []string{"schema", "internal/expr"}},
+	{"internal/action", []string{"schema", "internal/secret"}},
+	{"internal/live", []string{"schema"}},
+	{"internal/config", []string{"internal/secret"}},
+	{"internal/standalone", []string{"schema", "schema/flow", "internal/secret"}},
+	{"rules", []string{"schema", "internal/expr"}},
+	{"rules/library", nil},
+	{"rules/chsql", []string{"schema", "internal/expr", "rules"}},
+	{"rules/correlate", []string{"schema", "rules"}},
+	{"internal/pipeline", []string{"schema", "internal/source", "internal/parser", "internal/enrich", "rules"}},
+	{"internal/store", []string{"schema", "internal/secret"}},
+	{"activities", []string{"schema", "internal", "rules"}},
+	{"workflows", []string{"schema", "activities", "internal/playbook", "internal/auth"}},
+	{"worker", []string{"schema", "activities", "workflows", "internal/secret"}},
+	{"server", []string{"schema", "internal/store", "internal/live", "internal/auth", "internal/audit", "internal/secret",
+		"rules", "internal/playbook", "internal/spool", "server/ui"}},
+	{"server/ui", nil},
+	{"cmd", []string{"*"}},
+	{"integration", []string{"*"}},
+}
+
+// never lists what a package may not import although its row would allow it.
+var never = map[string][]string{
+	"activities": {"internal/config", "internal/standalone", "internal/live"},
+	"workflows":  {"internal/store"},
+}
+
+// onlyHome lists outside modules that exactly one place of ours may import.
+var onlyHome = map[string][]string{
+	"github.com/google/cel-go":              {"internal/expr"},
+	"github.com/ClickHouse/clickhouse-go":   {"internal/store", "internal/standalone"},
+	"github.com/ClickHouse/ch-go":           {"internal/store"},
+	"github.com/gorilla/websocket":          {"server"},
+	"go.temporal.io/server":                 {"internal/standalone"},
+	"github.com/temporalio/ui-server":       {"internal/standalone"},
+	"github.com/ebitengine/purego":          {"internal/standalone"},
+	"github.com/testcontainers":             {"integration"},
+	"github.com/spf13/cobra":                {"cmd"},
+	"github.com/prometheus/client_golang":   {"internal/telemetry", "server"},
+	"github.com/danielgtaylor/huma":         {"server"},
+	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
+	"golang.org/x/crypto":                   {"internal/auth"},
+	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
+}
+
+// forbidden lists standard packages that a ring must not touch.
+var forbidden = map[string][]string{
+	"workflows":         {"net/http", "os", "sync", "math/rand", "math/rand/v2", "log/slog", "database/sql", "crypto/rand"},
+	"schema":            {"net/http", "os", "net", "math/rand", "database/sql"},
+	"internal/parser":   {"net/http", "os", "net", "sync"},
+	"internal/alert":    {"net/http", "os", "net"},
+	"internal/audit":    {"net/http", "net", "database/sql"},
+	"internal/playbook": {"net/http", "os", "net"},
+	"internal/posture":  {"net/http", "os", "net"},
+	"rules":             {"net/http", "net", "os"},
+	"internal/ml":       {"net/http", "net"},
+	"internal/enrich":   {"net/http"},
+	"rules/correlate":   {"net/http", "os", "net"},
+}
+
+func under(pkg, prefix string) bool { return pkg == prefix || strings.HasPrefix(pkg, prefix+"/") }
+
+func anyUnder(pkg string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return p == "*" || under(pkg, p) })
+}
+
+func ringOf(pkg string) (ring, bool) {
+	best, ok := ring{}, false
+	for _, r := range rings {
+		if under(pkg, r.pkg) && len(r.pkg) >= len(best.pkg) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
+}
+
+// TestRings parses every Go file's imports and holds them to the tables above.
+func TestRings(t *testing.T) {
+	files := 0
+	err := fs.WalkDir(os.DirFS("."), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if n := d.Name(); n == "node_modules" || n == "testdata" || n == ".git" || n == "bin" || n == "artifacts" || n == "vigil-data" {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		pkg := path.Dir(p)
+		if !strings.HasSuffix(p, ".go") || pkg == "." {
+			return nil
+		}
+		files++
+		f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, imp := range f.Imports {
+			name, err := strconv.Unquote(imp.Path.Value)
+			if err != nil {
+				return err
+			}
+			checkImport(t, p, pkg, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 10 {
+		t.Fatalf("only %d Go files seen: the walk is broken", files)
+	}
+}
+
+func checkImport(t *testing.T, file, pkg, name string) {
+	r, ok := ringOf(pkg)
+	if !ok {
+		t.Errorf("%s: package %s has no row in the rings table", file, pkg)
+		return
+	}
+	test := strings.HasSuffix(file, "_test.go")
+	if ours, isOurs := strings.CutPrefix(name, "vigil/"); isOurs {
+		self := under(ours, r.pkg)
+		testOnly := test && (ours == "internal/testdata" || r.pkg != "schema" && !strings.HasPrefix(ours, "internal/standalone") || under(ours, r.pkg))
+		if !self && !anyUnder(ours, r.may) && !testOnly {
+			t.Errorf("%s: %s may not import %s", file, r.pkg, ours)
+		}
+		if slices.ContainsFunc(never[r.pkg], func(n string) bool { return under(ours, n) }) && !test {
+			t.Errorf("%s: %s must never import %s", file, r.pkg, ours)
+		}
+		return
+	}
+	for mod, homes := range onlyHome {
+		if under(name, mod) && !anyUnder(pkg, homes) && !test {
+			t.Errorf("%s: only %v may import %s", file, homes, mod)
+		}
+	}
+	for _, std := range forbidden[r.pkg] {
+		if name == std && !test {
+			t.Errorf("%s: %s must not import %s", file, r.pkg, std)
+		}
+	}
+}
