@@ -1,0 +1,67 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"vigil/schema/flow"
+)
+
+// Schedule is one row of the schedule table: what runs by itself, and how often.
+type Schedule struct {
+	ID       string // schedule id, shown by `temporal schedule list`
+	Workflow string // workflow type
+	RunID    string // workflow id of each run (Temporal appends the time)
+	Input    any
+	Every    time.Duration
+	Jitter   time.Duration
+	// PauseOnFailure stops the schedule after a failed run, for work that a person
+	// should look at before it is tried again.
+	PauseOnFailure bool
+}
+
+// DefaultSchedules is the table of what every Vigil runs by itself.
+func DefaultSchedules(org string, feeds []flow.SyncIntelInput) []Schedule {
+	rows := []Schedule{
+		{ID: "detect-" + org, Workflow: flow.Detect, RunID: flow.DetectID(org), Input: flow.DetectInput{Org: org}, Every: 30 * time.Second},
+		{ID: "posture-" + org, Workflow: flow.AssessPosture, RunID: flow.PostureID(org), Input: flow.AssessPostureInput{Org: org},
+			Every: time.Hour, Jitter: time.Minute},
+		{ID: "retrain-" + org + "-" + connDetector, Workflow: flow.Retrain, RunID: flow.RetrainID(org, connDetector),
+			Input: flow.RetrainInput{Org: org, Detector: connDetector}, Every: 24 * time.Hour, Jitter: 10 * time.Minute, PauseOnFailure: true},
+	}
+	for _, f := range feeds {
+		f.Org = org
+		rows = append(rows, Schedule{ID: "intel-" + org + "-" + f.Feed, Workflow: flow.SyncIntel, RunID: flow.SyncIntelID(org, f.Feed),
+			Input: f, Every: 6 * time.Hour, Jitter: 5 * time.Minute})
+	}
+	return rows
+}
+
+const connDetector = "zeek-conn-iforest"
+
+// EnsureSchedules creates the schedules that do not exist yet. Existing ones are
+// left as they are: an operator may have paused or changed them.
+func EnsureSchedules(ctx context.Context, c client.Client, rows []Schedule) error {
+	for _, s := range rows {
+		_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
+			ID:             s.ID,
+			Spec:           client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: s.Every}}, Jitter: s.Jitter},
+			Overlap:        enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
+			CatchupWindow:  10 * time.Minute,
+			PauseOnFailure: s.PauseOnFailure,
+			Action: &client.ScheduleWorkflowAction{
+				ID: s.RunID, Workflow: s.Workflow, TaskQueue: flow.Queue(s.Workflow), Args: []any{s.Input},
+			},
+		})
+		if err != nil && !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+			return fmt.Errorf("creating schedule %s: %w", s.ID, err)
+		}
+	}
+	return nil
+}
