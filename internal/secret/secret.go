@@ -12,10 +12,13 @@ const redacted = "[redacted]"
 
 // Value is a secret. It prints as "[redacted]" through fmt, slog and encoding/json;
 // only Reveal shows it. The zero Value is the empty secret.
-type Value struct{ s string }
+//
+// It holds a pointer, because fmt cannot call methods on unexported fields and
+// would print a plain string found there.
+type Value struct{ s *string }
 
 // New makes a secret of s.
-func New(s string) Value { return Value{s} }
+func New(s string) Value { return Value{&s} }
 
 // FromRef resolves a reference: "env:NAME" reads the environment, "file:/path" a
 // file (one trailing newline is dropped). Anything else is an error, so that plain
@@ -44,10 +47,15 @@ func FromRef(ref string) (Value, error) {
 }
 
 // Reveal returns the secret itself.
-func (v Value) Reveal() string { return v.s }
+func (v Value) Reveal() string {
+	if v.s == nil {
+		return ""
+	}
+	return *v.s
+}
 
 // Empty says whether there is no secret.
-func (v Value) Empty() bool { return v.s == "" }
+func (v Value) Empty() bool { return v.Reveal() == "" }
 
 // String hides the secret.
 func (v Value) String() string { return redacted }

@@ -23,7 +23,7 @@ func TestNeverPrinted(t *testing.T) {
 	}
 	all := log.String() + string(j)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		all += fmt.Sprintf(verb, v) + fmt.Sprintf(verb, struct{ V Value }{v}) + fmt.Sprintf(verb, &v)
+		all += fmt.Sprintf(verb, v) + fmt.Sprintf(verb, struct{ V, hidden Value }{v, v}) + fmt.Sprintf(verb, &v)
 	}
 	if strings.Contains(all, plain) || strings.Contains(all, fmt.Sprintf("%x", plain)) {
 		t.Errorf("the secret escaped: %s", all)
