@@ -1,0 +1,141 @@
+package expr
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Case folding of rules: a literal of ASCII bytes is compared with ASCII letters
+// folded, whatever the text holds; a literal with other bytes is compared after
+// simple Unicode lower-casing of both sides. The SQL functions of ClickHouse
+// draw the same line, which keeps stream and history equal.
+
+func lowerByte(c byte) byte {
+	if c-'A' <= 'Z'-'A' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// IsASCII says whether s holds only ASCII bytes.
+func IsASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// Fold lower-cases s: ASCII letters only when it is ASCII, simple Unicode
+// lower-casing otherwise.
+func Fold(s string) string {
+	if IsASCII(s) {
+		return strings.ToLower(s)
+	}
+	return strings.Map(unicode.ToLower, s)
+}
+
+// equalFold compares s with the folded ASCII literal p of the same length.
+func equalFold(s, p string) bool {
+	for i := 0; i < len(p); i++ {
+		if lowerByte(s[i]) != p[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// literal is one folded pattern with what its comparison needs precomputed.
+type literal struct {
+	text  string // folded
+	ascii bool
+	rare  int  // index of the rarest byte of an ASCII literal
+	upper byte // the other case of that byte, or the byte itself
+}
+
+func newLiteral(v string) literal {
+	l := literal{text: Fold(v), ascii: IsASCII(v)}
+	best := 1000
+	for i := 0; i < len(l.text); i++ {
+		if r := commonness(l.text[i]); r < best {
+			best, l.rare = r, i
+		}
+	}
+	if l.text != "" {
+		l.upper = l.text[l.rare]
+		if l.upper-'a' <= 'z'-'a' {
+			l.upper -= 'a' - 'A'
+		}
+	}
+	return l
+}
+
+// commonness is a prior of how often a byte occurs in log text.
+func commonness(c byte) int {
+	switch {
+	case strings.IndexByte("jkqvwxz", c) >= 0:
+		return 14
+	case c >= 'a' && c <= 'z':
+		return 20
+	case c >= '0' && c <= '9':
+		return 12
+	case strings.IndexByte(` \./:-`, c) >= 0:
+		return 25
+	default:
+		return 10
+	}
+}
+
+func (l *literal) equal(s string) bool {
+	if !l.ascii {
+		return Fold(s) == l.text
+	}
+	return len(s) == len(l.text) && equalFold(s, l.text)
+}
+
+func (l *literal) prefix(s string) bool {
+	if !l.ascii {
+		return strings.HasPrefix(Fold(s), l.text)
+	}
+	return len(s) >= len(l.text) && equalFold(s[:len(l.text)], l.text)
+}
+
+func (l *literal) suffix(s string) bool {
+	if !l.ascii {
+		return strings.HasSuffix(Fold(s), l.text)
+	}
+	return len(s) >= len(l.text) && equalFold(s[len(s)-len(l.text):], l.text)
+}
+
+// within looks for the literal by its rarest byte, so that most texts are
+// refused by a vectorised byte search without folding anything.
+func (l *literal) within(s string) bool {
+	if !l.ascii {
+		return strings.Contains(Fold(s), l.text)
+	}
+	if len(l.text) == 0 {
+		return true
+	}
+	if len(s) < len(l.text) {
+		return false
+	}
+	c := l.text[l.rare]
+	return l.seek(s, c) || l.upper != c && l.seek(s, l.upper)
+}
+
+func (l *literal) seek(s string, c byte) bool {
+	last := len(s) - len(l.text) + l.rare // the last place where c may stand
+	for o := l.rare; o <= last; o++ {
+		i := strings.IndexByte(s[o:last+1], c)
+		if i < 0 {
+			return false
+		}
+		o += i
+		if equalFold(s[o-l.rare:o-l.rare+len(l.text)], l.text) {
+			return true
+		}
+	}
+	return false
+}

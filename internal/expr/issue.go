@@ -1,0 +1,191 @@
+package expr
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/cel-go/cel"
+	celast "github.com/google/cel-go/common/ast"
+
+	"vigil/schema"
+)
+
+// Issue is one thing wrong with an expression. Line and Column count from 1, in
+// characters, within the expression's text.
+type Issue struct {
+	Line, Column int
+	Message      string
+	Hint         string // what to write instead, "" when unknown
+}
+
+// Issues are the problems of one expression, in source order.
+type Issues []Issue
+
+// Error joins the problems, one a line.
+func (is Issues) Error() string {
+	var b strings.Builder
+	for i, x := range is {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%d:%d: %s", x.Line, x.Column, x.Message)
+		if x.Hint != "" {
+			fmt.Fprintf(&b, " (%s)", x.Hint)
+		}
+	}
+	return b.String()
+}
+
+var (
+	undefinedField = regexp.MustCompile(`^undefined field '([^']*)'`)
+	undeclaredName = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
+	noOverload     = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '([^']*)'`)
+)
+
+// explain turns the library's messages into ours, with names near the wrong one.
+func explain(src string, tree *celast.AST, iss *cel.Issues, names []string) Issues {
+	var out Issues
+	for _, e := range iss.Errors() {
+		x := Issue{Line: max(e.Location.Line(), 1), Column: e.Location.Column() + 1, Message: e.Message}
+		switch {
+		case undefinedField.MatchString(e.Message):
+			name := undefinedField.FindStringSubmatch(e.Message)[1]
+			x = x.seek(src, name)
+			full := name
+			if tree != nil {
+				full = chainOf(tree, e.ExprID, name)
+			}
+			x.Message = fmt.Sprintf("no field %q", full)
+			x.Hint = didYouMean(full, fieldNames())
+		case undeclaredName.MatchString(e.Message):
+			name := undeclaredName.FindStringSubmatch(e.Message)[1]
+			x.Message = fmt.Sprintf("no name %q", name)
+			if isFirstPart(name) {
+				x.Hint = "fields are written e." + name + "…"
+			} else if x.Hint = didYouMean(name, names); x.Hint == "" {
+				if near := Nearest(name, firstParts()); near != "" {
+					x.Hint = "did you mean \"e." + near + "…\"?"
+				}
+			}
+		case noOverload.MatchString(e.Message):
+			m := noOverload.FindStringSubmatch(e.Message)
+			op, args := m[1], m[2]
+			if s, ok := operators[op]; ok {
+				op = s
+			}
+			x.Message = fmt.Sprintf("%s cannot be applied to %s", op, args)
+			x.Hint = overloadHint(op, args)
+		default:
+			x.Message = strings.TrimSpace(strings.ReplaceAll(x.Message, "\n", " "))
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// seek moves the position to the next occurrence of name at or after it.
+func (x Issue) seek(src, name string) Issue {
+	lines := strings.Split(src, "\n")
+	if x.Line > len(lines) {
+		return x
+	}
+	r := []rune(lines[x.Line-1])
+	from := min(x.Column-1, len(r))
+	if i := strings.Index(string(r[from:]), name); i >= 0 {
+		x.Column = from + utf8.RuneCountInString(string(r[from:])[:i]) + 1
+	}
+	return x
+}
+
+// chainOf returns the dotted name of the selection with that id, without "e.".
+func chainOf(tree *celast.AST, id int64, name string) string {
+	full := name
+	celast.PostOrderVisit(tree.Expr(), celast.NewExprVisitor(func(e celast.Expr) {
+		if e.ID() != id {
+			return
+		}
+		if c, ok := chain(e); ok && len(c.names) > 0 {
+			full = strings.Join(c.names, ".")
+		}
+	}))
+	return full
+}
+
+func isFirstPart(name string) bool { return slices.Contains(firstParts(), name) }
+
+func firstParts() []string {
+	var out []string
+	for _, f := range fieldNames() {
+		first, _, _ := strings.Cut(f, ".")
+		if !slices.Contains(out, first) {
+			out = append(out, first)
+		}
+	}
+	return out
+}
+
+func overloadHint(op, args string) string {
+	switch {
+	case strings.HasPrefix(args, "(list(string), string)") && (op == "==" || op == "!="):
+		return "the field is a list: write 'x' in e.field, or e.field.ieq('x')"
+	case strings.HasPrefix(args, "list(string).") && (op == "contains" || op == "startsWith" || op == "endsWith" || op == "matches"):
+		return "the field is a list: use icontains, istartsWith, iendsWith or ilike, or e.field.exists(x, x." + op + "(…))"
+	case (op == "==" || op == "!=" || op == "<" || op == ">" || op == "<=" || op == ">=") && strings.Contains(args, "int") && strings.Contains(args, "string"):
+		return "one side is text and the other a number: quote the literal or not, as the field's type asks"
+	}
+	return ""
+}
+
+func fieldNames() []string {
+	out := []string{RawField}
+	for _, f := range schema.Fields() {
+		out = append(out, f.Name)
+	}
+	return append(out, schema.OpenNamespaces()...)
+}
+
+func didYouMean(name string, among []string) string {
+	if near := Nearest(name, among); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return ""
+}
+
+// Nearest returns the candidate with the smallest edit distance to name, "" when
+// none is near enough to be a likely misspelling.
+func Nearest(name string, among []string) string {
+	best, limit := "", max(2, len(name)/3)+1
+	for _, c := range among {
+		if d := distance(strings.ToLower(name), strings.ToLower(c), limit); d < limit {
+			best, limit = c, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of a and b, or limit when it is no less.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diag := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diag
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diag = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return min(row[len(b)], limit)
+}

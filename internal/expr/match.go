@@ -1,0 +1,197 @@
+package expr
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// Matcher tests one text.
+type Matcher func(s string) bool
+
+// Predicates lists the case-insensitive text predicates of the language. Each
+// is a member function of text and of lists of text and takes one literal or a
+// list of literals; the plain forms ask for any literal, icontainsAll for all.
+func Predicates() []string {
+	return []string{"icontains", "icontainsAll", "istartsWith", "iendsWith", "ieq", "ilike"}
+}
+
+func isPredicate(name string) bool {
+	for _, p := range Predicates() {
+		if p == name {
+			return true
+		}
+	}
+	return false
+}
+
+// NewMatcher compiles the text predicate name over literal values. The functions
+// contains, startsWith, endsWith, matches and == of the standard library are
+// known too, and cidr. It fails on an unknown name and on literals that do not
+// parse.
+func NewMatcher(name string, values []string) (Matcher, error) {
+	switch name {
+	case "cidr":
+		return cidrMatcher(values)
+	case "ilike":
+		return regexMatcher(values, func(g string) string { return GlobRegexp(g) })
+	case "matches":
+		return regexMatcher(values, func(r string) string { return r })
+	case "==", "contains", "startsWith", "endsWith":
+		return exactMatcher(name, values), nil
+	}
+	if !isPredicate(name) {
+		return nil, fmt.Errorf("no text predicate %q", name)
+	}
+	lits := make([]literal, len(values))
+	for i, v := range values {
+		if v == "" && name != "ieq" {
+			return nil, fmt.Errorf("%s of an empty text is always true", name)
+		}
+		lits[i] = newLiteral(v)
+	}
+	return foldMatcher(name, lits), nil
+}
+
+func foldMatcher(name string, lits []literal) Matcher {
+	var test func(l *literal, s string) bool
+	switch name {
+	case "icontains":
+		test = (*literal).within
+	case "icontainsAll":
+		return func(s string) bool {
+			for i := range lits {
+				if !lits[i].within(s) {
+					return false
+				}
+			}
+			return true
+		}
+	case "istartsWith":
+		test = (*literal).prefix
+	case "iendsWith":
+		test = (*literal).suffix
+	default:
+		test = (*literal).equal
+	}
+	return func(s string) bool {
+		for i := range lits {
+			if test(&lits[i], s) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func exactMatcher(name string, values []string) Matcher {
+	var test func(s, v string) bool
+	switch name {
+	case "==":
+		test = func(s, v string) bool { return s == v }
+	case "contains":
+		test = strings.Contains
+	case "startsWith":
+		test = strings.HasPrefix
+	default:
+		test = strings.HasSuffix
+	}
+	if len(values) == 1 {
+		v := values[0]
+		return func(s string) bool { return test(s, v) }
+	}
+	return func(s string) bool {
+		for _, v := range values {
+			if test(s, v) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func regexMatcher(values []string, pattern func(string) string) (Matcher, error) {
+	res := make([]*regexp.Regexp, len(values))
+	for i, v := range values {
+		re, err := regexp.Compile(pattern(v))
+		if err != nil {
+			return nil, fmt.Errorf("compiling %q: %w", v, err)
+		}
+		res[i] = re
+	}
+	return func(s string) bool {
+		for _, re := range res {
+			if re.MatchString(s) {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+// ParsePrefixes reads address ranges; a bare address is a range of one.
+func ParsePrefixes(values []string) ([]netip.Prefix, error) {
+	out := make([]netip.Prefix, len(values))
+	for i, v := range values {
+		if a, err := netip.ParseAddr(v); err == nil {
+			a = a.Unmap()
+			out[i] = netip.PrefixFrom(a, a.BitLen())
+			continue
+		}
+		p, err := netip.ParsePrefix(v)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no address range like 10.0.0.0/8", v)
+		}
+		out[i] = p.Masked()
+	}
+	return out, nil
+}
+
+func cidrMatcher(values []string) (Matcher, error) {
+	ranges, err := ParsePrefixes(values)
+	if err != nil {
+		return nil, err
+	}
+	return func(s string) bool {
+		a, err := netip.ParseAddr(s)
+		return err == nil && inRanges(a, ranges)
+	}, nil
+}
+
+func inRanges(a netip.Addr, ranges []netip.Prefix) bool {
+	a = a.Unmap()
+	if !a.IsValid() || a == netip.IPv6Unspecified() {
+		return false
+	}
+	for _, p := range ranges {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// GlobRegexp turns a pattern with * and ? into an anchored, case-insensitive RE2
+// expression whose dot takes line ends. A backslash is plain: paths need no care.
+func GlobRegexp(glob string) string {
+	var b strings.Builder
+	b.WriteString(`(?is)\A`)
+	for i := 0; i < len(glob); i++ {
+		switch glob[i] {
+		case '*':
+			b.WriteString(".*")
+		case '?':
+			b.WriteByte('.')
+		default:
+			j := i
+			for j < len(glob) && glob[j] != '*' && glob[j] != '?' {
+				j++
+			}
+			b.WriteString(regexp.QuoteMeta(glob[i:j]))
+			i = j - 1
+		}
+	}
+	b.WriteString(`\z`)
+	return b.String()
+}
