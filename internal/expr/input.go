@@ -3,6 +3,7 @@ package expr
 import (
 	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/google/cel-go/common/types"
@@ -148,4 +149,9 @@ func (in *Input) score(detector, scoreName, thresholdName string, wantThreshold 
 	}
 	v, _ := in.Event.Extra(name)
 	return parseScore(v, absent)
+}
+
+// ScoreText returns the score of a detector as decimal text, for display.
+func (in *Input) ScoreText(detector string) string {
+	return strconv.FormatFloat(in.score(detector, ScorePrefix+detector, "", false), 'f', 4, 64)
 }

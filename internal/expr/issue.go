@@ -100,15 +100,13 @@ func (x Issue) seek(src, name string) Issue {
 	return x
 }
 
-// chainOf returns the dotted name of the selection with that id, without "e.".
+// chainOf returns the whole dotted name, without "e.", of the chain that the
+// selection with that id is part of.
 func chainOf(tree *celast.AST, id int64, name string) string {
 	full := name
 	celast.PostOrderVisit(tree.Expr(), celast.NewExprVisitor(func(e celast.Expr) {
-		if e.ID() != id {
-			return
-		}
-		if c, ok := chain(e); ok && len(c.names) > 0 {
-			full = strings.Join(c.names, ".")
+		if c, ok := chain(e); ok && slices.Contains(c.ids, id) {
+			full = strings.Join(c.names, ".") // the outermost chain is visited last
 		}
 	}))
 	return full

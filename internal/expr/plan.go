@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/interpreter"
 
 	"vigil/schema"
@@ -282,11 +283,19 @@ func constText(i interpreter.Interpretable) types.String {
 	return s
 }
 
-// constAll reads a constant or a list of constants; custom steps are planned
-// before constants are folded, so a literal list is still a constructor here.
+// constAll reads a constant or a list of constants. A list literal arrives folded
+// to a constant, or as its constructor where folding was not worth its while.
 func constAll(i interpreter.Interpretable) ([]ref.Val, bool) {
 	if v, ok := constValue(i); ok {
-		return []ref.Val{v}, true
+		l, isList := v.(traits.Lister)
+		if !isList {
+			return []ref.Val{v}, true
+		}
+		var out []ref.Val
+		for it := l.Iterator(); it.HasNext() == types.True; {
+			out = append(out, it.Next())
+		}
+		return out, true
 	}
 	l, ok := i.(interpreter.InterpretableConstructor)
 	if !ok {

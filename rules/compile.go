@@ -1,0 +1,123 @@
+package rules
+
+import (
+	"strconv"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"vigil/internal/expr"
+)
+
+// compile checks and plans the rule's expressions; problems are placed in the
+// file to the character.
+func (l *loader) compile(d *document, m *mapping, r *Rule) {
+	defer func() { r.need = necessary(r) }()
+	parts := map[string]*expr.EventProgram{}
+	if n, ok := m.at["detect"]; ok {
+		l.compileParts(d, n, r, parts)
+	}
+	if src, ok := implied(r); ok {
+		p, err := l.env.Compile(src, nil)
+		if err != nil {
+			d.fail(m.node, "", "the %s condition: %v", r.Kind, err)
+			return
+		}
+		r.conditions = append(r.conditions, p)
+	}
+	n, ok := m.at["when"]
+	if !ok {
+		if r.Kind == Match || r.Kind == Threshold {
+			d.fail(m.node, "the condition, over e and the names of detect", "the key %q is missing", "when")
+		}
+		return
+	}
+	if p := l.expression(d, n, "when", parts); p != nil {
+		r.When = p.Source()
+		r.conditions = append(r.conditions, p)
+		d.unusedParts(m.at["detect"], r, p)
+	}
+}
+
+func (l *loader) compileParts(d *document, n ast.Node, r *Rule, parts map[string]*expr.EventProgram) {
+	dm, ok := d.mapping(n, "detect", nil)
+	if !ok {
+		return
+	}
+	for _, name := range dm.keys {
+		if !nameForm.MatchString(name) || name == "e" {
+			d.fail(dm.key[name], "small letters, digits and _", "no part can be named %q", name)
+			continue
+		}
+		p := l.expression(d, dm.at[name], name, parts)
+		if p == nil {
+			parts[name], _ = l.env.Compile("true", nil) // so that its uses are not errors too
+		} else {
+			parts[name] = p
+			r.Detect = append(r.Detect, Part{Name: name, Expr: p.Source(), program: p})
+		}
+	}
+}
+
+// expression compiles one scalar; nil when it is wrong.
+func (l *loader) expression(d *document, n ast.Node, what string, parts map[string]*expr.EventProgram) *expr.EventProgram {
+	src, ok := scalar(n)
+	if !ok || src == "" {
+		d.fail(n, "", "%s must be an expression", what)
+		return nil
+	}
+	p, err := l.env.Compile(src, parts)
+	if err == nil {
+		return p
+	}
+	issues, ok := expr.AsIssues(err)
+	if !ok {
+		d.fail(n, "", "%s: %v", what, err)
+		return nil
+	}
+	places := d.places(n, src)
+	for _, x := range issues {
+		line, column := place(places, src, x.Line, x.Column)
+		d.failAt(line, column, x.Hint, "%s", x.Message)
+	}
+	return nil
+}
+
+// unusedParts refuses names that the condition does not use: a forgotten
+// exclusion is a false alarm, a forgotten condition a miss.
+func (d *document) unusedParts(n ast.Node, r *Rule, when *expr.EventProgram) {
+	used := map[string]bool{}
+	var walk func(n *expr.Node)
+	walk = func(n *expr.Node) {
+		if n.Op == expr.OpPart && !used[n.Name] {
+			used[n.Name] = true
+			if p := r.Part(n.Name); p != nil {
+				walk(p.Node())
+			}
+		}
+		for _, a := range n.Args {
+			walk(a)
+		}
+	}
+	walk(when.Node())
+	for _, p := range r.Detect {
+		if !used[p.Name] {
+			d.fail(n, "use it in when, or remove it", "the part %q is never used", p.Name)
+		}
+	}
+}
+
+// implied returns the condition that the kind of the rule brings along.
+func implied(r *Rule) (string, bool) {
+	switch {
+	case r.Kind == Indicator:
+		return "has(e.threat.indicator.value)", true
+	case r.Kind == Anomaly && r.Detector != nil && idForm.MatchString(r.Detector.Name):
+		name := "'" + r.Detector.Name + "'"
+		if r.Detector.Threshold != nil {
+			v := strconv.FormatFloat(*r.Detector.Threshold, 'f', -1, 64)
+			return "score(" + name + ") >= double('" + v + "')", true
+		}
+		return "score(" + name + ") > 0.0 && score(" + name + ") >= threshold(" + name + ")", true
+	}
+	return "", false
+}

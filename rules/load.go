@@ -1,0 +1,444 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"vigil/internal/expr"
+	"vigil/schema"
+)
+
+// MaxFile is the largest rule file, in bytes.
+const MaxFile = 1 << 20
+
+// keys are the keys of a rule document, in the order people write them.
+var keys = []string{"id", "title", "description", "author", "license", "status", "severity", "risk", "attack", "references",
+	"owner", "runbook", "falsepositives", "kind", "dataset", "detect", "when", "threshold", "anomaly", "entities", "suppress", "respond", "tests"}
+
+// defaultWindow is the event-time window of one alert when a rule names none.
+const defaultWindow = time.Hour
+
+var (
+	idForm     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{2,63}$`)
+	attackForm = regexp.MustCompile(`^(T\d{4}(\.\d{3})?|TA\d{4})$`)
+	nameForm   = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+	entityForm = regexp.MustCompile(`^[a-z_][a-z0-9_.]*$`)
+	setForm    = regexp.MustCompile(`^(\*|[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?)$`)
+)
+
+// Load reads every .yaml and .yml file below the root of each file system, in
+// name order, and returns the set of good rules and one error per problem. The
+// set is never nil. Errors about a rule's content are *LoadError.
+func Load(systems ...fs.FS) (*Set, []error) { return LoadWith(Options{}, systems...) }
+
+// Options configure a load.
+type Options struct {
+	// Lists are the named lists for inList.
+	Lists map[string][]string
+}
+
+// LoadWith is Load with named lists.
+func LoadWith(o Options, systems ...fs.FS) (*Set, []error) {
+	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
+	if err != nil {
+		return newSet(nil, nil), []error{err}
+	}
+	l := &loader{env: env, seen: map[string]*Rule{}}
+	for _, sys := range systems {
+		l.system(sys)
+	}
+	return newSet(l.rules, o.Lists), l.errs
+}
+
+// Parse reads the rules of one file's text.
+func Parse(name string, text []byte, o Options) ([]*Rule, []error) {
+	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
+	if err != nil {
+		return nil, []error{err}
+	}
+	l := &loader{env: env, seen: map[string]*Rule{}}
+	l.file(name, text)
+	return l.rules, l.errs
+}
+
+type loader struct {
+	env   *expr.Env
+	rules []*Rule
+	errs  []error
+	seen  map[string]*Rule
+}
+
+func (l *loader) system(sys fs.FS) {
+	err := fs.WalkDir(sys, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			l.errs = append(l.errs, fmt.Errorf("reading rules: %w", err))
+			return nil
+		}
+		if ext := path.Ext(p); d.IsDir() || ext != ".yaml" && ext != ".yml" {
+			return nil
+		}
+		text, err := fs.ReadFile(sys, p)
+		if err != nil {
+			l.errs = append(l.errs, fmt.Errorf("reading rule file %s: %w", p, err))
+			return nil
+		}
+		l.file(p, text)
+		return nil
+	})
+	if err != nil {
+		l.errs = append(l.errs, fmt.Errorf("reading rules: %w", err))
+	}
+}
+
+// file reads the documents of one file; each stands on its own, so that one that
+// is not even YAML leaves the others alone.
+func (l *loader) file(name string, text []byte) {
+	if len(text) > MaxFile {
+		l.errs = append(l.errs, &LoadError{File: name, Line: 1, Column: 1,
+			Message: fmt.Sprintf("the file has %d bytes, the limit is %d", len(text), MaxFile), Hint: "split it"})
+		return
+	}
+	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	start := 0
+	for i := 0; i <= len(lines); i++ {
+		if i < len(lines) && strings.TrimRight(lines[i], " \t") != "---" {
+			continue
+		}
+		l.document(&document{file: name, line: start + 1, lines: lines[start:i]})
+		start = i + 1
+	}
+}
+
+func (l *loader) document(d *document) {
+	text := strings.Join(d.lines, "\n") + "\n"
+	if blank(d.lines) {
+		return
+	}
+	node, ok := d.parse(text)
+	if ok {
+		if r := l.rule(d, node); r != nil && len(d.errs) == 0 {
+			r.YAML = text
+			r.Version = schema.HashID("rule", strings.TrimSpace(text))
+			l.rules = append(l.rules, r)
+			l.seen[r.ID] = r
+		}
+	}
+	l.errs = append(l.errs, d.errs...)
+}
+
+func blank(lines []string) bool {
+	for _, s := range lines {
+		if s = strings.TrimSpace(s); s != "" && s[0] != '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// parse reads the document's YAML; anchors, aliases, tags and merge keys are
+// refused: rules are plain, and nothing may expand while loading.
+func (d *document) parse(text string) (node ast.Node, ok bool) {
+	defer func() {
+		if p := recover(); p != nil { // the YAML parser must not take the loader down
+			d.failAt(1, 1, "", "not readable as YAML: %v", p)
+			ok = false
+		}
+	}()
+	f, err := parser.ParseBytes([]byte(text), 0)
+	if err != nil {
+		var at yaml.Error
+		if errors.As(err, &at) && at.GetToken() != nil {
+			p := at.GetToken().Position
+			d.failAt(p.Line, p.Column, "", "not YAML: %s", at.GetMessage())
+		} else {
+			d.failAt(1, 1, "", "not YAML: %v", err)
+		}
+		return nil, false
+	}
+	if len(f.Docs) == 0 || f.Docs[0].Body == nil {
+		return nil, false
+	}
+	plain := &plainCheck{doc: d}
+	ast.Walk(plain, f.Docs[0].Body)
+	return f.Docs[0].Body, !plain.bad
+}
+
+type plainCheck struct {
+	doc *document
+	bad bool
+}
+
+// Visit implements the visitor of the YAML library.
+func (c *plainCheck) Visit(n ast.Node) ast.Visitor {
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
+		c.doc.fail(n, "write the value out", "anchors, aliases and tags are not allowed in rules")
+		c.bad = true
+		return nil
+	}
+	return c
+}
+
+// rule reads one document; problems are collected in d.
+func (l *loader) rule(d *document, node ast.Node) *Rule {
+	m, ok := d.mapping(node, "a rule", keys)
+	if !ok {
+		return nil
+	}
+	d.rule = m.text("id")
+	r := &Rule{File: d.file, Line: d.line}
+	d.readHead(m, r)
+	if before := l.seen[r.ID]; before != nil {
+		d.fail(m.at["id"], "", "the id %q is used before, in %s line %d", r.ID, before.File, before.Line)
+	}
+	d.readDatasets(m, r)
+	d.readEntities(m, r)
+	d.readSuppress(m, r)
+	d.readRespond(m, r)
+	d.readKind(m, r)
+	l.compile(d, m, r)
+	d.readTests(m, r)
+	return r
+}
+
+func (d *document) readHead(m *mapping, r *Rule) {
+	r.ID = m.need("id", "a stable name like encoded-powershell; alert ids are derived from it")
+	if r.ID != "" && !idForm.MatchString(r.ID) {
+		d.fail(m.at["id"], "small letters, digits and hyphens, 3 to 64 characters", "id cannot be %q", r.ID)
+	}
+	r.Title = m.need("title", "one line that an analyst reads first")
+	r.Description = m.text("description")
+	r.Author = m.need("author", "shown with every alert of the rule")
+	r.License = m.text("license")
+	r.Status = Status(m.oneOf("status", string(Test), string(Draft), string(Test), string(Stable)))
+	var severities []string
+	for _, s := range schema.Severities() {
+		severities = append(severities, string(s))
+	}
+	if _, ok := m.at["severity"]; !ok {
+		d.fail(m.node, "one of "+strings.Join(severities, ", "), "the key %q is missing", "severity")
+	}
+	r.Severity = schema.Severity(m.oneOf("severity", string(schema.Medium), severities...))
+	r.Risk = m.integer("risk", 20+20*max(r.Severity.Rank(), 0), 0, 100)
+	r.References, r.Owner, r.Runbook = m.list("references"), m.text("owner"), m.text("runbook")
+	r.FalsePositives = m.list("falsepositives")
+	attack, nodes := m.listNodes("attack")
+	for i, a := range attack {
+		if !attackForm.MatchString(a) {
+			d.fail(nodes[i], "write T1059 or T1059.001", "attack cannot be %q", a)
+		}
+	}
+	r.Attack = attack
+}
+
+func (d *document) readDatasets(m *mapping, r *Rule) {
+	sets, nodes := m.listNodes("dataset")
+	if len(sets) == 0 {
+		d.fail(m.node, "the event.dataset values the rule is for: windows.sysmon, zeek.conn, zeek.*", "the key %q is missing", "dataset")
+	}
+	for i, s := range sets {
+		if !setForm.MatchString(s) {
+			d.fail(nodes[i], "write zeek.conn, or zeek.* for a whole module", "dataset cannot be %q", s)
+		}
+	}
+	r.Datasets = sets
+}
+
+func (d *document) readEntities(m *mapping, r *Rule) {
+	n, ok := m.at["entities"]
+	if !ok {
+		return
+	}
+	em, ok := d.mapping(n, "entities", nil)
+	if !ok {
+		return
+	}
+	for _, name := range em.keys {
+		if !entityForm.MatchString(name) {
+			d.fail(em.key[name], "small letters, digits, _ and .", "no entity can be named %q", name)
+			continue
+		}
+		field := strings.TrimPrefix(em.text(name), "e.")
+		ref, ok := expr.ParseRef(field)
+		if !ok {
+			d.fail(em.at[name], suggest(field, fieldNames()), "no field %q", field)
+			continue
+		}
+		r.Entities = append(r.Entities, Entity{Name: name, Field: field, ref: ref})
+	}
+}
+
+func fieldNames() []string {
+	out := make([]string, 0, schema.NumFields)
+	for _, f := range schema.Fields() {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+func (r *Rule) entityNames() []string {
+	var out []string
+	for _, e := range r.Entities {
+		out = append(out, e.Name)
+	}
+	return out
+}
+
+// entityList reads a list of entity names of the rule.
+func (d *document) entityList(m *mapping, r *Rule, key string) []string {
+	names, nodes := m.listNodes(key)
+	for i, n := range names {
+		if _, ok := r.Entity(n); !ok {
+			d.fail(nodes[i], suggest(n, r.entityNames()), "the rule has no entity %q", n)
+		}
+	}
+	return names
+}
+
+func (d *document) readSuppress(m *mapping, r *Rule) {
+	r.Suppress.For = defaultWindow
+	n, ok := m.at["suppress"]
+	if !ok {
+		return
+	}
+	if sm, ok := d.mapping(n, "suppress", []string{"by", "for"}); ok {
+		r.Suppress.By = d.entityList(sm, r, "by")
+		r.Suppress.For = sm.duration("for", defaultWindow)
+	}
+}
+
+func (d *document) readRespond(m *mapping, r *Rule) {
+	n, ok := m.at["respond"]
+	if !ok {
+		return
+	}
+	if rm, ok := d.mapping(n, "respond", []string{"playbook"}); ok {
+		r.Playbook = rm.need("playbook", "the id of a playbook")
+	}
+}
+
+func (d *document) readKind(m *mapping, r *Rule) {
+	var kinds []string
+	for _, k := range Kinds() {
+		kinds = append(kinds, string(k))
+	}
+	r.Kind = Kind(m.oneOf("kind", string(Match), kinds...))
+	for key, kind := range map[string]Kind{"threshold": Threshold, "anomaly": Anomaly} {
+		if n, ok := m.at[key]; ok && r.Kind != kind {
+			d.fail(n, "write kind: "+string(kind), "%s belongs to rules of kind %s, this one is %s", key, kind, r.Kind)
+		}
+	}
+	switch r.Kind {
+	case Threshold:
+		d.readCount(m, r)
+	case Anomaly:
+		d.readDetector(m, r)
+	}
+}
+
+func (d *document) readCount(m *mapping, r *Rule) {
+	n, ok := m.at["threshold"]
+	if !ok {
+		d.fail(m.node, "write threshold: {group_by: [source.ip], count: 10, within: 5m}", "a threshold rule needs the key %q", "threshold")
+		return
+	}
+	tm, ok := d.mapping(n, "threshold", []string{"group_by", "count", "distinct", "within"})
+	if !ok {
+		return
+	}
+	c := &Count{GroupBy: d.entityList(tm, r, "group_by"), Count: tm.integer("count", 0, 2, 1_000_000),
+		Distinct: tm.text("distinct"), Within: tm.duration("within", 0)}
+	if len(c.GroupBy) == 0 {
+		d.fail(n, "name the entities that make a group", "the threshold has no group_by")
+	}
+	if c.Count == 0 || c.Within == 0 {
+		d.fail(n, "", "the threshold needs count and within")
+	}
+	if _, ok := r.Entity(c.Distinct); c.Distinct != "" && !ok {
+		d.fail(tm.at["distinct"], suggest(c.Distinct, r.entityNames()), "the rule has no entity %q", c.Distinct)
+	}
+	r.Count = c
+}
+
+func (d *document) readDetector(m *mapping, r *Rule) {
+	n, ok := m.at["anomaly"]
+	if !ok {
+		d.fail(m.node, "write anomaly: {detector: zeek-conn-iforest}", "an anomaly rule needs the key %q", "anomaly")
+		return
+	}
+	am, ok := d.mapping(n, "anomaly", []string{"detector", "threshold"})
+	if !ok {
+		return
+	}
+	r.Detector = &Detector{Name: am.need("detector", "the id of a detector")}
+	if t, ok := am.at["threshold"]; ok {
+		v, err := strconv.ParseFloat(am.text("threshold"), 64)
+		if err != nil || !(v > 0) {
+			d.fail(t, "leave it out to use the promoted model's own", "threshold must be a number above 0")
+		}
+		r.Detector.Threshold = &v
+	}
+	if !idForm.MatchString(r.Detector.Name) {
+		d.fail(am.node, "small letters, digits and hyphens", "detector cannot be %q", r.Detector.Name)
+	}
+}
+
+func (d *document) readTests(m *mapping, r *Rule) {
+	n, ok := m.at["tests"]
+	if !ok {
+		return
+	}
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.fail(n, "", "tests must be a list")
+		return
+	}
+	for _, v := range seq.Values {
+		tm, ok := d.mapping(v, "a test", []string{"name", "match", "event"})
+		if !ok {
+			continue
+		}
+		c := Case{Name: tm.need("name", "what the event shows"), Match: tm.oneOf("match", "true", "true", "false") == "true",
+			Line: d.line + v.GetToken().Position.Line - 1}
+		if ev, ok := tm.at["event"]; ok {
+			c.Event = d.readEvent(ev)
+		} else {
+			d.fail(v, "", "the test has no event")
+		}
+		r.Tests = append(r.Tests, c)
+	}
+}
+
+func (d *document) readEvent(n ast.Node) [][2]string {
+	em, ok := d.mapping(n, "an event", nil)
+	if !ok {
+		return nil
+	}
+	var out [][2]string
+	for _, name := range em.keys {
+		if _, ok := expr.ParseRef(name); !ok {
+			d.fail(em.key[name], suggest(name, fieldNames()), "no field %q", name)
+			continue
+		}
+		for _, v := range em.list(name) {
+			out = append(out, [2]string{name, v})
+		}
+	}
+	return out
+}
+
+// sortRules orders rules by id, so that the set does not depend on file names.
+func sortRules(rs []*Rule) {
+	slices.SortFunc(rs, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
+}

@@ -1,0 +1,68 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"vigil/schema"
+)
+
+// Set is an immutable set of checked rules. It is safe for concurrent use.
+type Set struct {
+	rules []*Rule
+	byID  map[string]*Rule
+	hash  string
+}
+
+func newSet(rs []*Rule, lists map[string][]string) *Set {
+	s := &Set{rules: rs, byID: map[string]*Rule{}}
+	sortRules(s.rules)
+	parts := []string{"rules"}
+	for _, r := range s.rules {
+		s.byID[r.ID] = r
+		parts = append(parts, r.ID, r.Version)
+	}
+	for _, name := range slices.Sorted(maps.Keys(lists)) {
+		parts = append(append(parts, "list", name), lists[name]...)
+	}
+	s.hash = schema.HashID(parts...)
+	return s
+}
+
+// Hash is the content hash of the set: of every rule's id and version and of the
+// named lists. Chunks pin it.
+func (s *Set) Hash() string { return s.hash }
+
+// Rules returns the rules, ordered by id. The slice must not be changed.
+func (s *Set) Rules() []*Rule { return s.rules }
+
+// Rule returns the rule of that id.
+func (s *Set) Rule(id string) (*Rule, bool) {
+	r, ok := s.byID[id]
+	return r, ok
+}
+
+// Only returns the set of the rules that keep says to keep; its hash is its own.
+func (s *Set) Only(keep func(*Rule) bool) *Set {
+	var rs []*Rule
+	for _, r := range s.rules {
+		if keep(r) {
+			rs = append(rs, r)
+		}
+	}
+	return newSet(rs, nil)
+}
+
+// takes says whether the rule is for events of the dataset.
+func (r *Rule) takes(dataset string) bool {
+	for _, d := range r.Datasets {
+		if d == "*" || d == dataset {
+			return true
+		}
+		if prefix, ok := strings.CutSuffix(d, "*"); ok && strings.HasPrefix(dataset, prefix) {
+			return true
+		}
+	}
+	return false
+}
