@@ -1,0 +1,306 @@
+// Package clickhouse runs a real ClickHouse as a child of this process: the
+// clickhouse-local of libchdb, loaded by a re-exec of our own binary, serving the
+// native and HTTP protocols on loopback with closed default user and generated
+// passwords. The child ends when its parent dies, however that happens.
+package clickhouse
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"vigil/internal/secret"
+	"vigil/schema"
+)
+
+// Options says where and how the engine runs. The zero value of a field takes the
+// default in its comment.
+type Options struct {
+	Dir             string       // state; data is in Dir/data. Required
+	Library         string       // libchdb.so; default LibraryPath()
+	Host            string       // 127.0.0.1
+	TCPPort         int          // 0: kept from the last start, else chosen by the OS
+	HTTPPort        int          // likewise
+	MaxMemory       int64        // bytes; default: half of the machine's memory
+	User            string       // "vigil"
+	Password        secret.Value // default: generated once and kept in Dir
+	Logger          *slog.Logger // default: slog.Default()
+	analystPassword secret.Value
+}
+
+// Engine is a running, supervised ClickHouse.
+type Engine struct {
+	Addr, HTTPAddr  string // HOST:PORT of the native and the HTTP protocol
+	User            string
+	Password        secret.Value
+	AnalystUser     string // may only read the database "vigil", within limits
+	AnalystPassword secret.Value
+
+	opts    Options
+	mu      sync.Mutex
+	child   *child
+	stopped bool
+	done    chan struct{}
+	starts  int
+}
+
+// child is one engine process.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	out   *tailBuffer
+	done  chan struct{}
+	err   error
+}
+
+// Start starts the engine and returns once it serves. It restarts a child that
+// dies (each time said in the log) until Stop.
+func Start(ctx context.Context, o Options) (*Engine, error) {
+	if err := o.prepare(); err != nil {
+		return nil, fmt.Errorf("preparing the embedded ClickHouse: %w", err)
+	}
+	e := &Engine{User: o.User, Password: o.Password, AnalystUser: analystUser, AnalystPassword: o.analystPassword, opts: o, done: make(chan struct{})}
+	if err := e.launch(ctx); err != nil {
+		return nil, err
+	}
+	go e.supervise()
+	return e, nil
+}
+
+func (o *Options) prepare() error {
+	if o.Host == "" {
+		o.Host = "127.0.0.1"
+	}
+	if o.User == "" {
+		o.User = appUser
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = machineMemory() / 2
+	}
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return err
+	}
+	if o.Library == "" {
+		if o.Library, err = LibraryPath(); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return err
+	}
+	if o.Password.Empty() {
+		p, err := persistentPassword(filepath.Join(o.Dir, "password"))
+		if err != nil {
+			return err
+		}
+		o.Password = secret.New(p)
+	}
+	p, err := persistentPassword(filepath.Join(o.Dir, "analyst-password"))
+	if err != nil {
+		return err
+	}
+	o.analystPassword = secret.New(p)
+	return nil
+}
+
+// launch starts one child and waits until it has written its ports.
+func (e *Engine) launch(ctx context.Context) error {
+	if err := e.opts.writeConfig(); err != nil {
+		return fmt.Errorf("writing the engine's configuration: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c := &child{out: &tailBuffer{}, done: make(chan struct{})}
+	c.cmd = exec.Command(self, e.opts.argv()...)
+	c.cmd.Env = append(os.Environ(), childEnv+"="+e.opts.Library)
+	c.cmd.Dir = e.opts.Dir
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches only us
+	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return fmt.Errorf("starting the engine: %w", err)
+	}
+	go func() { c.err = c.cmd.Wait(); close(c.done) }()
+	if err := e.await(ctx, c); err != nil {
+		_ = c.cmd.Process.Kill()
+		return err
+	}
+	e.mu.Lock()
+	e.child = c
+	e.starts++
+	e.mu.Unlock()
+	return nil
+}
+
+func (e *Engine) await(ctx context.Context, c *child) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if b, _ := os.ReadFile(filepath.Join(e.opts.Dir, "ports")); bytes.HasSuffix(b, []byte("\n")) {
+			return e.listening(strings.Fields(string(b)))
+		}
+		select {
+		case <-c.done:
+			return schema.E(schema.Unavailable, "the embedded ClickHouse ended at start: "+lastLines(c.out.String(), 3),
+				"see "+filepath.Join(e.opts.Dir, "engine.err.log"), c.err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// listening fixes the ports, so that a restarted child answers at the same address.
+func (e *Engine) listening(ports []string) error {
+	if len(ports) != 2 {
+		return fmt.Errorf("the engine wrote ports %q, want two", ports)
+	}
+	var err error
+	if e.opts.TCPPort, err = strconv.Atoi(ports[0]); err != nil {
+		return err
+	}
+	if e.opts.HTTPPort, err = strconv.Atoi(ports[1]); err != nil {
+		return err
+	}
+	host := e.opts.Host
+	if host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	e.Addr, e.HTTPAddr = net.JoinHostPort(host, ports[0]), net.JoinHostPort(host, ports[1])
+	return nil
+}
+
+// supervise restarts a dead child with a growing pause, until Stop.
+func (e *Engine) supervise() {
+	defer close(e.done)
+	pause := 200 * time.Millisecond
+	for {
+		e.mu.Lock()
+		c := e.child
+		e.mu.Unlock()
+		began := time.Now()
+		<-c.done
+		if e.isStopped() {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			pause = 200 * time.Millisecond
+		}
+		e.opts.Logger.Error("the embedded ClickHouse died; starting it again", "error", c.err, "restarts", e.Restarts()+1, "output", lastLines(c.out.String(), 3))
+		for {
+			time.Sleep(pause)
+			pause = min(2*pause, 10*time.Second)
+			if e.isStopped() {
+				return
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			err := e.launch(ctx)
+			cancel()
+			if err == nil {
+				break
+			}
+			e.opts.Logger.Error("restarting the embedded ClickHouse", "error", err)
+		}
+	}
+}
+
+func (e *Engine) isStopped() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stopped
+}
+
+// Restarts is how often a dead child was started again.
+func (e *Engine) Restarts() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.starts - 1
+}
+
+// PID is the process id of the current child.
+func (e *Engine) PID() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.child.cmd.Process.Pid
+}
+
+// Done is closed when the engine has stopped for good.
+func (e *Engine) Done() <-chan struct{} { return e.done }
+
+// Stop ends the engine: it closes the pipe the child waits on, and kills the child
+// when it has not ended by the deadline of ctx.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	already := e.stopped
+	e.stopped = true
+	c := e.child
+	e.mu.Unlock()
+	if !already {
+		_ = c.stdin.Close()
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		_ = c.cmd.Process.Kill()
+		<-c.done
+		return errors.New("the embedded ClickHouse did not stop in time and was killed")
+	}
+	<-e.done
+	return nil
+}
+
+// tailBuffer keeps the last output of the child for error messages.
+type tailBuffer struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (t *tailBuffer) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if over := len(t.b) - 8192; over > 0 {
+		t.b = t.b[over:]
+	}
+	return len(p), nil
+}
+
+func (t *tailBuffer) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], " | ")
+}
+
+// machineMemory is the memory of the machine in bytes; 4 GiB when unknown.
+func machineMemory() int64 {
+	var si syscall.Sysinfo_t
+	if err := syscall.Sysinfo(&si); err != nil {
+		return 4 << 30
+	}
+	return int64(si.Totalram) * int64(si.Unit)
+}
