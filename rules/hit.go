@@ -118,9 +118,13 @@ func (h Hit) entities() map[string]string {
 }
 
 // DedupKey is what detections of the rule must have in common to be one alert:
-// the values of suppress.by, or of all entities when the rule names none.
+// the values of suppress.by; when the rule names none, of the threshold's group, or
+// of all entities.
 func (r *Rule) DedupKey(entities map[string]string) string {
 	by := r.Suppress.By
+	if len(by) == 0 && r.Count != nil {
+		by = r.Count.GroupBy
+	}
 	if len(by) == 0 {
 		by = r.entityNames()
 	}

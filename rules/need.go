@@ -140,6 +140,8 @@ func callAtom(n *expr.Node) *need {
 		}
 		test := a.test
 		return &need{func(in *expr.Input) bool { return !test(in) }, a.cost}
+	case "inList":
+		return textAtom(l.Ref, "ieq", values)
 	case "cidr":
 		return rangeAtom(l.Ref, values)
 	case "icontains", "icontainsAll", "istartsWith", "iendsWith", "ieq", "contains", "startsWith", "endsWith":

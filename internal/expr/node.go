@@ -25,7 +25,8 @@ const (
 // Node is the checked syntax tree of an expression, free of the CEL library, for
 // the executors that do not interpret it: prefilters, native plans, SQL. It says
 // what was written and nothing about how to run it. Operators have their source
-// names: && || ! == != < <= > >= in + - * / % ?: and [] .
+// names: && || ! == != < <= > >= in + - * / % ?: and [] . The second argument of
+// inList is the list itself.
 type Node struct {
 	Op    Op
 	Name  string
@@ -83,6 +84,13 @@ func (b *binder) buildCall(n *Node, c ast.CallExpr) {
 	}
 	for _, a := range c.Args() {
 		n.Args = append(n.Args, b.build(a))
+	}
+	if n.Name == "inList" { // executors get the list's values in place of its name
+		list := &Node{Op: OpList, Type: StringList, ID: n.Args[1].ID}
+		for _, v := range b.lists[n.Args[1].Value.(string)] {
+			list.Args = append(list.Args, &Node{Op: OpLiteral, Type: String, Value: v})
+		}
+		n.Args[1] = list
 	}
 }
 
