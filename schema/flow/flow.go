@@ -50,9 +50,9 @@ const (
 	UpdateAck      = "ack"       // Incident
 	UpdateClose    = "close"     // Incident
 	UpdateRespond  = "respond"   // Incident: start a playbook by hand
-	SignalAlert    = "alert"     // Incident: one more alert joins
+	SignalAlert    = "alert"     // Incident: alerts join ([]AlertRef)
 	SignalKick     = "kick"      // Detect: chunks were committed
-	SignalRunState = "run-state" // Incident: a playbook run changed
+	SignalRunState = "run-state" // Incident: a playbook run changed (RunReport)
 )
 
 // SearchAttributes are the custom search attributes, name to Temporal type, that

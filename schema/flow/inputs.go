@@ -1,6 +1,9 @@
 package flow
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // IngestInput starts or continues the ingestion of one source.
 type IngestInput struct {
@@ -187,6 +190,63 @@ type RunPlaybookInput struct {
 	Requester string            `json:"requester,omitempty"` // "system", a user; empty = unknown: two approvers
 	Variables map[string]string `json:"variables,omitempty"`
 	DryRun    bool              `json:"dry_run,omitempty"`
+	// Token proves Requester when a person started the run: a decision token with
+	// verdict "run" over the playbook id (auth.RequestClaims). Without it, and without an Incident
+	// as parent, the requester is unknown.
+	Token string `json:"token,omitempty"`
+}
+
+// RunReport is what a playbook run signals (run-state) to its incident.
+type RunReport struct {
+	Run    string          `json:"run"`    // workflow id of the run
+	Status string          `json:"status"` // as schema.Run.Status
+	Entry  *IncidentEntry  `json:"entry,omitempty"`
+	Brief  json.RawMessage `json:"brief,omitempty"` // schema.Run without steps, when the status changed
+}
+
+// IncidentEntry is one line for the timeline of an incident.
+type IncidentEntry struct {
+	Kind string `json:"kind"` // step, approval, decision, action, status
+	By   string `json:"by"`
+	Text string `json:"text"`
+	Ref  string `json:"ref,omitempty"`
+}
+
+// IncidentComment is the argument of the update comment of Incident.
+type IncidentComment struct {
+	By   string `json:"by"`
+	Text string `json:"text"`
+}
+
+// IncidentAck is the argument of the update ack of Incident.
+type IncidentAck struct {
+	By string `json:"by"`
+}
+
+// IncidentClose is the argument of the update close of Incident.
+type IncidentClose struct {
+	By      string `json:"by"`
+	Verdict string `json:"verdict"` // true_positive, false_positive, benign
+	Reason  string `json:"reason"`
+}
+
+// IncidentRespond is the argument of the update respond of Incident: start a
+// playbook by hand. By counts only with a Token (as in RunPlaybookInput);
+// without one the requester is unknown and two people must approve.
+type IncidentRespond struct {
+	Playbook  string            `json:"playbook"`
+	By        string            `json:"by,omitempty"`
+	Token     string            `json:"token,omitempty"`
+	Variables map[string]string `json:"variables,omitempty"`
+	DryRun    bool              `json:"dry_run,omitempty"`
+}
+
+// IncidentState answers every update of Incident.
+type IncidentState struct {
+	ID      string `json:"id"`
+	Status  string `json:"status"`
+	Version uint64 `json:"version"`
+	Run     string `json:"run,omitempty"` // workflow id of the run that respond started
 }
 
 // Vote is the argument of the decide update. Only the token counts; the other
@@ -218,6 +278,8 @@ type ActionInput struct {
 	Binding   string            `json:"binding,omitempty"`
 	DryRun    bool              `json:"dry_run,omitempty"`
 	Undo      bool              `json:"undo,omitempty"`
+	NotBefore time.Time         `json:"not_before,omitzero"` // wait until then first: how a time box ends
+	Workflow  string            `json:"workflow,omitempty"`  // incident workflow to tell when the time box has ended
 }
 
 // ActionResult is what an action reports back; secrets never appear in it.
