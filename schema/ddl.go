@@ -12,10 +12,7 @@ func (f *Field) ColumnType() string {
 		IP: "IPv6", Long: "Int64", Double: "Float64", Bool: "Bool", Date: "DateTime64(6, 'UTC')",
 	}[f.Kind]
 	if f.Multi {
-		if f.Kind == IP {
-			base = "String"
-		}
-		return "Array(" + base + ")"
+		return "Array(String)"
 	}
 	return base
 }
