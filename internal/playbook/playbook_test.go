@@ -1,0 +1,139 @@
+package playbook
+
+import (
+	"strings"
+	"testing"
+)
+
+func verbs() map[string]Verb {
+	return map[string]Verb{
+		"tag":             {Inputs: []string{"tag", "alerts"}, Required: []string{"tag", "alerts"}, LowRisk: true},
+		"notify":          {Inputs: []string{"subject", "text", "alerts"}, Required: []string{"subject"}, LowRisk: true},
+		"watch":           {Inputs: []string{"value", "hours", "reason"}, Required: []string{"value"}, LowRisk: true},
+		"find-peers":      {Inputs: []string{"address"}, Required: []string{"address"}, LowRisk: true},
+		"verify-listed":   {Inputs: []string{"list", "value"}, Required: []string{"list", "value"}, LowRisk: true},
+		"block-address":   {Inputs: []string{"address", "hours", "reason"}, Required: []string{"address"}},
+		"contain-host":    {Inputs: []string{"host", "hours", "reason"}, Required: []string{"host"}},
+		"contain-account": {Inputs: []string{"user", "hours", "reason"}, Required: []string{"user"}},
+	}
+}
+
+func TestLibrary(t *testing.T) {
+	s, errs := Load(verbs())
+	for _, err := range errs {
+		t.Error(err)
+	}
+	if got := strings.Join(s.Names(), " "); got != "contain-address contain-host-account low-risk-notify" {
+		t.Errorf("library: %s", got)
+	}
+	for name, low := range map[string]bool{"low-risk-notify": true, "contain-address": false, "contain-host-account": false, "none": false} {
+		if s.LowRisk(name) != low {
+			t.Errorf("%s: low risk %t", name, !low)
+		}
+	}
+	if _, err := s.Get("contain-adress"); err == nil || !strings.Contains(err.Error(), `did you mean "contain-address"`) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestVersionIsTheContent(t *testing.T) {
+	s, _ := Load(verbs())
+	d, _ := s.Get("contain-address")
+	again, err := Decode(d.Encode())
+	if err != nil || again.Hash() != d.Hash() {
+		t.Fatalf("the hash changed over the wire: %v", err)
+	}
+	again.Description += "."
+	if again.Hash() == d.Hash() {
+		t.Error("a changed playbook has the same version")
+	}
+}
+
+const small = `type: playbook
+spec_version: cacao-2.0
+id: playbook--x
+name: xx
+playbook_variables:
+  __address__: {type: ipv4-addr, external: true}
+workflow_start: start--1
+workflow:
+  start--1:
+    type: start
+    on_completion: action--a
+  action--a:
+    type: action
+    on_completion: end--1
+    commands:
+      - type: vigil-action
+        command: block-address
+        arguments: {address: "__address__:value"}
+  end--1:
+    type: end
+`
+
+func TestErrorsAreExact(t *testing.T) {
+	if _, errs := Parse("x.yaml", []byte(small), verbs()); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{"command: block-address", "command: block-adress", `x.yaml:17:18: there is no action "block-adress" (did you mean "block-address"?)`},
+		{"on_completion: end--1", "on_completion: end--2", `x.yaml:14:20: there is no step "end--2" (did you mean "end--1"?)`},
+		{`"__address__:value"`, `"__adress__:value"`, `there is no variable __adress__ (did you mean "__address__"?)`},
+		{"{address:", "{addr: x, address:", `x.yaml:18:27: block-address has no input "addr" (it takes address, hours, reason)`},
+		{"spec_version: cacao-2.0", "spec_version: cacao-1.0", `x.yaml:2:15: spec_version cannot be "cacao-1.0"`},
+		{"    on_completion: end--1\n", "    on_completion: start--1\n", "run in a circle"},
+		{"  end--1:\n", "  end--1: &a\n", "anchors"},
+		{"type: vigil-action", "type: bash", `x.yaml:16:15: commands of type "bash" do not run`},
+		{"name: xx\n", "name: xx\ncolour: red\n", "x.yaml:5:1: "},
+		{"  action--a:\n    type: action\n", "  action--a:\n    type: if-condition\n", "the id says action"},
+		{"workflow_start: start--1", "workflow_start: end--1", `workflow_start cannot be "end--1"`},
+	} {
+		text := strings.Replace(small, c.old, c.new, 1)
+		d, errs := Parse("x.yaml", []byte(text), verbs())
+		all := ""
+		for _, e := range errs {
+			all += e.Error() + "\n"
+		}
+		if d != nil || !strings.Contains(all, c.want) {
+			t.Errorf("%s: got\n%swant %s", c.new, all, c.want)
+		}
+	}
+}
+
+func TestConditionErrorsHavePlaces(t *testing.T) {
+	text := strings.Replace(small, "on_completion: action--a", "on_completion: if-condition--c", 1)
+	text = strings.Replace(text, "  action--a:", "  if-condition--c:\n    type: if-condition\n    condition: risky > 5\n    on_true: action--a\n    on_completion: end--1\n  action--a:", 1)
+	_, errs := Parse("x.yaml", []byte(text), verbs())
+	if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "x.yaml:14:16: condition: no name \"risky\"") {
+		t.Errorf("%v", errs)
+	}
+}
+
+func TestFill(t *testing.T) {
+	vars := map[string]string{"address": "203.0.113.5", "evil": "__address__:value"}
+	if got := Fill("a __address__:value b __none__:value c __evil__:value", vars); got != "a 203.0.113.5 b  c __address__:value" {
+		t.Errorf("%q", got)
+	}
+	d, _ := Parse("x.yaml", []byte(small), verbs())
+	if _, missing := d.Variables(nil); len(missing) != 1 || missing[0] != "address" {
+		t.Errorf("missing %v", missing)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(small))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if d, errs := Parse("x.yaml", text, verbs()); d == nil && len(errs) == 0 {
+			t.Error("neither a playbook nor an error")
+		}
+	})
+}
+
+func TestBindingChangesWithEverything(t *testing.T) {
+	p := Payload{Org: "main", Approval: "a", Run: "r", Step: "s", Action: "block-address", Target: "203.0.113.5", Arguments: map[string]string{"hours": "24"}}
+	_, one := p.Canonical()
+	p.Arguments = map[string]string{"hours": "48"}
+	if _, two := p.Canonical(); one == two {
+		t.Error("other arguments, same binding")
+	}
+}
