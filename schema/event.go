@@ -288,6 +288,24 @@ func (e *Event) Copy(b []byte) string {
 	return unsafe.String(&e.arena[n], len(b))
 }
 
+// Buffer returns an empty slice of at least n bytes of the arena to append to; Commit
+// makes it a value. Nothing else of the arena may be used in between.
+func (e *Event) Buffer(n int) []byte {
+	if cap(e.arena)-len(e.arena) < n {
+		e.arena = make([]byte, 0, max(2*cap(e.arena), n, 4096))
+	}
+	return e.arena[len(e.arena):len(e.arena):cap(e.arena)]
+}
+
+// Commit keeps what was appended to a Buffer and returns it as a string that lives
+// until the next Reset.
+func (e *Event) Commit(b []byte) string {
+	if len(b) > 0 && len(e.arena) < cap(e.arena) && unsafe.SliceData(b) == unsafe.SliceData(e.arena[len(e.arena):cap(e.arena)]) {
+		e.arena = e.arena[:len(e.arena)+len(b)]
+	}
+	return View(b)
+}
+
 // View returns b as a string without copying; b must stay unchanged until Reset.
 func View(b []byte) string {
 	if len(b) == 0 {

@@ -1,0 +1,140 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"vigil/schema"
+)
+
+// accessParser reads the common and combined formats of Apache and NGINX, also with
+// one pair of quotes around each line.
+type accessParser struct{ zone *time.Location }
+
+func newAccess(o Options) Parser { return &accessParser{zone: o.zone()} }
+
+func detectAccess(sample []byte, _ string) (int, string) {
+	line, _, _ := bytes.Cut(sample, []byte("\n"))
+	open, end := bytes.Index(line, []byte(" [")), bytes.Index(line, []byte(`] "`))
+	if open > 0 && end > open && end-open < 32 && bytes.Count(line[open:end], []byte(":")) >= 3 {
+		return 85, "address, [time] and quoted request"
+	}
+	return 0, ""
+}
+
+// Parse implements Parser.
+func (p *accessParser) Parse(raw []byte, e *schema.Event) error {
+	s := strings.TrimSpace(schema.View(raw))
+	if s == "" {
+		return ErrSkip
+	}
+	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' && strings.Count(s[:min(len(s), 80)], `"`) >= 2 {
+		s = s[1 : len(s)-1]
+	}
+	head, rest, ok := strings.Cut(s, " [")
+	when, rest, ok2 := strings.Cut(rest, `] "`)
+	if !ok || !ok2 {
+		return errors.New("the line has no [time] followed by a quoted request")
+	}
+	p.client(head, e)
+	if micro, ok := clfTime(when); ok {
+		setTime(e, schema.FTimestamp, micro, when)
+	} else {
+		e.Warnings++
+		e.AddExtra(absurdTime, when)
+	}
+	req, rest, ok := quoted(rest)
+	if !ok {
+		return errors.New("the request is not closed by a quote: the line is cut off")
+	}
+	request(req, e)
+	status, rest, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+	e.Set(schema.FHttpResponseStatusCode, status)
+	size, rest, _ := strings.Cut(rest, " ")
+	if size != "-" {
+		e.Set(schema.FHttpResponseBodyBytes, size)
+	}
+	if rest, ok := strings.CutPrefix(rest, `"`); ok {
+		ref, rest, _ := quoted(rest)
+		e.SetStr(schema.FHttpRequestReferrer, dash(ref))
+		if rest, ok := strings.CutPrefix(strings.TrimLeft(rest, " "), `"`); ok {
+			agent, _, _ := quoted(rest)
+			e.SetStr(schema.FUserAgentOriginal, dash(agent))
+		}
+	}
+	setAll(e, pair{schema.FEventModule, "web"}, pair{schema.FEventDataset, "web.access"}, pair{schema.FEventKind, "event"}, pair{schema.FNetworkProtocol, "http"})
+	e.Add(schema.FEventCategory, "web")
+	e.Add(schema.FEventType, "access")
+	outcome := "success"
+	if e.Int(schema.FHttpResponseStatusCode) >= 400 {
+		outcome = "failure"
+	}
+	e.SetStr(schema.FEventOutcome, outcome)
+	return nil
+}
+
+func (p *accessParser) client(head string, e *schema.Event) {
+	words := strings.SplitN(head, " ", 4)
+	if looksLikeIP(words[0]) {
+		e.Set(schema.FSourceIP, words[0])
+		e.Add(schema.FRelatedIP, words[0])
+	}
+	e.SetStr(schema.FSourceAddress, words[0])
+	if len(words) >= 3 {
+		e.SetStr(schema.FUserName, dash(words[2]))
+	}
+}
+
+// quoted returns the text up to the next quote that no backslash escapes.
+func quoted(s string) (text, rest string, ok bool) {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}
+
+func request(req string, e *schema.Event) {
+	method, rest, ok := strings.Cut(req, " ")
+	if !ok {
+		e.SetStr(schema.FUrlOriginal, req)
+		return
+	}
+	e.SetStr(schema.FHttpRequestMethod, method)
+	e.SetStr(schema.FEventAction, method)
+	uri := rest
+	if i := strings.LastIndex(rest, " HTTP/"); i >= 0 {
+		uri = rest[:i]
+		e.SetStr(schema.FHttpVersion, rest[i+len(" HTTP/"):])
+	}
+	setURLOriginal(e, uri)
+}
+
+// clfTime reads "17/May/2015:10:05:03 +0000".
+func clfTime(s string) (int64, bool) {
+	if len(s) < 26 || s[2] != '/' || s[6] != '/' || s[11] != ':' {
+		return 0, false
+	}
+	d, ok1 := digits(s[:2])
+	mo, ok2 := months[s[3:6]]
+	y, ok3 := digits(s[7:11])
+	h, ok4 := digits(s[12:14])
+	m, ok5 := digits(s[15:17])
+	sec, ok6 := digits(s[18:20])
+	oh, ok7 := digits(s[22:24])
+	om, ok8 := digits(s[24:26])
+	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7 && ok8) {
+		return 0, false
+	}
+	off := int64(oh*3600 + om*60)
+	if s[21] == '-' {
+		off = -off
+	}
+	return (unix(y, mo, d, h, m, sec) - off) * 1e6, true
+}

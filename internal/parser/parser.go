@@ -1,0 +1,99 @@
+// Package parser turns the bytes of one record into an event. Each format is a row
+// of Formats; each mapping is a table from source keys to fields. It does no I/O and
+// reads no clock, and filling an event allocates nothing.
+package parser
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"vigil/schema"
+)
+
+// What Parse returns for records that are no events and no failures.
+var (
+	ErrHeader = errors.New("the record is a header") // it was taken in; feed it again when resuming behind it
+	ErrSkip   = errors.New("the record is blank or a comment")
+)
+
+// Options are what a parser needs to know beside the record. They are fixed per
+// plan, so that a retry makes the same events.
+type Options struct {
+	Object   string         // name of the object; Zeek JSON takes its kind from it
+	BaseYear int            // of timestamps without a year; the year in which the log ends
+	BaseTime time.Time      // upper bound for year-less timestamps; zero: none
+	Zone     *time.Location // of timestamps without a zone; nil: UTC
+}
+
+func (o Options) zone() *time.Location {
+	if o.Zone == nil {
+		return time.UTC
+	}
+	return o.Zone
+}
+
+// Parser parses the records of one object in order. It is not safe for concurrent use.
+type Parser interface {
+	// Parse fills e, which has been Reset with raw. It returns ErrHeader or ErrSkip for
+	// records that carry no event, and another error, saying why, for a record it
+	// cannot take. Values on e point into raw.
+	Parse(raw []byte, e *schema.Event) error
+}
+
+// Format is one row of the format table.
+type Format struct {
+	Name string // as in --format and Chunk.Format
+	Doc  string // one sentence for help texts
+	// Detect says how sure the first records look like this format, 0–100, and why.
+	Detect func(sample []byte, object string) (int, string)
+	// New makes a parser for one object.
+	New func(Options) Parser
+}
+
+// Formats is the table of formats, most specific first.
+func Formats() []Format {
+	return []Format{
+		{"windows", "Windows events as JSON: NXLog flat, nested Event/System/EventData, or Winlogbeat", detectWindows, newWindows},
+		{"suricata", "Suricata EVE JSON", detectSuricata, newSuricata},
+		{"cloudtrail", "AWS CloudTrail records", detectCloudTrail, newCloudTrail},
+		{"zeek-json", "Zeek logs as JSON lines", detectZeekJSON, newZeekJSON},
+		{"zeek-tsv", "Zeek logs as tab-separated values with header", detectZeekTSV, newZeekTSV},
+		{"syslog", "syslog lines (RFC 3164 and ISO time), with sshd, sudo, su, useradd, CRON and logind understood", detectSyslog, newSyslog},
+		{"access", "web access logs in the combined or common format", detectAccess, newAccess},
+		{"json", "any JSON objects, one a line; ECS names go to their fields", detectJSON, newJSON},
+		{"csv", "comma-separated values with a header line", detectCSV, newCSV},
+		{"text", "any lines of text, kept as message", detectText, newText},
+	}
+}
+
+// ByName returns the format of that name.
+func ByName(name string) (Format, error) {
+	for _, f := range Formats() {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	var names []string
+	for _, f := range Formats() {
+		names = append(names, f.Name)
+	}
+	return Format{}, schema.E(schema.Invalid, fmt.Sprintf("there is no format %q", name), fmt.Sprintf("the formats are %v", names))
+}
+
+// Detect chooses the format of an object by its first bytes, and says why. An error
+// means that no format wants it.
+func Detect(sample []byte, object string) (Format, string, error) {
+	var best Format
+	top, reason := 0, ""
+	for _, f := range Formats() {
+		if sure, why := f.Detect(sample, object); sure > top {
+			best, top, reason = f, sure, why
+		}
+	}
+	if top == 0 {
+		return Format{}, "", schema.E(schema.Invalid, "no format recognises "+object,
+			"name one with --format, if you know what it is")
+	}
+	return best, reason, nil
+}

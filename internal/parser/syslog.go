@@ -1,0 +1,148 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"vigil/schema"
+)
+
+// syslogParser reads RFC 3164 lines, with or without <PRI>, and lines that start with
+// ISO time. What known programs say is taken apart by program (syslog_programs.go).
+type syslogParser struct {
+	zone *time.Location
+	year int
+	end  time.Time
+}
+
+func newSyslog(o Options) Parser {
+	return &syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}
+}
+
+func detectSyslog(sample []byte, _ string) (int, string) {
+	line, _, _ := bytes.Cut(sample, []byte("\n"))
+	p := syslogParser{zone: time.UTC, year: 2000}
+	text := schema.View(bytes.TrimSuffix(line, []byte("\r")))
+	if text = skipPRI(text); text == "" {
+		return 0, ""
+	}
+	_, rest, ok := p.stamp(text)
+	if !ok {
+		return 0, ""
+	}
+	if _, tag, ok := strings.Cut(rest, " "); ok && strings.Contains(tag, ":") {
+		return 80, "a syslog time, host and program"
+	}
+	return 40, "a syslog time"
+}
+
+func skipPRI(s string) string {
+	if len(s) > 3 && s[0] == '<' {
+		if i := strings.IndexByte(s[:min(len(s), 6)], '>'); i > 1 {
+			return s[i+1:]
+		}
+	}
+	return s
+}
+
+// Parse implements Parser.
+func (p *syslogParser) Parse(raw []byte, e *schema.Event) error {
+	text := schema.View(raw)
+	if strings.TrimSpace(text) == "" {
+		return ErrSkip
+	}
+	p.priority(text, e)
+	text = skipPRI(text)
+	micro, rest, ok := p.stamp(text)
+	if !ok {
+		return errors.New("the line does not start with a syslog time")
+	}
+	setTime(e, schema.FTimestamp, micro, text[:len(text)-len(rest)])
+	host, rest, ok := strings.Cut(strings.TrimLeft(rest, " "), " ")
+	if !ok {
+		return errors.New("the line ends after its host name")
+	}
+	e.SetStr(schema.FHostName, host)
+	e.Add(schema.FRelatedHosts, host)
+	program, message := tag(rest, e)
+	e.SetStr(schema.FMessage, message)
+	setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventKind, "event"}, pair{schema.FHostOsFamily, "linux"})
+	if known(program, message, e) {
+		e.SetStr(schema.FEventDataset, "linux.auth")
+	} else {
+		e.SetStr(schema.FEventDataset, "linux.syslog")
+	}
+	if e.Has(schema.FSourceIP) {
+		e.Add(schema.FRelatedIP, e.Str(schema.FSourceIP))
+	}
+	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
+	return nil
+}
+
+var severities = [8]string{"emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"}
+var facilities = [24]string{"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit", "alert", "clock",
+	"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
+
+func (p *syslogParser) priority(s string, e *schema.Event) {
+	if len(s) < 3 || s[0] != '<' {
+		return
+	}
+	i := strings.IndexByte(s[:min(len(s), 6)], '>')
+	if i < 2 {
+		return
+	}
+	if n, ok := digits(s[1:i]); ok && n < 192 {
+		e.SetStr(schema.FLogSyslogFacilityName, facilities[n/8])
+		e.SetStr(schema.FLogSyslogSeverityName, severities[n%8])
+	}
+}
+
+var months = map[string]int{"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12}
+
+// stamp reads the time at the start of a line and returns what follows it.
+func (p *syslogParser) stamp(s string) (int64, string, bool) {
+	if len(s) > 19 && s[4] == '-' {
+		word, rest, _ := strings.Cut(s, " ")
+		if micro, ok := isoTime(word, p.zone); ok {
+			return micro, rest, true
+		}
+		return 0, "", false
+	}
+	if len(s) < 16 || s[3] != ' ' || s[6] != ' ' || s[9] != ':' || s[12] != ':' {
+		return 0, "", false
+	}
+	month, ok := months[s[:3]]
+	day, ok1 := digits(strings.TrimLeft(s[4:6], " "))
+	h, ok2 := digits(s[7:9])
+	m, ok3 := digits(s[10:12])
+	sec, ok4 := digits(s[13:15])
+	if !ok || !ok1 || !ok2 || !ok3 || !ok4 || day < 1 || day > 31 || h > 23 || m > 59 || sec > 60 {
+		return 0, "", false
+	}
+	micro := time.Date(p.year, time.Month(month), day, h, m, sec, 0, p.zone).UnixMicro()
+	// A year-less time may not lie after the end of the log: then it is last year's.
+	if !p.end.IsZero() && micro > p.end.UnixMicro() {
+		micro = time.Date(p.year-1, time.Month(month), day, h, m, sec, 0, p.zone).UnixMicro()
+	}
+	return micro, s[15:], true
+}
+
+// tag splits "sshd[42]: message" and sets the process.
+func tag(s string, e *schema.Event) (program, message string) {
+	i := strings.IndexByte(s, ':')
+	if i < 0 || i > 64 {
+		return "", s
+	}
+	program, message = s[:i], strings.TrimLeft(s[i+1:], " ")
+	if open := strings.IndexByte(program, '['); open > 0 && strings.HasSuffix(program, "]") {
+		e.Set(schema.FProcessPid, program[open+1:len(program)-1])
+		program = program[:open]
+	}
+	if strings.ContainsRune(program, ' ') {
+		return "", s
+	}
+	e.SetStr(schema.FProcessName, program)
+	return program, message
+}

@@ -1,0 +1,298 @@
+package parser
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"vigil/schema"
+)
+
+// windowsParser reads Windows events as JSON, in the layouts that forwarders write.
+// All three meet in one key tree, because their keys do not clash.
+type windowsParser struct {
+	w     walker
+	zone  *time.Location
+	flat  *node
+	acct  account // of the event's subject, filled while walking
+	names map[string]string
+}
+
+func newWindows(o Options) Parser {
+	p := &windowsParser{zone: o.zone(), names: map[string]string{}}
+	p.flat = p.table().tree()
+	p.w = walker{root: p.flat, prefix: "winlog.event_data"}
+	p.w.rename = renameWindows
+	return p
+}
+
+func detectWindows(sample []byte, _ string) (int, string) {
+	switch {
+	case !startsObject(sample):
+		return 0, ""
+	case bytes.Contains(sample, []byte(`"System"`)) && bytes.Contains(sample, []byte(`"EventID"`)) && bytes.Contains(sample, []byte(`"Event"`)):
+		return 95, "JSON with Event.System.EventID"
+	case bytes.Contains(sample, []byte(`"EventID"`)) && (bytes.Contains(sample, []byte(`"Channel"`)) || bytes.Contains(sample, []byte(`"SourceName"`))):
+		return 95, "JSON with EventID and Channel"
+	case bytes.Contains(sample, []byte(`"log_name"`)) && bytes.Contains(sample, []byte(`"event_id"`)) || bytes.Contains(sample, []byte(`"@metadata":{"beat":"winlogbeat"`)):
+		return 95, "Winlogbeat 6 JSON"
+	case bytes.Contains(sample, []byte(`"winlog"`)) && bytes.Contains(sample, []byte(`"event_data"`)):
+		return 95, "JSON with winlog.event_data"
+	}
+	return 0, ""
+}
+
+func startsObject(sample []byte) bool {
+	s := bytes.TrimLeft(sample, " \t\r\n\xef\xbb\xbf")
+	return len(s) > 0 && s[0] == '{'
+}
+
+// renameWindows strips what the nested layouts put before a data name, so that each
+// data name is winlog.event_data.NAME in every layout.
+func renameWindows(path []byte) []byte {
+	const want = "winlog.event_data."
+	rest := path[len(want):]
+	for _, nested := range []string{"Event.EventData.", "winlog.event_data.", "Event.UserData.", "EventData.", "event_data."} {
+		if tail, ok := bytes.CutPrefix(rest, []byte(nested)); ok {
+			return append(path[:len(want)], tail...)
+		}
+	}
+	return path
+}
+
+// account collects the halves of the acting user, which come in any order.
+type account struct{ name, domain, sid, logon string }
+
+// Parse implements Parser.
+func (p *windowsParser) Parse(raw []byte, e *schema.Event) error {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return ErrSkip
+	}
+	p.acct = account{}
+	if err := p.w.walk(raw, e); err != nil {
+		return err
+	}
+	p.finish(e)
+	return nil
+}
+
+// table maps the keys of all layouts.
+func (p *windowsParser) table() table {
+	t := table{}
+	for key, to := range p.system() {
+		t[key] = to
+	}
+	for key, to := range p.data() {
+		for _, prefix := range []string{"", "Event.EventData.", "winlog.event_data.", "event_data."} {
+			t[prefix+key] = to
+		}
+	}
+	return t
+}
+
+// system maps what describes the record itself.
+func (p *windowsParser) system() table {
+	now := by(timeField(schema.FTimestamp, p.zone))
+	later := by(func(e *schema.Event, v string) { // weaker clocks: only where no better one was seen
+		if !e.Has(schema.FTimestamp) {
+			timeField(schema.FTimestamp, p.zone)(e, v)
+		}
+	})
+	id := by(func(e *schema.Event, v string) {
+		e.Set(schema.FWinlogEventID, v)
+		e.SetStr(schema.FEventCode, v)
+	})
+	return table{
+		"@timestamp": later, "TimeCreated": now, "EventTime": later, "EventReceivedTime": skipped, "@version": skipped,
+		"UtcTime": by(func(e *schema.Event, v string) { utcTime(e, v) }), "Event.EventData.UtcTime": by(func(e *schema.Event, v string) { utcTime(e, v) }),
+		"winlog.event_data.UtcTime": by(func(e *schema.Event, v string) { utcTime(e, v) }),
+		"EventID":                   id, "Event.System.EventID": id, "Event.System.EventID.#text": id, "winlog.event_id": id, "event.code": id,
+		"event_id": id, "log_name": field(schema.FWinlogChannel), "computer_name": field(schema.FHostName), "source_name": field(schema.FWinlogProviderName), "record_number": field(schema.FWinlogRecordID),
+		"@metadata": skipped, "beat": skipped, "host.name": field(schema.FHostName), "level": field(schema.FLogLevel), "opcode": field(schema.FWinlogOpcode), "task": field(schema.FWinlogTask), "keywords": field(schema.FWinlogKeywords),
+		"process_id": field(schema.FWinlogProcessPid), "thread_id": field(schema.FWinlogProcessThreadID), "provider_guid": skipped, "version": skipped, "activity_id": skipped,
+		"Channel": field(schema.FWinlogChannel), "Event.System.Channel": field(schema.FWinlogChannel), "winlog.channel": field(schema.FWinlogChannel),
+		"Hostname": field(schema.FHostName), "Event.System.Computer": field(schema.FHostName), "winlog.computer_name": field(schema.FHostName), "Computer": field(schema.FHostName),
+		"SourceName": field(schema.FWinlogProviderName), "Event.System.Provider.#attributes.Name": field(schema.FWinlogProviderName), "winlog.provider_name": field(schema.FWinlogProviderName),
+		"Event.System.Provider.#attributes.Guid": skipped, "ProviderGuid": skipped, "Event.#attributes.xmlns": skipped, "Event.#attributes": skipped,
+		"RecordNumber": field(schema.FWinlogRecordID), "Event.System.EventRecordID": field(schema.FWinlogRecordID), "winlog.record_id": field(schema.FWinlogRecordID),
+		"Event.System.TimeCreated.#attributes.SystemTime": now,
+		"Event.System.Execution.#attributes.ProcessID":    field(schema.FWinlogProcessPid), "Event.System.Execution.#attributes.ThreadID": field(schema.FWinlogProcessThreadID),
+		"ExecutionProcessID": field(schema.FWinlogProcessPid), "ThreadID": field(schema.FWinlogProcessThreadID),
+		"Event.System.Version": skipped, "Event.System.Level": field(schema.FLogLevel), "Event.System.Task": field(schema.FWinlogTask), "Event.System.Opcode": field(schema.FWinlogOpcode),
+		"Event.System.Keywords": skipped, "Event.System.Correlation": skipped, "Event.System.Security.#attributes.UserID": by(p.sid),
+		"Severity": field(schema.FLogLevel), "SeverityValue": skipped, "Level": skipped, "Task": field(schema.FWinlogTask), "Category": field(schema.FWinlogTask), "winlog.task": field(schema.FWinlogTask),
+		"Opcode": field(schema.FWinlogOpcode), "OpcodeValue": skipped, "Keywords": skipped, "Version": skipped, "winlog.opcode": field(schema.FWinlogOpcode), "winlog.keywords": field(schema.FWinlogKeywords),
+		"SourceModuleName": skipped, "SourceModuleType": skipped, "host": field(schema.FObserverName), "port": skipped, "tags": field(schema.FTags), "type": skipped,
+		"Message": field(schema.FMessage), "message": field(schema.FMessage), "EventTypeOrignal": skipped,
+		"AccountName": by(p.nameWeak), "AccountType": skipped, "Domain": by(p.domainWeak), "UserID": by(p.sid),
+	}
+}
+
+func utcTime(e *schema.Event, v string) {
+	if micro, ok := isoTime(v, time.UTC); ok {
+		setTime(e, schema.FTimestamp, micro, v)
+	}
+}
+
+func (p *windowsParser) sid(_ *schema.Event, v string) {
+	if p.acct.sid == "" {
+		p.acct.sid = v
+	}
+}
+
+func (p *windowsParser) nameWeak(_ *schema.Event, v string) {
+	if p.acct.name == "" {
+		p.acct.name = v
+	}
+}
+
+func (p *windowsParser) domainWeak(_ *schema.Event, v string) {
+	if p.acct.domain == "" {
+		p.acct.domain = v
+	}
+}
+
+// user splits DOMAIN\name; it is the strongest word on who acted.
+func (p *windowsParser) user(_ *schema.Event, v string) {
+	if v == "-" {
+		return
+	}
+	if d, n, ok := strings.Cut(v, `\`); ok {
+		p.acct.domain, p.acct.name = d, n
+		return
+	}
+	p.acct.name = v
+}
+
+// data maps the event data of Sysmon, Security, PowerShell and System events.
+func (p *windowsParser) data() table {
+	f := field
+	return table{
+		"Image": by(setImage), "NewProcessName": by(setImage), "ProcessName": by(setImage), "Application": by(setImage), "SourceImage": by(setImage),
+		"CommandLine": f(schema.FProcessCommandLine), "ProcessCommandLine": f(schema.FProcessCommandLine),
+		"ProcessId": by(setPID), "NewProcessId": by(setPID), "ProcessID": by(setPID), "SourceProcessId": by(setPID),
+		"ProcessGuid": f(schema.FProcessEntityID), "SourceProcessGUID": f(schema.FProcessEntityID), "SourceProcessGuid": f(schema.FProcessEntityID),
+		"CurrentDirectory": f(schema.FProcessWorkingDirectory), "IntegrityLevel": f(schema.FProcessIntegrityLevel),
+		"OriginalFileName": dashed(schema.FProcessPeOriginalFileName), "Company": dashed(schema.FProcessPeCompany), "Product": dashed(schema.FProcessPeProduct),
+		"Description": dashed(schema.FProcessPeDescription), "FileVersion": dashed(schema.FProcessPeFileVersion),
+		"Hashes": by(setHashes), "Hash": by(setHashes),
+		"ParentImage": by(setParent), "ParentProcessName": by(setParent), "ParentCommandLine": f(schema.FProcessParentCommandLine),
+		"ParentProcessId": f(schema.FProcessParentPid), "ParentProcessGuid": f(schema.FProcessParentEntityID), "ParentUser": f(schema.FProcessParentUserName),
+		"TargetImage": f(schema.FProcessTargetExecutable), "TargetProcessId": f(schema.FProcessTargetPid), "TargetProcessGUID": f(schema.FProcessTargetEntityID), "TargetProcessGuid": f(schema.FProcessTargetEntityID),
+		"User": by(p.user), "SourceUser": by(p.user),
+		"SubjectUserName": by(func(_ *schema.Event, v string) { p.acct.name = dash(v) }), "SubjectDomainName": by(func(_ *schema.Event, v string) { p.acct.domain = dash(v) }),
+		"SubjectUserSid": by(func(_ *schema.Event, v string) { p.acct.sid = dash(v) }), "SubjectLogonId": by(func(_ *schema.Event, v string) { p.acct.logon = v }),
+		"TargetUserName": f(schema.FUserTargetName), "TargetDomainName": f(schema.FUserTargetDomain), "TargetUserSid": f(schema.FUserTargetID), "TargetSid": f(schema.FUserTargetID),
+		"LogonType": f(schema.FWinlogLogonType), "LogonId": f(schema.FWinlogLogonID), "TargetLogonId": f(schema.FWinlogLogonID),
+		"IpAddress": by(setSource), "SourceIp": by(setSource), "SourceAddress": by(setSource), "ClientAddress": by(setSource),
+		"IpPort": dashed(schema.FSourcePort), "SourcePort": dashed(schema.FSourcePort), "SourceHostname": dashed(schema.FSourceDomain), "WorkstationName": dashed(schema.FSourceDomain),
+		"DestinationIp": f(schema.FDestinationIP), "DestAddress": f(schema.FDestinationIP), "DestinationPort": dashed(schema.FDestinationPort), "DestPort": dashed(schema.FDestinationPort),
+		"DestinationHostname": dashed(schema.FDestinationDomain), "Protocol": by(setTransport), "Initiated": by(setInitiated),
+		"SourceIsIpv6": skipped, "DestinationIsIpv6": skipped, "SourcePortName": skipped, "DestinationPortName": dashed(schema.FNetworkProtocol),
+		"TargetFilename": by(setFile), "ObjectName": f(schema.FFilePath), "Signed": f(schema.FFileCodeSignatureSigned), "Signature": dashed(schema.FFileCodeSignatureSubjectName),
+		"SignatureStatus": dashed(schema.FFileCodeSignatureStatus), "ImageLoaded": by(setDLL),
+		"TargetObject": by(setRegistry), "Details": f(schema.FRegistryDataStrings),
+		"QueryName": f(schema.FDnsQuestionName), "QueryStatus": f(schema.FDnsResponseCode), "PipeName": f(schema.FPipeName),
+		"ServiceName": f(schema.FServiceName), "RuleName": dashed(schema.FRuleName), "Status": dashed(schema.FErrorCode),
+	}
+}
+
+func dash(v string) string {
+	if v == "-" {
+		return ""
+	}
+	return v
+}
+
+func setImage(e *schema.Event, v string) {
+	if v == "-" || e.Has(schema.FProcessExecutable) {
+		return
+	}
+	e.SetStr(schema.FProcessExecutable, v)
+	e.SetStr(schema.FProcessName, base(v))
+}
+
+func setPID(e *schema.Event, v string) {
+	if !e.Has(schema.FProcessPid) {
+		e.Set(schema.FProcessPid, v)
+	}
+}
+
+func setParent(e *schema.Event, v string) {
+	if v == "-" {
+		return
+	}
+	e.SetStr(schema.FProcessParentExecutable, v)
+	e.SetStr(schema.FProcessParentName, base(v))
+}
+
+func setSource(e *schema.Event, v string) {
+	if v != "-" && v != "LOCAL" {
+		e.Set(schema.FSourceIP, v)
+	}
+}
+
+func setTransport(e *schema.Event, v string) {
+	switch v {
+	case "6":
+		v = "tcp"
+	case "17":
+		v = "udp"
+	case "1":
+		v = "icmp"
+	}
+	e.SetStr(schema.FNetworkTransport, v)
+}
+
+func setInitiated(e *schema.Event, v string) {
+	if v == "true" {
+		e.SetStr(schema.FNetworkDirection, "outbound")
+	} else {
+		e.SetStr(schema.FNetworkDirection, "inbound")
+	}
+}
+
+func setFile(e *schema.Event, v string) {
+	e.SetStr(schema.FFilePath, v)
+	name := base(v)
+	e.SetStr(schema.FFileName, name)
+	e.SetStr(schema.FFileExtension, extension(name))
+}
+
+func setDLL(e *schema.Event, v string) {
+	e.SetStr(schema.FDllPath, v)
+	e.SetStr(schema.FDllName, base(v))
+}
+
+func setRegistry(e *schema.Event, v string) {
+	e.SetStr(schema.FRegistryPath, v)
+	if i := strings.LastIndexByte(v, '\\'); i > 0 {
+		e.SetStr(schema.FRegistryKey, v[:i])
+		e.SetStr(schema.FRegistryValue, v[i+1:])
+	}
+	if i := strings.IndexByte(v, '\\'); i > 0 {
+		e.SetStr(schema.FRegistryHive, v[:i])
+	}
+}
+
+// setHashes reads "SHA1=…,MD5=…,SHA256=…,IMPHASH=…".
+func setHashes(e *schema.Event, v string) {
+	for v != "" {
+		var one string
+		one, v, _ = strings.Cut(v, ",")
+		kind, sum, ok := strings.Cut(one, "=")
+		if !ok {
+			continue
+		}
+		switch kind {
+		case "MD5":
+			e.SetStr(schema.FProcessHashMd5, sum)
+		case "SHA1":
+			e.SetStr(schema.FProcessHashSha1, sum)
+		case "SHA256":
+			e.SetStr(schema.FProcessHashSha256, sum)
+		case "IMPHASH":
+			e.SetStr(schema.FProcessPeImphash, sum)
+		}
+	}
+}
