@@ -45,6 +45,8 @@ type document struct {
 }
 
 func (d *document) failAt(line, column int, hint, format string, args ...any) {
+	line = min(max(line, 1), max(len(d.lines), 1)) // the YAML library may point behind the end
+	column = max(column, 1)
 	d.errs = append(d.errs, &LoadError{File: d.file, Line: d.line + line - 1, Column: column, Rule: d.rule,
 		Message: fmt.Sprintf(format, args...), Hint: hint})
 }

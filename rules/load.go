@@ -34,7 +34,7 @@ var (
 	attackForm = regexp.MustCompile(`^(T\d{4}(\.\d{3})?|TA\d{4})$`)
 	nameForm   = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 	entityForm = regexp.MustCompile(`^[a-z_][a-z0-9_.]*$`)
-	setForm    = regexp.MustCompile(`^(\*|[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?)$`)
+	setForm    = regexp.MustCompile(`^(\*|[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*)?)$`)
 )
 
 // Load reads every .yaml and .yml file below the root of each file system, in
