@@ -1,0 +1,142 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"vigil/internal/auth/perm"
+	"vigil/internal/store"
+	"vigil/schema"
+	"vigil/schema/flow"
+)
+
+// AdminStore keeps users and exported histories.
+type AdminStore interface {
+	User(ctx context.Context, org, name string) (schema.User, error)
+	PutUser(ctx context.Context, u schema.User) error
+	RunsWithoutHistory(ctx context.Context, org string, limit int) ([]store.ClosedRun, error)
+	PutRun(ctx context.Context, r schema.Run, history string, version uint64) error
+}
+
+// Operator talks to running workflows; the Temporal client is one.
+type Operator interface {
+	UpdateWorkflow(ctx context.Context, o client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
+	GetWorkflowHistory(ctx context.Context, id, runID string, long bool, filter HistoryFilter) client.HistoryEventIterator
+}
+
+// Admin changes rows for people.
+type Admin struct {
+	Store    AdminStore
+	Trail    Trail
+	Temporal Operator
+}
+
+var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,62}$`)
+
+// PutUser creates or changes a user. Args: role, full_name, email, hash (argon2id;
+// passwords are hashed before they enter a workflow). Empty ones stay as they are.
+func (x *Admin) PutUser(ctx context.Context, in flow.AdminInput, key string, now time.Time) (flow.AdminResult, error) {
+	if !userName.MatchString(in.Key) || in.Key == "system" || in.Key == "unknown" {
+		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, fmt.Sprintf("a user cannot be named %q", in.Key), "small letters, digits, dot, hyphen, @; not system or unknown"))
+	}
+	u, err := x.Store.User(ctx, in.Org, in.Key)
+	if err != nil && schema.CodeOf(err) != schema.NotFound {
+		return flow.AdminResult{}, Retryable(err)
+	}
+	if u.Name == "" {
+		u = schema.User{Name: in.Key, Org: in.Org, Role: string(perm.Viewer), Created: now.UTC()}
+	}
+	for name, to := range map[string]*string{"role": &u.Role, "full_name": &u.FullName, "email": &u.Email, "hash": &u.Hash} {
+		if v := in.Args[name]; v != "" {
+			*to = v
+		}
+	}
+	if perm.Of(perm.Role(u.Role)) == nil {
+		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, fmt.Sprintf("there is no role %q", u.Role), "viewer, analyst, approver or admin"))
+	}
+	u.Disabled = in.Args["disabled"] == "true"
+	return x.save(ctx, u, in, key, "user.put")
+}
+
+// DisableUser takes a user's rights away; the row stays.
+func (x *Admin) DisableUser(ctx context.Context, in flow.AdminInput, key string) (flow.AdminResult, error) {
+	u, err := x.Store.User(ctx, in.Org, in.Key)
+	if err != nil {
+		return flow.AdminResult{}, Retryable(err)
+	}
+	u.Disabled = true
+	return x.save(ctx, u, in, key, "user.disable")
+}
+
+func (x *Admin) save(ctx context.Context, u schema.User, in flow.AdminInput, key, verb string) (flow.AdminResult, error) {
+	u.Version++
+	if err := x.Store.PutUser(ctx, u); err != nil {
+		return flow.AdminResult{}, Retryable(err)
+	}
+	err := x.Trail.record(ctx, schema.AuditRecord{Org: u.Org, ID: auditID(verb, key), Actor: by(in.By), Verb: verb, Object: u.Name, Outcome: "ok",
+		Details: map[string]string{"role": u.Role, "disabled": fmt.Sprint(u.Disabled), "password_changed": fmt.Sprint(in.Args["hash"] != "")}})
+	return flow.AdminResult{Changed: 1}, Retryable(err)
+}
+
+func by(name string) string {
+	if name == "" {
+		return "unknown"
+	}
+	return name
+}
+
+// UpdateIncident sends an update to an Incident workflow on behalf of a person.
+// Args: workflow, and the fields of the update.
+func (x *Admin) UpdateIncident(ctx context.Context, in flow.AdminInput, update, key string) (flow.AdminResult, error) {
+	var arg any
+	switch update {
+	case flow.UpdateComment:
+		arg = flow.IncidentComment{By: in.By, Text: in.Args["text"]}
+	case flow.UpdateAck:
+		arg = flow.IncidentAck{By: in.By}
+	case flow.UpdateClose:
+		arg = flow.IncidentClose{By: in.By, Verdict: in.Args["verdict"], Reason: in.Args["reason"]}
+	default:
+		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "an incident has no update "+update, "comment, ack or close"))
+	}
+	h, err := x.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{UpdateID: key, WorkflowID: in.Args["workflow"], UpdateName: update, Args: []any{arg},
+		WaitForStage: client.WorkflowUpdateStageCompleted})
+	if err != nil {
+		return flow.AdminResult{}, fmt.Errorf("updating the incident: %w", err)
+	}
+	var st flow.IncidentState
+	if err := h.Get(ctx, &st); err != nil {
+		return flow.AdminResult{}, Retryable(schema.E(schema.Conflict, "the incident refused", "", err))
+	}
+	return flow.AdminResult{Changed: 1}, nil
+}
+
+// exportBatch is how many histories one round exports.
+const exportBatch = 20
+
+// ExportHistories keeps the workflow histories of closed runs, because Temporal
+// deletes them after its retention.
+func (x *Admin) ExportHistories(ctx context.Context, org string) (int, error) {
+	list, err := x.Store.RunsWithoutHistory(ctx, org, exportBatch)
+	if err != nil {
+		return 0, Retryable(err)
+	}
+	for i, c := range list {
+		text, err := x.history(ctx, c.Run.ID)
+		if err != nil {
+			text = fmt.Sprintf(`{"error":%q}`, err.Error()) // gone from Temporal; do not ask again
+			if errors.Is(err, errOpen) {
+				continue
+			}
+		}
+		if err := x.Store.PutRun(ctx, c.Run, text, c.Version+1); err != nil {
+			return i, Retryable(err)
+		}
+	}
+	return len(list), nil
+}
