@@ -41,7 +41,8 @@ type Chunk struct {
 	Format      string // parser format, "" when mixed
 	Seq         int64  // number of the chunk within its object, from 0
 	From, To    int64  // byte offsets in the decompressed object, To exclusive
-	Records     int64  // records read
+	Records     int64  // records read: events and failures
+	Skipped     int64  // blank lines, comments and headers
 	Events      int64  // events stored
 	Failures    int64  // records that no parser took
 	Warnings    int64  // values that did not fit their field

@@ -7,7 +7,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"vigil/activities"
-	"vigil/schema"
 	"vigil/schema/flow"
 )
 
@@ -15,9 +14,7 @@ import (
 // manifest is the checkpoint; the workflow carries the pinned plan, the totals and
 // the pause switch.
 func Ingest(ctx workflow.Context, in flow.IngestInput) (flow.IngestProgress, error) {
-	if in.Org == "" {
-		in.Org = schema.DefaultOrg
-	}
+	in.Org = org(in.Org)
 	w := &ingest{in: in}
 	if in.Cursor != nil {
 		w.plan, w.p, w.paused = &in.Cursor.Plan, in.Cursor.Progress, in.Cursor.Paused
@@ -25,16 +22,13 @@ func Ingest(ctx workflow.Context, in flow.IngestInput) (flow.IngestProgress, err
 	if err := w.handlers(ctx); err != nil {
 		return w.p, err
 	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx, orgKey.ValueSet(in.Org), sourceKey.ValueSet(in.Source)); err != nil {
+	if err := workflow.UpsertTypedSearchAttributes(ctx, attrOrg.ValueSet(in.Org), attrSource.ValueSet(in.Source)); err != nil {
 		return w.p, err
 	}
 	return w.run(ctx)
 }
 
-var (
-	orgKey    = temporal.NewSearchAttributeKeyKeyword("VigilOrg")
-	sourceKey = temporal.NewSearchAttributeKeyKeyword("VigilSource")
-)
+var attrSource = temporal.NewSearchAttributeKeyKeyword("VigilSource")
 
 // ingest is the state of one Ingest workflow.
 type ingest struct {
@@ -108,7 +102,7 @@ func (w *ingest) segment(ctx workflow.Context) (bool, error) {
 func (w *ingest) options(ctx workflow.Context, limit time.Duration, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: flow.QueueIngest, StartToCloseTimeout: limit, HeartbeatTimeout: 20 * time.Second, Summary: summary,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, NonRetryableErrorTypes: permanent()},
 	})
 }
 

@@ -79,6 +79,25 @@ func (o Object) Reader(from int64) (*Reader, error) {
 // Close ends reading.
 func (r *Reader) Close() error { return r.r.Close() }
 
+// Sample returns the first bytes of the object (up to 64 KiB, decompressed), for the
+// detection of its format. It must be called before Next and leaves the position.
+func (r *Reader) Sample() ([]byte, error) {
+	for r.end-r.start < 64<<10 && r.eof == nil {
+		r.fill()
+	}
+	if r.text != nil {
+		units := make([]uint16, 0, 4096)
+		for i := r.start; i+1 < min(r.end, r.start+8192); i += 2 {
+			units = append(units, r.text.unit(r.buf[i:]))
+		}
+		return []byte(string(utf16.Decode(units))), nil
+	}
+	if r.start == r.end && r.eof != nil && !errors.Is(r.eof, io.EOF) {
+		return nil, r.eof
+	}
+	return r.buf[r.start:min(r.end, r.start+64<<10)], nil
+}
+
 // Stored is how many stored (compressed) bytes have been read.
 func (r *Reader) Stored() int64 { return r.stored() }
 

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS chunks
   `from` Int64,
   `to` Int64,
   records Int64,
+  skipped Int64,
   events Int64,
   failures Int64,
   warnings Int64,

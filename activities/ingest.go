@@ -1,0 +1,285 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"vigil/internal/pipeline"
+	"vigil/internal/source"
+	"vigil/internal/store"
+	"vigil/rules"
+	"vigil/schema"
+	"vigil/schema/flow"
+)
+
+// Chunk cuts of files: small enough that an alert follows its event within a second
+// or two at full speed, large enough that merges stay cheap.
+const (
+	chunkRecords = 25_000
+	chunkBytes   = 32 << 20
+	// segmentTime is how long one activity moves chunks before it hands back.
+	segmentTime = time.Minute
+)
+
+// IngestStore is what ingestion reads and writes; *store.Store is one.
+type IngestStore interface {
+	Committed(ctx context.Context, org, source string, epoch int) (map[string]store.ObjectState, error)
+	CommitChunk(ctx context.Context, d store.ChunkData) error
+	PutNotes(ctx context.Context, notes ...schema.Note) error
+}
+
+// Folder folds the detections of committed chunks into alerts; *Alerts is one.
+type Folder interface {
+	FoldChunk(ctx context.Context, org string, chunks []string) (FoldResult, error)
+}
+
+// Ingest moves sources into the store.
+type Ingest struct {
+	Store IngestStore
+	Rules func() *rules.Set
+	// Enricher makes the enrichment of a plan; nil enriches nothing.
+	Enricher func(plan flow.IngestPlan) pipeline.Enricher
+	// Scores answers score() in rules; nil: 0 for every detector.
+	Scores func(plan flow.IngestPlan) rules.Scores
+	Folder Folder
+	Log    *slog.Logger
+	// Crash is called at the named points; kill tests end the process there. nil does nothing.
+	Crash func(point string)
+	// Versions names the indicator set and the models now in force; nil: none.
+	Versions func() (intel, models string)
+}
+
+// PlanIngest fixes what retries must not change: ingest time, base year, chunk cuts
+// and versions. It counts the objects.
+func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.IngestPlan, error) {
+	if in.Source == "" || len(in.Paths) == 0 {
+		return flow.IngestPlan{}, Retryable(schema.E(schema.Invalid, "Ingest needs a source and at least one path", `--input '{"source":"NAME","paths":["/path"]}'`))
+	}
+	if _, err := time.LoadLocation(in.Zone); err != nil {
+		return flow.IngestPlan{}, Retryable(schema.E(schema.Invalid, "unknown time zone "+in.Zone, "use an IANA name such as Europe/Berlin"))
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes, RuleSet: a.Rules().Hash()}
+	if a.Versions != nil {
+		plan.Intel, plan.Models = a.Versions()
+	}
+	for o, err := range source.Objects(ctx, in.Paths) {
+		activity.RecordHeartbeat(ctx)
+		if err == nil {
+			plan.Objects++
+			plan.Size += o.Size
+		} else if ctx.Err() != nil {
+			return plan, context.Cause(ctx)
+		}
+	}
+	return plan, nil
+}
+
+// SegmentInput is one stretch of work of an Ingest workflow.
+type SegmentInput struct {
+	Ingest   flow.IngestInput    `json:"ingest"`
+	Plan     flow.IngestPlan     `json:"plan"`
+	Progress flow.IngestProgress `json:"progress"` // totals so far
+}
+
+// SegmentResult hands the totals back; Done when every object is complete.
+type SegmentResult struct {
+	Progress flow.IngestProgress `json:"progress"`
+	Done     bool                `json:"done"`
+}
+
+// IngestSegment moves chunks for about a minute, from where the manifest says, and
+// heartbeats its progress. It may be killed and repeated at any point.
+func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentResult, error) {
+	s := &segment{a: a, in: in, began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}
+	s.p.Problems = nil
+	activity.RecordHeartbeat(ctx, s.p) // before anything slow
+	done, err := s.run(ctx)
+	s.p.Object = ""
+	if err != nil {
+		return SegmentResult{Progress: s.p}, Retryable(err)
+	}
+	s.publish(ctx, done)
+	return SegmentResult{Progress: s.p, Done: done}, nil
+}
+
+// segment is the state of one IngestSegment.
+type segment struct {
+	a     *Ingest
+	in    SegmentInput
+	began time.Time
+	base  flow.IngestProgress
+
+	mu   sync.Mutex
+	p    flow.IngestProgress
+	size int64 // stored bytes of finished objects
+	beat time.Time
+}
+
+func (s *segment) run(ctx context.Context) (done bool, err error) {
+	i := s.in.Ingest
+	state, err := s.a.Store.Committed(ctx, i.Org, i.Source, i.Epoch)
+	if err != nil {
+		return false, fmt.Errorf("reading the manifest: %w", err)
+	}
+	s.p.ObjectsAll, s.p.SizeAll, s.p.Objects = s.in.Plan.Objects, s.in.Plan.Size, 0
+	seen := map[string]bool{}
+	for o, err := range source.Objects(ctx, i.Paths) {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if err != nil {
+			s.problem(err)
+			continue
+		}
+		if st := state[o.Fingerprint]; !st.Complete && !seen[o.Fingerprint] {
+			if err := s.object(ctx, o, st); errors.Is(err, pipeline.ErrStop) {
+				return false, nil
+			} else if err != nil {
+				return false, err
+			}
+		}
+		seen[o.Fingerprint] = true
+		s.p.Objects++
+		s.size += o.Size
+		s.p.Size = s.size
+	}
+	return true, nil
+}
+
+// object runs the pipeline over one object from where the manifest says.
+func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectState) error {
+	set := s.a.Rules()
+	plan := s.in.Plan
+	plan.RuleSet = set.Hash() // what is evaluated is what is recorded
+	cfg := pipeline.Config{Org: s.in.Ingest.Org, Source: s.in.Ingest.Source, Epoch: s.in.Ingest.Epoch, Format: s.in.Ingest.Format, Plan: plan,
+		Evaluator: set.Evaluator(), Committed: func(c schema.Chunk) error { return s.committed(ctx, c) },
+		Reading: func(stored int64) { s.reading(ctx, o.Name(), stored) }}
+	if s.a.Enricher != nil {
+		cfg.Enricher = s.a.Enricher(plan)
+	}
+	if s.a.Scores != nil {
+		cfg.Evaluator.SetScores(s.a.Scores(plan))
+	}
+	err := pipeline.Run(ctx, cfg, o, pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: true}, sink{s.a.Store, s.a.Crash})
+	var p *source.Problem
+	if errors.As(err, &p) && ctx.Err() == nil {
+		s.problem(p)
+		return nil
+	}
+	return err
+}
+
+// sink adapts the store to the pipeline.
+type sink struct {
+	store IngestStore
+	crash func(string)
+}
+
+// NewEvents implements pipeline.Sink.
+func (sink) NewEvents() pipeline.Events { return store.NewBatch() }
+
+// Commit implements pipeline.Sink. A broken engine is tried again here, while the
+// activity heartbeats: the chunk is in memory, and its token makes repeats harmless.
+func (k sink) Commit(ctx context.Context, c *pipeline.Commit) error {
+	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
+	d.Events, _ = c.Events.(*store.Batch)
+	pause := 100 * time.Millisecond
+	for {
+		err := k.store.CommitChunk(ctx, d)
+		if err == nil || schema.CodeOf(err) != schema.Unavailable || ctx.Err() != nil {
+			return err
+		}
+		d.InDoubt = true
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, 5*time.Second)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// committed counts a chunk, folds its detections and decides whether to go on.
+func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
+	alerts := 0
+	if c.Detections > 0 && s.a.Folder != nil {
+		r, err := s.a.Folder.FoldChunk(ctx, c.Org, []string{c.ID})
+		if err != nil {
+			// The chunk is committed; the Detect sweep folds it later.
+			s.a.Log.Warn("folding right after the commit failed; the Detect sweep repeats it", "chunk", c.ID, "error", err)
+		}
+		alerts = r.Alerts
+	}
+	s.mu.Lock()
+	s.p.Chunks++
+	s.p.Records += c.Records
+	s.p.Events += c.Events
+	s.p.Failures += c.Failures
+	s.p.Detections += c.Detections
+	s.p.Bytes += c.Bytes
+	s.p.Alerts += int64(alerts)
+	s.mu.Unlock()
+	s.heartbeat(ctx, true)
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		return pipeline.ErrStop
+	default:
+	}
+	if time.Since(s.began) > segmentTime {
+		return pipeline.ErrStop
+	}
+	return nil
+}
+
+func (s *segment) reading(ctx context.Context, name string, stored int64) {
+	s.mu.Lock()
+	s.p.Object, s.p.Size = name, s.size+stored
+	s.mu.Unlock()
+	s.heartbeat(ctx, false)
+}
+
+func (s *segment) heartbeat(ctx context.Context, publish bool) {
+	s.mu.Lock()
+	p, due := s.p, time.Since(s.beat) > time.Second
+	if due {
+		s.beat = time.Now()
+	}
+	s.mu.Unlock()
+	activity.RecordHeartbeat(ctx, p)
+	if due && publish {
+		s.publish(ctx, false)
+	}
+}
+
+// publish tells the live outbox how far the source is. It is only a hint for
+// screens: when it fails, nothing is lost.
+func (s *segment) publish(ctx context.Context, done bool) {
+	s.mu.Lock()
+	p := s.p
+	s.mu.Unlock()
+	kind := "progress"
+	if done {
+		kind = "completed"
+	}
+	n := note(s.in.Ingest.Org, "sources", kind, s.in.Ingest.Source, p, time.Now())
+	if err := s.a.Store.PutNotes(ctx, n); err != nil && ctx.Err() == nil {
+		s.a.Log.Debug("publishing progress", "error", err)
+	}
+}
+
+const maxProblems = 20
+
+func (s *segment) problem(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.p.Problems) < maxProblems {
+		s.p.Problems = append(s.p.Problems, err.Error())
+	}
+}

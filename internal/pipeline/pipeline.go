@@ -1,0 +1,383 @@
+// Package pipeline is the one straight line from a source's object to committed
+// chunks: record → event → enrichment → stateless rules → columns → commit. The same
+// call serves the ingest activity, receivers and benchmarks.
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"time"
+
+	"vigil/internal/parser"
+	"vigil/internal/source"
+	"vigil/rules"
+	"vigil/schema"
+	"vigil/schema/flow"
+)
+
+// Events collects the events of one chunk as columns.
+type Events interface {
+	Append(e *schema.Event)
+	Rows() int
+	Reset()
+}
+
+// Commit is one chunk, ready to be stored.
+type Commit struct {
+	Chunk      schema.Chunk
+	Events     Events
+	Failures   []schema.ParseFailure
+	Detections []schema.Detection
+	RuleError  string    // why evaluation failed, "" when it did not
+	InDoubt    bool      // an earlier attempt may have stored parts of the chunk
+	Read       time.Time // when the first record of the chunk was read
+}
+
+// Sink stores chunks. Commit must be idempotent: the manifest row last, everything
+// under the chunk's id as deduplication token.
+type Sink interface {
+	NewEvents() Events
+	Commit(ctx context.Context, c *Commit) error
+}
+
+// Enricher puts context on events, from tables handed in. It keeps nothing of e.
+type Enricher interface {
+	Enrich(e *schema.Event)
+}
+
+// Config is what a run needs to know. One Config serves one goroutine.
+type Config struct {
+	Org, Source string
+	Epoch       int
+	Format      string // parser format; "": detected
+	Plan        flow.IngestPlan
+	Evaluator   *rules.Evaluator // nil: no rules
+	Enricher    Enricher         // nil: none
+	// Committed is called after each commit, in order.
+	Committed func(c schema.Chunk) error
+	// Reading is called now and then with the stored bytes read of the object.
+	Reading func(stored int64)
+	// Now is the wall clock, for latency figures only.
+	Now func() time.Time
+}
+
+// Position is where an object is continued: behind its last committed chunk.
+type Position struct {
+	From    int64 // offset in the decompressed object
+	Seq     int64 // number of the next chunk
+	InDoubt bool  // the next chunk may be partly stored
+}
+
+// ErrStop ends a run between two chunks without an error of its own.
+var ErrStop = errors.New("stopped between chunks")
+
+// Run reads one object from the position to its end and commits its chunks. It
+// returns ErrStop when Committed returned ErrStop.
+func Run(ctx context.Context, cfg Config, o source.Object, at Position, sink Sink) error {
+	r, err := newRun(cfg, o, at, sink)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan error, 1)
+	go func() { done <- r.commitAll(ctx, cancel) }()
+	err = r.readAll(ctx)
+	close(r.ready)
+	if cerr := <-done; cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// run is the state of one Run.
+type run struct {
+	cfg    Config
+	object source.Object
+	hash   uint64
+	at     Position
+	sink   Sink
+	parser parser.Parser
+	format string
+	zone   *time.Location
+
+	event schema.Event
+	hits  []rules.Hit
+	sum   hash.Hash
+	cur   *Commit
+	free  chan Events  // event buffers not in use
+	ready chan *Commit // chunks to commit, in order
+}
+
+func newRun(cfg Config, o source.Object, at Position, sink Sink) (*run, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Plan.Records <= 0 || cfg.Plan.Bytes <= 0 {
+		return nil, fmt.Errorf("the plan does not say where chunks are cut: %+v", cfg.Plan)
+	}
+	zone, err := time.LoadLocation(cfg.Plan.Zone)
+	if err != nil {
+		return nil, schema.E(schema.Invalid, "unknown time zone "+cfg.Plan.Zone, "use an IANA name such as Europe/Berlin", err)
+	}
+	r := &run{cfg: cfg, object: o, at: at, sink: sink, zone: zone, sum: sha256.New(),
+		hash: schema.ObjectHash(cfg.Org, cfg.Source, cfg.Epoch, o.Fingerprint),
+		free: make(chan Events, 2), ready: make(chan *Commit)}
+	for range cap(r.free) {
+		r.free <- sink.NewEvents()
+	}
+	return r, nil
+}
+
+// commitAll stores chunks in order while the next one is read.
+func (r *run) commitAll(ctx context.Context, cancel context.CancelCauseFunc) (err error) {
+	for c := range r.ready {
+		if err == nil {
+			if err = r.sink.Commit(ctx, c); err == nil && r.cfg.Committed != nil {
+				err = r.cfg.Committed(c.Chunk)
+			}
+			if err != nil {
+				cancel(err) // the reader stops; chunks behind this one are dropped
+			}
+		}
+		c.Events.Reset()
+		r.free <- c.Events
+	}
+	return err
+}
+
+// readAll reads records until the object ends. A stream that breaks off ends the
+// object: what came before is committed, and the break is a failure of its own.
+func (r *run) readAll(ctx context.Context) error {
+	in, err := r.open()
+	if err != nil {
+		return r.unreadable(ctx, err)
+	}
+	defer func() { _ = in.Close() }()
+	for n := 0; ; n++ {
+		rec, err := in.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return r.finish(ctx)
+		case err != nil:
+			r.fail(source.Record{Offset: r.offset()}, err.Error())
+			if ferr := r.finish(ctx); ferr != nil {
+				return ferr
+			}
+			return &source.Problem{Path: r.object.Name(), Err: err}
+		}
+		if n%1024 == 0 && r.cfg.Reading != nil {
+			r.cfg.Reading(in.Stored())
+		}
+		if err := r.record(ctx, rec); err != nil {
+			return err
+		}
+	}
+}
+
+// open finds the format, primes the parser with the object's header lines, and goes
+// to the position.
+func (r *run) open() (*source.Reader, error) {
+	head, err := r.object.Reader(0)
+	if err != nil {
+		return nil, err
+	}
+	sample, err := head.Sample()
+	if err != nil {
+		_ = head.Close()
+		return nil, err
+	}
+	f, err := r.chooseFormat(sample)
+	if err != nil {
+		_ = head.Close()
+		return nil, err
+	}
+	r.format = f.Name
+	r.parser = f.New(parser.Options{Object: r.object.Name(), BaseYear: r.cfg.Plan.BaseYear, BaseTime: r.cfg.Plan.Ingested.Add(24 * time.Hour), Zone: r.zone})
+	if r.at.From == 0 {
+		return head, nil
+	}
+	defer func() { _ = head.Close() }()
+	for range 100 {
+		rec, err := head.Next()
+		if err != nil || rec.Offset >= r.at.From {
+			break
+		}
+		r.event.Reset(rec.Data, rec.Offset)
+		if err := r.parser.Parse(rec.Data, &r.event); !errors.Is(err, parser.ErrHeader) && !errors.Is(err, parser.ErrSkip) {
+			break
+		}
+	}
+	return r.object.Reader(r.at.From)
+}
+
+func (r *run) chooseFormat(sample []byte) (parser.Format, error) {
+	if r.cfg.Format != "" {
+		return parser.ByName(r.cfg.Format)
+	}
+	f, _, err := parser.Detect(sample, r.object.Name())
+	return f, err
+}
+
+// unreadable stores one failure for an object of which nothing can be read.
+func (r *run) unreadable(ctx context.Context, cause error) error {
+	r.fail(source.Record{}, cause.Error())
+	if err := r.finish(ctx); err != nil {
+		return err
+	}
+	return &source.Problem{Path: r.object.Name(), Err: cause}
+}
+
+// record takes one record into the current chunk.
+func (r *run) record(ctx context.Context, rec source.Record) error {
+	if r.cur == nil {
+		if err := r.begin(ctx, rec.Offset); err != nil {
+			return err
+		}
+	}
+	c := &r.cur.Chunk
+	c.To = rec.Offset + rec.Size
+	r.sum.Write(rec.Data)
+	r.sum.Write([]byte{'\n'})
+	r.take(rec)
+	if c.Records+c.Skipped >= r.cfg.Plan.Records || c.To-c.From >= r.cfg.Plan.Bytes {
+		return r.cut(ctx, false)
+	}
+	return nil
+}
+
+// take parses the record and keeps what it is: event, failure or nothing.
+func (r *run) take(rec source.Record) {
+	c := &r.cur.Chunk
+	if rec.TooLong {
+		c.Records++
+		r.fail(rec, fmt.Sprintf("the record has %d bytes, more than the %d that are read whole; its head is kept", rec.Size, source.MaxRecord))
+		return
+	}
+	e := &r.event
+	e.Reset(rec.Data, rec.Offset)
+	err := r.parser.Parse(rec.Data, e)
+	switch {
+	case errors.Is(err, parser.ErrHeader), errors.Is(err, parser.ErrSkip):
+		c.Skipped++
+		return
+	case err != nil:
+		c.Records++
+		r.fail(rec, err.Error())
+		return
+	}
+	c.Records++
+	c.Warnings += int64(e.Warnings)
+	e.ID = schema.EventIDAt(r.hash, rec.Offset)
+	if !e.Has(schema.FTimestamp) {
+		e.SetTime(schema.FTimestamp, r.cfg.Plan.Ingested)
+	}
+	if r.cfg.Enricher != nil {
+		r.cfg.Enricher.Enrich(e)
+	}
+	r.detect(e)
+	r.cur.Events.Append(e)
+}
+
+func (r *run) detect(e *schema.Event) {
+	if r.cfg.Evaluator == nil {
+		return
+	}
+	r.hits = r.cfg.Evaluator.Evaluate(e, r.hits[:0])
+	for _, h := range r.hits {
+		// The chunk's id is known at its cut; it is filled in there.
+		r.cur.Detections = append(r.cur.Detections, h.Detection(rules.Origin{Org: r.cfg.Org, Source: r.cfg.Source, Ingested: r.cfg.Plan.Ingested}))
+	}
+}
+
+// maxKept is how much of a failed record is stored.
+const maxKept = 64 << 10
+
+// fail keeps a record that is no event, with the reason.
+func (r *run) fail(rec source.Record, reason string) {
+	if r.cur == nil {
+		r.cur = &Commit{Chunk: r.newChunk(rec.Offset), Events: <-r.free, InDoubt: r.at.InDoubt, Read: r.cfg.Now()}
+		r.cur.Chunk.To = rec.Offset
+	}
+	raw := rec.Data
+	if len(raw) > maxKept {
+		raw = raw[:maxKept]
+	}
+	r.cur.Failures = append(r.cur.Failures, schema.ParseFailure{Org: r.cfg.Org, Source: r.cfg.Source, Object: r.object.Name(), Offset: rec.Offset, Format: r.format,
+		Reason: strings.ToValidUTF8(reason, "?"), Raw: append([]byte(nil), raw...), Size: rec.Size, Ingested: r.cfg.Plan.Ingested})
+}
+
+func (r *run) offset() int64 {
+	if r.cur != nil {
+		return r.cur.Chunk.To
+	}
+	return r.at.From
+}
+
+func (r *run) newChunk(from int64) schema.Chunk {
+	return schema.Chunk{Org: r.cfg.Org, Source: r.cfg.Source, Epoch: r.cfg.Epoch, Object: r.object.Name(), Fingerprint: r.object.Fingerprint, Format: r.format,
+		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models}
+}
+
+func (r *run) begin(ctx context.Context, from int64) error {
+	select {
+	case events := <-r.free:
+		r.cur = &Commit{Chunk: r.newChunk(from), Events: events, InDoubt: r.at.InDoubt, Read: r.cfg.Now()}
+		r.sum.Reset()
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// finish cuts what is left and marks the object as complete.
+func (r *run) finish(ctx context.Context) error {
+	if r.cur == nil {
+		if err := r.begin(ctx, r.at.From); err != nil {
+			return err
+		}
+	}
+	return r.cut(ctx, true)
+}
+
+// cut closes the current chunk and hands it to the committer.
+func (r *run) cut(ctx context.Context, last bool) error {
+	c := r.cur
+	r.cur = nil
+	ch := &c.Chunk
+	ch.Last = last
+	ch.Bytes = ch.To - ch.From
+	ch.Hash = hex.EncodeToString(r.sum.Sum(nil))
+	ch.ID = schema.ChunkID(ch.Org, ch.Source, ch.Epoch, ch.Fingerprint, ch.From, ch.To)
+	if last && ch.From == ch.To {
+		// An empty tail still needs an id of its own beside the chunk that ends here.
+		ch.ID = schema.ChunkID(ch.Org, ch.Source, ch.Epoch, ch.Fingerprint+"#end", ch.From, ch.To)
+	}
+	ch.Events, ch.Failures, ch.Detections = int64(c.Events.Rows()), int64(len(c.Failures)), int64(len(c.Detections))
+	for i := range c.Failures {
+		c.Failures[i].Chunk = ch.ID
+	}
+	for i := range c.Detections {
+		c.Detections[i].Chunk = ch.ID
+	}
+	if r.cfg.Evaluator != nil {
+		if _, err := r.cfg.Evaluator.Failures(); err != nil {
+			c.RuleError = err.Error()
+		}
+	}
+	r.at = Position{From: ch.To, Seq: ch.Seq + 1}
+	r.sum.Reset()
+	select {
+	case r.ready <- c:
+		return nil
+	case <-ctx.Done():
+		r.free <- c.Events
+		return context.Cause(ctx)
+	}
+}
