@@ -1,0 +1,87 @@
+// Package worker registers workflows and activities on their task queues, sets the
+// limits of each queue, and ensures the schedules.
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	sdk "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"vigil/activities"
+	"vigil/schema/flow"
+	"vigil/workflows"
+)
+
+// Activities are the capabilities of one process; nil ones are not registered.
+type Activities struct {
+	Ingest    *activities.Ingest
+	Alerts    *activities.Alerts
+	Incidents *activities.Incidents
+	Playbooks *activities.Playbooks
+	Approvals *activities.Approvals
+	Actions   *activities.Actions
+	Audit     *activities.Audit
+	Admin     *activities.Admin
+	Prove     *activities.Prove
+}
+
+// registration is a row of the registration table: what runs on a queue.
+type registration struct {
+	queue      string
+	workflows  map[string]any
+	activities []any
+	slots      int // activities at once; 0: the SDK's default
+}
+
+// table says what runs where.
+func table(a Activities) []registration {
+	return []registration{
+		{queue: flow.QueueIngest, workflows: map[string]any{flow.Ingest: workflows.Ingest}, activities: []any{a.Ingest, a.Prove}, slots: 4},
+		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect}, activities: []any{a.Alerts}, slots: 4},
+		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
+			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
+			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin}},
+	}
+}
+
+// Group is the running workers of one process, one a queue.
+type Group struct{ workers []sdk.Worker }
+
+// stopTimeout is how long a stopping worker lets a segment finish its chunk.
+const stopTimeout = 15 * time.Second
+
+// Start starts a worker for each queue.
+func Start(c client.Client, a Activities) (*Group, error) {
+	g := &Group{}
+	for _, r := range table(a) {
+		w := sdk.New(c, r.queue, sdk.Options{WorkerStopTimeout: stopTimeout, MaxHeartbeatThrottleInterval: 5 * time.Second,
+			DefaultHeartbeatThrottleInterval: 5 * time.Second, MaxConcurrentActivityExecutionSize: r.slots, DisableRegistrationAliasing: true})
+		for name, fn := range r.workflows {
+			w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
+		}
+		for _, x := range r.activities {
+			w.RegisterActivity(x)
+		}
+		if err := w.Start(); err != nil {
+			return nil, errors.Join(fmt.Errorf("starting the worker of queue %s: %w", r.queue, err), g.Stop())
+		}
+		g.workers = append(g.workers, w)
+	}
+	return g, nil
+}
+
+// Stop stops all workers; each waits a while for what it is doing.
+func (g *Group) Stop() error {
+	done := make(chan struct{})
+	for _, w := range g.workers {
+		go func() { w.Stop(); done <- struct{}{} }()
+	}
+	for range g.workers {
+		<-done
+	}
+	return nil
+}
