@@ -179,6 +179,11 @@ func (r *playbookRun) walk(ctx workflow.Context, id string) error {
 		r.begin(ctx, id)
 		next, err := r.one(ctx, id, s)
 		r.end(ctx, id, err)
+		if s.Type == playbook.ActionStep && r.in.Workflow != "" && ctx.Err() == nil {
+			if serr := r.save(ctx); serr != nil { // people watch the runs of incidents
+				return serr
+			}
+		}
 		switch {
 		case err != nil && s.OnFailure != "" && ctx.Err() == nil:
 			next = s.OnFailure

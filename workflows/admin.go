@@ -1,0 +1,111 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"vigil/activities"
+	"vigil/schema"
+	"vigil/schema/flow"
+)
+
+// adminVerb is one row of what Admin can do.
+type adminVerb struct {
+	name string
+	run  func(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error)
+}
+
+func adminVerbs() []adminVerb {
+	return []adminVerb{
+		{"alert.update", adminAlerts},
+		{"incident.ack", adminIncident(flow.UpdateAck)},
+		{"incident.close", adminIncident(flow.UpdateClose)},
+		{"incident.comment", adminIncident(flow.UpdateComment)},
+		{"model.rollback", adminRollback},
+		{"prove", adminProve},
+		{"user.disable", adminUserDisable},
+		{"user.put", adminUserPut},
+	}
+}
+
+// Admin makes one change for a person. Changes to one row are serial, because
+// their workflows share the row's id.
+func Admin(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error) {
+	in.Org = org(in.Org)
+	var names []string
+	for _, v := range adminVerbs() {
+		if v.name == in.Verb {
+			return v.run(ctx, in)
+		}
+		names = append(names, v.name)
+	}
+	return flow.AdminResult{}, refuse(schema.Invalid, fmt.Sprintf("there is no verb %q", in.Verb), "one of "+strings.Join(names, ", "))
+}
+
+// changeKey is unique to this change, so that a retry audits it once.
+func changeKey(ctx workflow.Context) string { return workflow.GetInfo(ctx).WorkflowExecution.RunID }
+
+func adminAlerts(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error) {
+	if len(in.IDs) == 0 && in.Key != "" {
+		in.IDs = []string{in.Key}
+	}
+	if len(in.IDs) == 0 || len(in.IDs) > 1000 {
+		return flow.AdminResult{}, refuse(schema.Invalid, "name 1 to 1000 alerts", `in "ids"`)
+	}
+	by := in.By
+	if by == "" {
+		by = "unknown"
+	}
+	var a *activities.Incidents
+	var n int
+	err := do(ctx, respondOptions("change alerts"), a.UpdateAlerts, &n, activities.AlertChange{Org: in.Org, IDs: in.IDs, By: by, Status: schema.AlertStatus(in.Args["status"]),
+		Verdict: in.Args["verdict"], Reason: in.Args["reason"], Assignee: in.Args["assignee"], Key: changeKey(ctx), Now: workflow.Now(ctx)})
+	return flow.AdminResult{Changed: n}, err
+}
+
+func adminUserPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Admin
+	err = do(ctx, respondOptions("change user "+in.Key), a.PutUser, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+func adminUserDisable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Admin
+	err = do(ctx, respondOptions("disable user "+in.Key), a.DisableUser, &res, in, changeKey(ctx))
+	return res, err
+}
+
+func adminIncident(update string) func(workflow.Context, flow.AdminInput) (flow.AdminResult, error) {
+	return func(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+		var a *activities.Admin
+		err = do(ctx, actOptions(update), a.UpdateIncident, &res, in, update, changeKey(ctx))
+		return res, err
+	}
+}
+
+// adminRollback makes the previous champion of a detector the champion again.
+func adminRollback(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error) {
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: flow.RetrainID(in.Org, in.Key), TaskQueue: flow.QueueTrain})
+	var r flow.RetrainResult
+	err := workflow.ExecuteChildWorkflow(child, flow.Retrain, flow.RetrainInput{Org: in.Org, Detector: in.Key, Rollback: true, Reason: in.Args["reason"]}).Get(ctx, &r)
+	if err != nil {
+		return flow.AdminResult{}, err
+	}
+	return flow.AdminResult{Changed: 1, Doc: r.Champion}, nil
+}
+
+// adminProve re-reads a source and holds it against manifest and tables. It may
+// take as long as reading the source does.
+func adminProve(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	o := workflow.ActivityOptions{TaskQueue: flow.QueueIngest, StartToCloseTimeout: 12 * time.Hour, HeartbeatTimeout: time.Minute, Summary: clip("prove "+in.Key, 100),
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: 3, NonRetryableErrorTypes: permanent()}}
+	err = do(ctx, o, proveActivity, &res, in)
+	return res, err
+}
+
+// proveActivity proves a source: AdminInput in, AdminResult out with the proof as Doc.
+const proveActivity = "ProveSource"

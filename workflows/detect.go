@@ -1,0 +1,45 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"vigil/activities"
+	"vigil/schema/flow"
+)
+
+// Detect runs one round: it folds what a crash left unfolded, counts the windows
+// of threshold rules, seals the audit and exports the histories of closed runs.
+func Detect(ctx workflow.Context, in flow.DetectInput) (flow.DetectResult, error) {
+	in.Org = org(in.Org)
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 10 * time.Minute,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: 5, NonRetryableErrorTypes: permanent()},
+	})
+	var a *activities.Alerts
+	var sweep activities.FoldResult
+	if err := workflow.ExecuteActivity(ctx, a.SweepAlerts, in.Org).Get(ctx, &sweep); err != nil {
+		return flow.DetectResult{}, err
+	}
+	var windows activities.WindowResult
+	if err := workflow.ExecuteActivity(ctx, a.EvaluateWindows, in.Org).Get(ctx, &windows); err != nil {
+		return flow.DetectResult{Folded: sweep.Chunks, Alerts: sweep.Alerts}, err
+	}
+	res := flow.DetectResult{Folded: sweep.Chunks, Windows: windows.Windows, Detections: windows.Detections, Alerts: sweep.Alerts + windows.Alerts}
+	// What follows keeps house; when it fails, the next round does it.
+	keep := workflow.WithTaskQueue(ctx, flow.QueueRespond)
+	o := workflow.GetActivityOptions(keep)
+	o.ScheduleToCloseTimeout = time.Minute
+	keep = workflow.WithActivityOptions(keep, o)
+	var audit *activities.Audit
+	if err := workflow.ExecuteActivity(keep, audit.SealAudit).Get(keep, nil); err != nil {
+		workflow.GetLogger(ctx).Warn("sealing the audit", "error", err)
+	}
+	var admin *activities.Admin
+	if err := workflow.ExecuteActivity(keep, admin.ExportHistories, in.Org).Get(keep, nil); err != nil {
+		workflow.GetLogger(ctx).Warn("exporting histories", "error", err)
+	}
+	return res, nil
+}
