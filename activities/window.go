@@ -15,8 +15,8 @@ type WindowStore interface {
 	PendingWindows(ctx context.Context, org string, chunks []string, limit int) ([]store.PendingWindow, error)
 	BaseDetections(ctx context.Context, org, rule, version string, from, to time.Time, limit int) ([]schema.Detection, error)
 	KnownDetections(ctx context.Context, org string, ids []string) (map[string]bool, error)
-	InsertDetections(ctx context.Context, token string, ds []schema.Detection) error
-	InsertEvaluations(ctx context.Context, token string, es []schema.Evaluation) error
+	PutDetections(ctx context.Context, token string, list []schema.Detection) error
+	PutEvaluations(ctx context.Context, token string, list []schema.Evaluation) error
 }
 
 // WindowResult says what counting did.
@@ -97,7 +97,7 @@ func (a *Alerts) countRule(ctx context.Context, org string, ws []store.PendingWi
 		for i := range fresh {
 			fresh[i].Chunk = chunk
 		}
-		if err := a.Store.InsertDetections(ctx, chunk, fresh); err != nil {
+		if err := a.Store.PutDetections(ctx, chunk, fresh); err != nil {
 			return res, err
 		}
 		if res.FoldResult, err = a.fold(ctx, org, []string{chunk}); err != nil {
@@ -133,5 +133,5 @@ func (a *Alerts) ledger(ctx context.Context, org string, ws []store.PendingWindo
 		ids = append(ids, w.Rule, w.Version, w.Chunk)
 	}
 	rows[0].Detections = int64(found)
-	return a.Store.InsertEvaluations(ctx, schema.HashID(ids...), rows)
+	return a.Store.PutEvaluations(ctx, schema.HashID(ids...), rows)
 }

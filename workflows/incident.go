@@ -270,7 +270,7 @@ func (x *incident) start(ctx workflow.Context, w wantedRun) (string, error) {
 	x.runs++
 	id := flow.RunID(x.in.Org, x.doc.ID, w.playbook, x.runs)
 	opts := workflow.ChildWorkflowOptions{WorkflowID: id, TaskQueue: flow.QueueRespond, ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON,
-		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, StaticSummary: clip(w.playbook+" "+w.vars["subject"], 100)}
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, WaitForCancellation: true, StaticSummary: clip(w.playbook+" "+w.vars["subject"], 100)}
 	in := flow.RunPlaybookInput{Org: x.in.Org, Playbook: w.playbook, Incident: x.doc.ID, Workflow: x.doc.Workflow, Requester: w.requester, Token: w.token, Variables: w.vars, DryRun: w.dryRun}
 	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, opts), flow.RunPlaybook, in).GetChildWorkflowExecution().Get(ctx, nil)
 	if err != nil && !alreadyStarted(err) {

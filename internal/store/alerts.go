@@ -287,3 +287,15 @@ func (s *Store) KnownDetections(ctx context.Context, org string, ids []string) (
 	})
 	return out, err
 }
+
+// PutEvaluations writes rows of the evaluation ledger under a deduplication token.
+func (s *Store) PutEvaluations(ctx context.Context, token string, list []schema.Evaluation) error {
+	rows := make([][]any, len(list))
+	for i, e := range list {
+		rows[i] = []any{e.Org, e.Rule, e.RuleVersion, e.Chunk, e.Status, e.Events, e.Detections, e.Error, e.Time}
+	}
+	if err := s.insert(ctx, "evaluations", "org, rule, rule_version, chunk, status, events, detections, error, time", token, rows); err != nil {
+		return fmt.Errorf("writing the evaluation ledger: %w", err)
+	}
+	return nil
+}
