@@ -1,0 +1,299 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"vigil/schema"
+)
+
+// SearchRequest is one query over the events.
+type SearchRequest struct {
+	Org       string
+	Query     string // query language of query.go; "" matches everything
+	From, To  time.Time
+	Limit     int
+	Before    time.Time // keyset: only events before this time; zero for the first page
+	Histogram bool
+	ID        string // query id, for cancelling; "" for none
+	// Condition, when set, replaces Query by a rule's expression already rendered to
+	// ClickHouse, with its parameters.
+	Condition string
+	Params    P
+}
+
+// SearchRow is one event of a result.
+type SearchRow struct {
+	ID      string            `json:"id"`
+	Time    time.Time         `json:"time"`
+	Source  string            `json:"source"`
+	Dataset string            `json:"dataset"`
+	Fields  map[string]string `json:"fields"`
+}
+
+// SearchBucket is one bar of the histogram.
+type SearchBucket struct {
+	Time  time.Time         `json:"time"`
+	Count uint64            `json:"count"`
+	By    map[string]uint64 `json:"by"` // by data set
+}
+
+// FacetValue is a value with its count.
+type FacetValue struct {
+	Value string `json:"value"`
+	Count uint64 `json:"count"`
+}
+
+// SearchResult is rows, bars and facets of one query object.
+type SearchResult struct {
+	ID        string                  `json:"id"`
+	Rows      []SearchRow             `json:"rows"`
+	Next      string                  `json:"next"` // RFC 3339 time to pass as Before, "" at the end
+	Total     uint64                  `json:"total"`
+	Histogram []SearchBucket          `json:"histogram"`
+	Facets    map[string][]FacetValue `json:"facets"`
+	Stats     SearchStats             `json:"stats"`
+}
+
+// SearchStats says what the query cost.
+type SearchStats struct {
+	Rows   uint64 `json:"rows"`  // read
+	Bytes  uint64 `json:"bytes"` // read, uncompressed
+	Millis int64  `json:"ms"`
+}
+
+// shown are the fields that result rows carry.
+var shown = []schema.FieldID{schema.FMessage, schema.FHostName, schema.FUserName, schema.FSourceIP, schema.FSourcePort, schema.FDestinationIP, schema.FDestinationPort, schema.FEventAction,
+	schema.FEventOutcome, schema.FEventCode, schema.FProcessName, schema.FProcessCommandLine, schema.FDnsQuestionName, schema.FUrlOriginal, schema.FUrlDomain, schema.FRuleName, schema.FFilePath, schema.FRegistryPath, schema.FNetworkTransport, schema.FNetworkProtocol}
+
+// facetFields are counted beside the rows.
+var facetFields = []schema.FieldID{schema.FEventDataset, schema.FHostName, schema.FUserName, schema.FSourceIP, schema.FDestinationIP, schema.FEventAction, schema.FEventOutcome, schema.FProcessName}
+
+// Search runs a query as the analyst user, within limits.
+func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, error) {
+	began := time.Now()
+	res := SearchResult{ID: q.ID, Rows: []SearchRow{}, Histogram: []SearchBucket{}, Facets: map[string][]FacetValue{}}
+	cond, p := q.Condition, q.Params
+	if cond == "" {
+		var err error
+		if cond, p, err = compileQuery(q.Query); err != nil {
+			return res, err
+		}
+	}
+	if p == nil {
+		p = P{}
+	}
+	p["org"], p["from"], p["to"] = q.Org, q.From, q.To
+	where := "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + cond + ")"
+	ctx = s.searchContext(ctx, q.ID, &res.Stats)
+	if err := s.searchRows(ctx, q, where, p, &res); err != nil {
+		return res, err
+	}
+	if q.Histogram {
+		if err := s.searchHistogram(ctx, q, where, p, &res); err != nil {
+			return res, err
+		}
+		if err := s.searchFacets(ctx, where, p, &res); err != nil {
+			return res, err
+		}
+	}
+	res.Stats.Millis = time.Since(began).Milliseconds()
+	return res, nil
+}
+
+// searchContext limits the query on the engine and counts what it reads.
+func (s *Store) searchContext(ctx context.Context, id string, stats *SearchStats) context.Context {
+	opts := []clickhouse.QueryOption{
+		clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}),
+		clickhouse.WithProgress(func(p *clickhouse.Progress) { stats.Rows += p.Rows; stats.Bytes += p.Bytes }),
+	}
+	_ = id
+	return clickhouse.Context(ctx, opts...)
+}
+
+func (s *Store) analystEach(ctx context.Context, q string, p P, scan func(driver.Rows) error) error {
+	return (&Store{o: s.o, conn: s.analyst}).each(ctx, q, p, scan)
+}
+
+func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {
+	limit := q.Limit
+	if limit <= 0 || limit > 1000 {
+		limit = 100
+	}
+	if !q.Before.IsZero() {
+		p["before"] = q.Before
+		where += " AND timestamp < {before:DateTime64(6)}"
+	}
+	cols := make([]string, len(shown))
+	for i, f := range shown {
+		cols[i] = textOf(f.Def())
+	}
+	sql := fmt.Sprintf("SELECT lower(hex(id)), timestamp, source, event_dataset, %s FROM events WHERE %s ORDER BY timestamp DESC, id LIMIT %d", strings.Join(cols, ", "), where, limit)
+	err := s.analystEach(ctx, sql, p, func(r driver.Rows) error {
+		row := SearchRow{Fields: map[string]string{}}
+		vals := make([]string, len(shown))
+		to := []any{&row.ID, &row.Time, &row.Source, &row.Dataset}
+		for i := range vals {
+			to = append(to, &vals[i])
+		}
+		if err := r.Scan(to...); err != nil {
+			return err
+		}
+		for i, v := range vals {
+			if v != "" {
+				row.Fields[shown[i].String()] = v
+			}
+		}
+		row.Time = row.Time.UTC()
+		res.Rows = append(res.Rows, row)
+		return nil
+	})
+	if len(res.Rows) == limit {
+		res.Next = res.Rows[limit-1].Time.Format(time.RFC3339Nano)
+	}
+	delete(p, "before")
+	return err
+}
+
+// textOf is a column as text, "" when absent.
+func textOf(f *schema.Field) string {
+	switch {
+	case f.Multi:
+		return "arrayStringConcat(" + f.Column + ", ', ')"
+	case f.Kind == schema.IP:
+		return "if(" + f.Column + " = toIPv6('::'), '', replaceOne(toString(" + f.Column + "), '::ffff:', ''))"
+	case f.Kind == schema.Long, f.Kind == schema.Double:
+		return "if(" + f.Column + " = 0, '', toString(" + f.Column + "))"
+	case f.Kind == schema.Bool:
+		return "if(" + f.Column + ", 'true', '')"
+	case f.Kind == schema.Date:
+		return "if(toUnixTimestamp64Micro(" + f.Column + ") = 0, '', toString(" + f.Column + "))"
+	case f.Kind == schema.LowCard:
+		return "toString(" + f.Column + ")"
+	default:
+		return f.Column
+	}
+}
+
+// searchHistogram counts per time bucket and data set; the bars add up to Total.
+func (s *Store) searchHistogram(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {
+	step := bucketSeconds(q.To.Sub(q.From))
+	byTime := map[int64]*SearchBucket{}
+	sql := fmt.Sprintf("SELECT toInt64(intDiv(toUnixTimestamp64Micro(timestamp), %d)) * %d AS t, event_dataset, count() FROM events WHERE %s GROUP BY t, event_dataset", step*1e6, step, where)
+	err := s.analystEach(ctx, sql, p, func(r driver.Rows) error {
+		var t int64
+		var set string
+		var n uint64
+		if err := r.Scan(&t, &set, &n); err != nil {
+			return err
+		}
+		b := byTime[t]
+		if b == nil {
+			b = &SearchBucket{Time: time.Unix(t, 0).UTC(), By: map[string]uint64{}}
+			byTime[t] = b
+		}
+		b.Count += n
+		b.By[set] += n
+		res.Total += n
+		return nil
+	})
+	for _, b := range byTime {
+		res.Histogram = append(res.Histogram, *b)
+	}
+	sort.Slice(res.Histogram, func(i, j int) bool { return res.Histogram[i].Time.Before(res.Histogram[j].Time) })
+	return err
+}
+
+// bucketSeconds makes about 100 bars of a round width.
+func bucketSeconds(span time.Duration) int64 {
+	for _, s := range []int64{1, 5, 10, 30, 60, 300, 900, 1800, 3600, 4 * 3600, 12 * 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400} {
+		if span/time.Duration(s)/time.Second <= 120 {
+			return s
+		}
+	}
+	return 3650 * 86400
+}
+
+// searchFacets counts the top values of the facet fields in one pass.
+func (s *Store) searchFacets(ctx context.Context, where string, p P, res *SearchResult) error {
+	for _, f := range facetFields {
+		text := textOf(f.Def())
+		sql := fmt.Sprintf("SELECT %s AS v, count() AS n FROM events WHERE %s AND v != '' GROUP BY v ORDER BY n DESC, v LIMIT 10", text, where)
+		values := []FacetValue{}
+		err := s.analystEach(ctx, sql, p, func(r driver.Rows) error {
+			var v FacetValue
+			if err := r.Scan(&v.Value, &v.Count); err != nil {
+				return err
+			}
+			values = append(values, v)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		res.Facets[f.String()] = values
+	}
+	return nil
+}
+
+// StoredEvent is an event as read back.
+type StoredEvent struct {
+	ID       string            `json:"id"`
+	Source   string            `json:"source"`
+	Chunk    string            `json:"chunk"`
+	Offset   int64             `json:"offset"`
+	Time     time.Time         `json:"time"`
+	Ingested time.Time         `json:"ingested"`
+	Fields   map[string]string `json:"fields"`
+	Extras   map[string]string `json:"extras"`
+	Raw      string            `json:"raw"`
+}
+
+// Event reads one event whole; NotFound when there is none of that id.
+func (s *Store) Event(ctx context.Context, org, id string) (StoredEvent, error) {
+	eid, err := schema.ParseEventID(id)
+	if err != nil {
+		return StoredEvent{}, schema.E(schema.Invalid, err.Error(), "")
+	}
+	fields := schema.Fields()
+	cols := make([]string, len(fields))
+	for i := range fields {
+		cols[i] = textOf(&fields[i])
+	}
+	e := StoredEvent{ID: id, Fields: map[string]string{}}
+	found := false
+	err = s.analystEach(ctx, "SELECT source, chunk, offset, timestamp, ingested, attrs, raw, "+strings.Join(cols, ", ")+" FROM events WHERE org = {org:String} AND id = unhex({id:String}) LIMIT 1",
+		P{"org": org, "id": eid.String()}, func(r driver.Rows) error {
+			found = true
+			vals := make([]string, len(fields))
+			to := []any{&e.Source, &e.Chunk, &e.Offset, &e.Time, &e.Ingested, &e.Extras, &e.Raw}
+			for i := range vals {
+				to = append(to, &vals[i])
+			}
+			if err := r.Scan(to...); err != nil {
+				return err
+			}
+			for i, v := range vals {
+				if v != "" {
+					e.Fields[fields[i].Name] = v
+				}
+			}
+			return nil
+		})
+	if err == nil && !found {
+		err = schema.E(schema.NotFound, "there is no event "+id, "it may have expired")
+	}
+	return e, err
+}
+
+// TimeRange is the span of event times stored.
+func (s *Store) TimeRange(ctx context.Context, org string) (from, to time.Time, err error) {
+	_, err = s.row(ctx, "SELECT min(timestamp), max(timestamp) FROM events WHERE org = {org:String}", P{"org": org}, &from, &to)
+	return from, to, err
+}
