@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"net/netip"
 	"slices"
 
 	"vigil/internal/expr"
@@ -175,10 +174,7 @@ func rangeAtom(ref expr.Ref, values []string) *need {
 		return nil
 	}
 	f := ref.Field
-	return &need{func(in *expr.Input) bool {
-		a := in.Event.Addr(f)
-		return a.IsValid() && a != netip.IPv6Unspecified() && slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
-	}, 5}
+	return &need{func(in *expr.Input) bool { return expr.InRanges(in.Event.Addr(f), ranges) }, 5}
 }
 
 func intAtom(f schema.FieldID, name string, r *expr.Node) *need {

@@ -143,6 +143,9 @@ func ParsePrefixes(values []string) ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q is no address range like 10.0.0.0/8", v)
 		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
 		out[i] = p.Masked()
 	}
 	return out, nil
@@ -155,12 +158,14 @@ func cidrMatcher(values []string) (Matcher, error) {
 	}
 	return func(s string) bool {
 		a, err := netip.ParseAddr(s)
-		return err == nil && inRanges(a, ranges)
+		return err == nil && InRanges(a, ranges)
 	}, nil
 }
 
-func inRanges(a netip.Addr, ranges []netip.Prefix) bool {
-	a = a.Unmap()
+// InRanges says whether the address is in any of the ranges. The zero address and
+// the unspecified IPv6 address, which stand for absent, are in none.
+func InRanges(a netip.Addr, ranges []netip.Prefix) bool {
+	a = a.Unmap().WithZone("")
 	if !a.IsValid() || a == netip.IPv6Unspecified() {
 		return false
 	}

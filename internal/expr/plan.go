@@ -128,7 +128,7 @@ func (p *planner) predicate(c interpreter.InterpretableCall, name string) (*node
 		ranges, err := ParsePrefixes(values)
 		field := r.Field
 		return &node{id: c.ID(), exec: func(f *interpreter.ExecutionFrame) ref.Val {
-			return boolean(inRanges(inputOf(f).Event.Addr(field), ranges))
+			return boolean(InRanges(inputOf(f).Event.Addr(field), ranges))
 		}}, err
 	}
 	return p.test(c.ID(), c.Args()[0], m), nil

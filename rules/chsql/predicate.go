@@ -2,6 +2,7 @@ package chsql
 
 import (
 	"fmt"
+	"net/netip"
 
 	"vigil/internal/expr"
 	"vigil/schema"
@@ -136,7 +137,11 @@ func (w *writer) cidr(target *expr.Node, values []string) (string, error) {
 		var parts []string
 		for _, p := range ranges {
 			first, last := bounds(p)
-			parts = append(parts, "("+v+" BETWEEN toIPv6('"+first.String()+"') AND toIPv6('"+last.String()+"'))")
+			in := v + " BETWEEN toIPv6('" + first.String() + "') AND toIPv6('" + last.String() + "')"
+			if !p.Addr().Is4() && p.Overlaps(mappedRange()) { // IPv4 addresses are in no IPv6 range
+				in += " AND NOT (" + v + " BETWEEN toIPv6('::ffff:0.0.0.0') AND toIPv6('::ffff:255.255.255.255'))"
+			}
+			parts = append(parts, "("+in+")")
 		}
 		return "(" + v + " != toIPv6('::') AND " + join(parts, " OR ") + ")"
 	}
@@ -151,3 +156,6 @@ func (w *writer) cidr(target *expr.Node, values []string) (string, error) {
 	v, err := w.value(target)
 	return parsed(v), err
 }
+
+// mappedRange is where the column keeps IPv4 addresses.
+func mappedRange() netip.Prefix { return netip.MustParsePrefix("::ffff:0:0/96") }
