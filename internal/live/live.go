@@ -69,13 +69,8 @@ func (h *Hub) Nudge() {
 func (h *Hub) Run(ctx context.Context) {
 	tick := time.NewTicker(300 * time.Millisecond)
 	defer tick.Stop()
-	started := time.Now()
 	for {
-		from := time.Now().Add(-overlap)
-		if from.Before(started) {
-			from = started.Add(-time.Second)
-		}
-		if notes, err := h.log.NotesSince(ctx, h.org, offsetAt(from), pageMax); err == nil {
+		if notes, err := h.log.NotesSince(ctx, h.org, offsetAt(time.Now().Add(-overlap)), pageMax); err == nil {
 			h.deliver(notes)
 		} else if ctx.Err() == nil {
 			h.out.Debug("reading the outbox", "error", err)
@@ -138,7 +133,7 @@ func (h *Hub) Subscribe(since string) (s *Subscription, backlog []schema.Note, g
 			backlog = append(backlog, n)
 		}
 	}
-	return s, backlog, back < h.first
+	return s, backlog, since < h.first
 }
 
 func timeOf(offset string) (time.Time, bool) {
