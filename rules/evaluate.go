@@ -16,7 +16,7 @@ type Scores = expr.Scores
 type Evaluator struct {
 	set        *Set
 	in         expr.Input
-	routes     map[string]plan // by dataset
+	routes     map[string]*route // by dataset
 	candidates []*Rule
 	failures   int64
 	failure    error
@@ -49,11 +49,23 @@ type everything struct{ rules []*Rule }
 
 func (e *everything) candidates(_ *expr.Input, dst []*Rule) []*Rule { return append(dst, e.rules...) }
 
-// maxRoutes bounds the routing cache; datasets are few unless input is hostile.
-const maxRoutes = 4096
+// route holds the plans for the events of one dataset: one for each event code
+// seen, because most rules ask for certain codes, and one for when there are too
+// many codes to keep.
+type route struct {
+	rules  []*Rule
+	rest   plan
+	byCode map[string]plan
+}
+
+// The routing caches are bounded: data sets and codes are few unless input is hostile.
+const (
+	maxRoutes = 1024
+	maxCodes  = 256
+)
 
 // Evaluator returns a new evaluator of the set.
-func (s *Set) Evaluator() *Evaluator { return &Evaluator{set: s, routes: map[string]plan{}} }
+func (s *Set) Evaluator() *Evaluator { return &Evaluator{set: s, routes: map[string]*route{}} }
 
 // Reference returns an evaluator that routes by dataset but runs every rule by
 // the interpreter: what other executors are compared with.
@@ -70,13 +82,8 @@ func (v *Evaluator) SetScores(s Scores) { v.in.Scores = s }
 // slice. Hits are valid until the next call and as long as e is unchanged. When
 // no rule fires it allocates nothing.
 func (v *Evaluator) Evaluate(e *schema.Event, dst []Hit) []Hit {
-	dataset := e.Str(schema.FEventDataset)
-	p, ok := v.routes[dataset]
-	if !ok {
-		p = v.route(strings.Clone(dataset))
-	}
 	v.in.Event = e
-	v.candidates = p.candidates(&v.in, v.candidates[:0])
+	v.candidates = v.plan().candidates(&v.in, v.candidates[:0])
 	for _, r := range v.candidates {
 		if v.fires(r) {
 			dst = append(dst, Hit{Rule: r, in: &v.in})
@@ -89,21 +96,50 @@ func (v *Evaluator) Evaluate(e *schema.Event, dst []Hit) []Hit {
 // as not firing) and the last of the errors.
 func (v *Evaluator) Failures() (int64, error) { return v.failures, v.failure }
 
-func (v *Evaluator) route(dataset string) plan {
+// plan finds or makes the plan for the event in hand.
+func (v *Evaluator) plan() plan {
+	dataset, code := v.in.Event.Str(schema.FEventDataset), v.in.Event.Str(schema.FEventCode)
+	r, ok := v.routes[dataset]
+	if !ok {
+		r = v.route(dataset)
+	}
+	if p, ok := r.byCode[code]; ok {
+		return p
+	}
+	if len(r.byCode) >= maxCodes {
+		return r.rest
+	}
 	var rs []*Rule
-	for _, r := range v.set.rules {
-		if r.Runs() && r.takes(dataset) {
-			rs = append(rs, r)
+	for _, rule := range r.rules {
+		if v.exhaustive || rule.code.may(&v.in) {
+			rs = append(rs, rule)
 		}
 	}
-	var p plan = &filter{rs}
-	if v.exhaustive {
-		p = &everything{rs}
-	}
-	if len(v.routes) < maxRoutes {
-		v.routes[dataset] = p
-	}
+	p := v.over(rs)
+	r.byCode[strings.Clone(code)] = p
 	return p
+}
+
+func (v *Evaluator) route(dataset string) *route {
+	r := &route{byCode: map[string]plan{}}
+	for _, rule := range v.set.rules {
+		if rule.Runs() && rule.takes(dataset) {
+			r.rules = append(r.rules, rule)
+		}
+	}
+	r.rest = v.over(r.rules)
+	if len(v.routes) < maxRoutes {
+		v.routes[strings.Clone(dataset)] = r
+	}
+	return r
+}
+
+// over makes the plan over some rules; here an index takes its place.
+func (v *Evaluator) over(rs []*Rule) plan {
+	if v.exhaustive {
+		return &everything{rs}
+	}
+	return &filter{rs}
 }
 
 func (v *Evaluator) fires(r *Rule) bool {

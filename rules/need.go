@@ -16,11 +16,12 @@ type need struct {
 
 func (n *need) may(in *expr.Input) bool { return n == nil || n.test(in) }
 
-// necessary derives the need of a rule from its checked conditions.
-func necessary(r *Rule) *need {
+// necessary derives the need of a rule from its checked conditions, out of the
+// tests of values that keep lets through.
+func necessary(r *Rule, keep func(expr.Ref) bool) *need {
 	var all []*need
 	for _, c := range r.conditions {
-		if n := weaken(r, c.Node(), false); n != nil {
+		if n := weaken(r, c.Node(), keep, false); n != nil {
 			all = append(all, n)
 		}
 	}
@@ -29,32 +30,37 @@ func necessary(r *Rule) *need {
 
 // weaken returns a need implied by n, or by its negation; nil when nothing cheap
 // is implied.
-func weaken(r *Rule, n *expr.Node, negate bool) *need {
+func weaken(r *Rule, n *expr.Node, keep func(expr.Ref) bool, negate bool) *need {
 	switch {
 	case n.Op == expr.OpPart:
 		if p := r.Part(n.Name); p != nil {
-			return weaken(r, p.Node(), negate)
+			return weaken(r, p.Node(), keep, negate)
 		}
 		return nil
 	case n.Op == expr.OpCall && n.Name == "!":
-		return weaken(r, n.Args[0], !negate)
+		return weaken(r, n.Args[0], keep, !negate)
 	case n.Op == expr.OpCall && (n.Name == "&&" || n.Name == "||"):
 		var kids []*need
 		for _, a := range n.Args {
-			kids = append(kids, weaken(r, a, negate))
+			kids = append(kids, weaken(r, a, keep, negate))
 		}
 		if (n.Name == "&&") != negate {
 			return conjunction(slices.DeleteFunc(kids, func(k *need) bool { return k == nil }))
 		}
 		return disjunction(kids)
 	}
-	a := atom(n)
+	a := atom(n, keep)
 	if a == nil || !negate {
 		return a
 	}
 	test := a.test
 	return &need{func(in *expr.Input) bool { return !test(in) }, a.cost}
 }
+
+func anyRef(expr.Ref) bool { return true }
+
+// codeRef lets only tests of event.code through: what is known when routing.
+func codeRef(r expr.Ref) bool { return !r.Raw && r.Extra == "" && r.Field == schema.FEventCode }
 
 func conjunction(kids []*need) *need {
 	switch len(kids) {
@@ -94,7 +100,18 @@ func disjunction(kids []*need) *need {
 
 // atom translates one test of a field with literals exactly; nil when it is
 // anything else.
-func atom(n *expr.Node) *need {
+func atom(n *expr.Node, keep func(expr.Ref) bool) *need {
+	if n.Op == expr.OpCall {
+		for _, a := range n.Args {
+			if a.Op == expr.OpField && !keep(a.Ref) {
+				return nil
+			}
+		}
+		return callAtom(n)
+	}
+	if !keep(n.Ref) {
+		return nil
+	}
 	switch n.Op {
 	case expr.OpHas:
 		ref := n.Ref
@@ -104,8 +121,6 @@ func atom(n *expr.Node) *need {
 			f := n.Ref.Field
 			return &need{func(in *expr.Input) bool { return in.Event.Int(f) != 0 }, 1}
 		}
-	case expr.OpCall:
-		return callAtom(n)
 	}
 	return nil
 }

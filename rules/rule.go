@@ -76,7 +76,8 @@ type Rule struct {
 	YAML           string          `json:"yaml,omitempty"`
 
 	conditions []*expr.EventProgram // all must hold
-	need       *need
+	need       *need                // what any event it fires on meets
+	code       *need                // the part of it that only looks at event.code
 }
 
 // Part is a named sub-expression of a rule.

@@ -72,19 +72,26 @@ func newLiteral(v string) literal {
 	return l
 }
 
-// commonness is a prior of how often a byte occurs in log text.
+// commonness is a prior of how often a byte occurs in log text. Punctuation is
+// rarer than letters, above all in the base64 that makes texts long.
 func commonness(c byte) int {
 	switch {
+	case strings.IndexByte("etaoinsr ", c) >= 0:
+		return 40
+	case c == '\\':
+		return 25
 	case strings.IndexByte("jkqvwxz", c) >= 0:
-		return 14
+		return 13
 	case c >= 'a' && c <= 'z':
 		return 20
+	case strings.IndexByte("./", c) >= 0:
+		return 14
 	case c >= '0' && c <= '9':
-		return 12
-	case strings.IndexByte(` \./:-`, c) >= 0:
-		return 25
+		return 15
+	case strings.IndexByte("-:", c) >= 0:
+		return 9
 	default:
-		return 10
+		return 6
 	}
 }
 

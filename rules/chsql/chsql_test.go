@@ -1,0 +1,86 @@
+package chsql
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"vigil/rules"
+	"vigil/rules/library"
+	"vigil/schema"
+)
+
+// Equality of the SQL with the interpreter, on a real engine, is tested in
+// integration/rulesql.
+
+func load(t *testing.T, when string) *rules.Rule {
+	t.Helper()
+	text := "id: abc\ntitle: t\nauthor: a\nseverity: low\ndataset: [zeek.conn, 'windows.*']\nwhen: >-\n  " + when + "\n"
+	set, errs := rules.Load(fstest.MapFS{"r.yaml": {Data: []byte(text)}})
+	if len(errs) > 0 {
+		t.Fatal(errors.Join(errs...))
+	}
+	return set.Rules()[0]
+}
+
+func TestWhere(t *testing.T) {
+	for when, want := range map[string]string{
+		`e.user.name == "it's"`:                          `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND (user_name = 'it\'s'))`,
+		`e.user.name.icontains(['A\\', 'b'])`:            `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND multiSearchAnyCaseInsensitive(user_name, ['A\\', 'b']))`,
+		`cidr(e.source.ip, '10.0.0.0/8')`:                `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND (source_ip != toIPv6('::') AND (source_ip BETWEEN toIPv6('::ffff:10.0.0.0') AND toIPv6('::ffff:10.255.255.255'))))`,
+		`has(e.labels.x) && e.destination.port in [1,2]`: `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND (notEmpty(attrs['labels.x']) AND destination_port IN (toInt64(1), toInt64(2))))`,
+	} {
+		w, err := Where(load(t, when))
+		if err != nil {
+			t.Errorf("%s: %v", when, err)
+		} else if got := w.Inline(); got != want {
+			t.Errorf("%s\n got %s\nwant %s", when, got, want)
+		}
+	}
+}
+
+// TestNothingEscapes: text of a rule never reaches SQL outside of a parameter.
+func TestNothingEscapes(t *testing.T) {
+	hostile := `x') OR 1=1 -- \\`
+	w, err := Where(load(t, `e.user.name == "`+hostile+`" || e.labels["`+hostile+`"].icontains("`+hostile+`")`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(w.SQL, "OR 1=1") || !regexp.MustCompile(`^[^'\\]*('[a-z.:]*'[^'\\]*)*$`).MatchString(w.SQL) {
+		t.Errorf("the text is in the SQL: %s", w.SQL)
+	}
+	if q := Quote(hostile); q != `'x\') OR 1=1 -- \\\\'` && q != `'x\') OR 1=1 -- \\'` {
+		t.Errorf("quoted as %s", q)
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	_, err := Where(load(t, `e.source.port / 2 == 1`))
+	if schema.CodeOf(err) != schema.Invalid || !strings.Contains(err.Error(), "abc") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLibraryRenders(t *testing.T) {
+	set, errs := rules.Load(library.FS)
+	if len(errs) > 0 {
+		t.Fatal(errors.Join(errs...))
+	}
+	for _, r := range set.Rules() {
+		w, err := Where(r)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for name := range w.Params {
+			if !strings.Contains(w.SQL, "{"+name+":String}") {
+				t.Errorf("%s: the parameter %s is not used", r.ID, name)
+			}
+		}
+		if strings.Contains(w.Inline(), ":String}") {
+			t.Errorf("%s: a parameter is left: %s", r.ID, w.Inline())
+		}
+	}
+}
