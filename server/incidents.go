@@ -1,0 +1,122 @@
+package server
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"vigil/internal/auth"
+	"vigil/internal/store"
+	"vigil/schema"
+	"vigil/schema/flow"
+)
+
+type statusInput struct {
+	Status string `query:"status"`
+	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+}
+
+func (s *Server) listIncidents(ctx context.Context, in *statusInput) (*body[list[schema.Incident]], error) {
+	items, err := s.o.Store.Incidents(ctx, s.o.Org, in.Status, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return answerList(items, ""), nil
+}
+
+// incidentDetail is an incident with its alerts, runs and approvals.
+type incidentDetail struct {
+	Incident  schema.Incident   `json:"incident"`
+	Alerts    []schema.Alert    `json:"alerts"`
+	Runs      []schema.Run      `json:"runs"`
+	Approvals []schema.Approval `json:"approvals"`
+}
+
+func (s *Server) getIncident(ctx context.Context, in *byID) (*body[incidentDetail], error) {
+	i, err := s.o.Store.Incident(ctx, s.o.Org, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	d := incidentDetail{Incident: i, Approvals: []schema.Approval{}}
+	if d.Alerts, err = s.o.Store.AlertsByID(ctx, s.o.Org, i.Alerts[:min(len(i.Alerts), 200)]); err != nil {
+		return nil, err
+	}
+	if d.Runs, err = s.o.Store.Runs(ctx, s.o.Org, i.ID, 100); err != nil {
+		return nil, err
+	}
+	all, err := s.o.Store.Approvals(ctx, s.o.Org, "", 1000)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range all {
+		if a.Incident == i.ID {
+			d.Approvals = append(d.Approvals, a)
+		}
+	}
+	return answer(d), nil
+}
+
+type changeIncidentInput struct {
+	byID
+	Verb string `path:"verb" enum:"ack,comment,close,run"`
+	Body struct {
+		Text     string `json:"text,omitempty" maxLength:"10000"`
+		Verdict  string `json:"verdict,omitempty"`
+		Reason   string `json:"reason,omitempty" maxLength:"2000"`
+		Playbook string `json:"playbook,omitempty" maxLength:"100"`
+	}
+}
+
+func (s *Server) changeIncident(ctx context.Context, in *changeIncidentInput) (*body[flow.IncidentState], error) {
+	i, err := s.o.Store.Incident(ctx, s.o.Org, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	by := callerOf(ctx).user.Name
+	var st flow.IncidentState
+	id := schema.HashID("incident", in.ID, in.Verb, by, time.Now().UTC().Format(time.RFC3339Nano))
+	switch in.Verb {
+	case "ack":
+		err = s.update(ctx, i.Workflow, flow.UpdateAck, id, flow.IncidentAck{By: by}, &st)
+	case "comment":
+		err = s.update(ctx, i.Workflow, flow.UpdateComment, id, flow.IncidentComment{By: by, Text: in.Body.Text}, &st)
+	case "close":
+		err = s.update(ctx, i.Workflow, flow.UpdateClose, id, flow.IncidentClose{By: by, Verdict: in.Body.Verdict, Reason: in.Body.Reason}, &st)
+	case "run":
+		var token string
+		now := time.Now()
+		if token, _, err = s.o.Decisions.SignDecision(auth.RequestClaims(by, in.Body.Playbook, i.ID, now), now); err == nil {
+			err = s.update(ctx, i.Workflow, flow.UpdateRespond, id, flow.IncidentRespond{By: by, Playbook: in.Body.Playbook, Token: token}, &st)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer(st), nil
+}
+
+type runInput struct {
+	ID string `query:"id" required:"true" maxLength:"500"`
+}
+
+// runDetail is a run and where its workflow is shown.
+type runDetail struct {
+	Run         schema.Run `json:"run"`
+	TemporalURL string     `json:"temporal_url,omitempty"`
+}
+
+func (s *Server) getRun(ctx context.Context, in *runInput) (*body[runDetail], error) {
+	r, err := s.o.Store.Run(ctx, s.o.Org, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	d := runDetail{Run: r}
+	if s.o.TemporalUI != "" {
+		d.TemporalURL = s.o.TemporalUI + "/namespaces/default/workflows/" + url.PathEscape(in.ID)
+	}
+	return answer(d), nil
+}
+
+func listed(e store.ListEntry) bool {
+	return !e.Removed && (e.Expires.Unix() <= 0 || e.Expires.After(time.Now()))
+}

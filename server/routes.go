@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"vigil/internal/auth/perm"
+	"vigil/schema"
+)
+
+// public marks routes that need nobody signed in; signedIn those that need anybody.
+const (
+	public   perm.Permission = ""
+	signedIn perm.Permission = "any"
+)
+
+// routes is the table of the API: method and path, what it needs, who answers.
+func (s *Server) routes() {
+	route(s, "POST /login", public, s.login)
+	route(s, "POST /login/link", public, s.loginLink)
+	route(s, "POST /logout", signedIn, s.logout)
+	route(s, "GET /me", signedIn, s.getMe)
+	route(s, "POST /tokens", signedIn, s.createToken)
+	route(s, "GET /home", "read:home", s.home)
+	route(s, "GET /alerts", "read:alerts", s.listAlerts)
+	route(s, "GET /alerts/{id}", "read:alerts", s.getAlert)
+	route(s, "POST /alerts/update", "write:alerts", s.updateAlerts)
+	route(s, "GET /incidents", "read:incidents", s.listIncidents)
+	route(s, "GET /incidents/{id}", "read:incidents", s.getIncident)
+	route(s, "POST /incidents/{id}/{verb}", "write:incidents", s.changeIncident)
+	route(s, "GET /runs", "read:incidents", s.getRun)
+	route(s, "GET /approvals", "read:approvals", s.listApprovals)
+	route(s, "GET /approvals/{id}", "read:approvals", s.getApproval)
+	route(s, "POST /approvals/{id}/decide", "decide:approvals", s.decide)
+	route(s, "POST /approvals/{id}/sign", "decide:approvals", s.sign)
+	route(s, "GET /sources", "read:sources", s.listSources)
+	route(s, "GET /sources/{id}", "read:sources", s.getSource)
+	route(s, "POST /sources/ingest", "write:sources", s.startIngest)
+	route(s, "POST /sources/{id}/{verb}", "write:sources", s.changeSource)
+	route(s, "POST /searches", "read:events", s.search)
+	route(s, "DELETE /searches/{id}", "read:events", s.cancelSearch)
+	route(s, "GET /events/{id}", "read:events", s.getEvent)
+	route(s, "GET /fields", "read:events", s.listFields)
+	route(s, "GET /rules", "read:rules", s.listRules)
+	route(s, "GET /rules/{id}", "read:rules", s.getRule)
+	route(s, "GET /playbooks", "read:playbooks", s.listPlaybooks)
+	route(s, "GET /audit", "read:audit", s.listAudit)
+	route(s, "GET /audit/verify", "read:audit", s.verifyAudit)
+	route(s, "GET /users", "admin:users", s.listUsers)
+	route(s, "POST /users", "admin:users", s.createUser)
+}
+
+// route registers one row: it checks the permission before the handler runs, and
+// turns errors into problem answers.
+func route[I, O any](s *Server, methodPath string, need perm.Permission, fn func(context.Context, *I) (*O, error)) {
+	method, path, _ := strings.Cut(methodPath, " ")
+	op := huma.Operation{OperationID: operationID(method, path), Method: method, Path: "/api/v1" + path, MaxBodyBytes: 1 << 20, Errors: []int{401, 403, 404, 422},
+		Metadata: map[string]any{"permission": string(need)}, Summary: methodPath + " (" + string(need) + ")"}
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		if err := allowed(callerOf(ctx), need); err != nil {
+			return nil, problem(err)
+		}
+		out, err := fn(ctx, in)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return out, nil
+	})
+}
+
+func operationID(method, path string) string {
+	return strings.ToLower(method) + strings.NewReplacer("/", "-", "{", "", "}", "").Replace(path)
+}
+
+func allowed(c *caller, need perm.Permission) error {
+	switch {
+	case need == public:
+		return nil
+	case c == nil:
+		return schema.E(schema.Unauthorized, "nobody is signed in", "sign in in the web UI, or run `vigil login`")
+	case need == signedIn || c.may(need):
+		return nil
+	default:
+		return schema.E(schema.Denied, "your role "+c.user.Role+" may not do this", "it needs the permission "+string(need)+"; ask an admin")
+	}
+}
+
+// list is a page of a list.
+type list[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next"`
+}
+
+// body wraps a JSON answer.
+type body[T any] struct{ Body T }
+
+func answer[T any](v T) *body[T] { return &body[T]{v} }
+
+func answerList[T any](items []T, next string) *body[list[T]] {
+	if items == nil {
+		items = []T{}
+	}
+	return &body[list[T]]{list[T]{items, next}}
+}
+
+type byID struct {
+	ID string `path:"id" maxLength:"200"`
+}
+
+func (s *Server) getMe(ctx context.Context, _ *struct{}) (*body[me], error) {
+	return answer(s.me(callerOf(ctx).user)), nil
+}
+
+// serveList serves a published list to firewalls that poll it.
+func (s *Server) serveList(w http.ResponseWriter, r *http.Request) {
+	name, ok := strings.CutSuffix(r.PathValue("list"), ".txt")
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	entries, err := s.o.Store.ListEntries(r.Context(), s.o.Org, name)
+	if err != nil {
+		http.Error(w, "the list cannot be read", http.StatusServiceUnavailable)
+		return
+	}
+	var b strings.Builder
+	for _, e := range entries {
+		if listed(e) {
+			b.WriteString(e.Value + "\n")
+		}
+	}
+	etag := `"` + schema.HashID("list", b.String()) + `"`
+	w.Header().Set("ETag", etag)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	_, _ = w.Write([]byte(b.String()))
+}

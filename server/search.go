@@ -1,0 +1,120 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"vigil/internal/auth"
+	"vigil/internal/store"
+	"vigil/schema"
+)
+
+// queries are the running searches of this process, by id, so that they can be cancelled.
+type queries struct {
+	mu      sync.Mutex
+	running map[string]runningQuery
+}
+
+type runningQuery struct {
+	user   string
+	cancel context.CancelFunc
+}
+
+type searchInput struct {
+	Body struct {
+		ID        string    `json:"id,omitempty" maxLength:"64" doc:"chosen by the caller, to cancel by"`
+		Query     string    `json:"query,omitempty" maxLength:"20000"`
+		From      time.Time `json:"from,omitempty"`
+		To        time.Time `json:"to,omitempty"`
+		Limit     int       `json:"limit,omitempty" minimum:"0" maximum:"1000"`
+		Before    time.Time `json:"before,omitempty"`
+		Histogram bool      `json:"histogram,omitempty"`
+	}
+}
+
+func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
+	b := in.Body
+	q := store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, Limit: b.Limit, Before: b.Before, Histogram: b.Histogram, ID: b.ID}
+	if q.To.IsZero() {
+		q.To = time.Now().Add(time.Hour)
+	}
+	if q.From.IsZero() {
+		q.From = time.Unix(0, 0)
+	}
+	if text, ok := strings.CutPrefix(strings.TrimSpace(b.Query), "cel:"); ok {
+		if s.o.Condition == nil {
+			return nil, schema.E(schema.Invalid, "cel: searches are not available here", "")
+		}
+		cond, p, err := s.o.Condition(strings.TrimSpace(text))
+		if err != nil {
+			return nil, schema.E(schema.Invalid, "the expression cannot be read: "+err.Error(), "example: cel: e.source.ip.cidr(['10.0.0.0/8'])")
+		}
+		q.Condition, q.Params = cond, p
+	}
+	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
+	defer done()
+	res, err := s.o.Store.Search(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return answer(res), nil
+}
+
+func (r *queries) start(ctx context.Context, user string, q *store.SearchRequest) (context.Context, func()) {
+	if q.ID == "" {
+		_, q.ID = auth.NewToken("")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	key := user + "/" + q.ID
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running == nil {
+		r.running = map[string]runningQuery{}
+	}
+	r.running[key] = runningQuery{user, cancel}
+	return ctx, func() {
+		cancel()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.running, key)
+	}
+}
+
+// cancelSearch stops a search of the caller's; the engine drops the query at once.
+func (s *Server) cancelSearch(ctx context.Context, in *byID) (*body[changed], error) {
+	s.queries.mu.Lock()
+	defer s.queries.mu.Unlock()
+	q, ok := s.queries.running[callerOf(ctx).user.Name+"/"+in.ID]
+	if !ok {
+		return nil, schema.E(schema.NotFound, "no search of that id is running", "it may have ended")
+	}
+	q.cancel()
+	return answer(changed{1}), nil
+}
+
+func (s *Server) getEvent(ctx context.Context, in *byID) (*body[store.StoredEvent], error) {
+	e, err := s.o.Store.Event(ctx, s.o.Org, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	e.Raw = strings.ToValidUTF8(e.Raw, "\uFFFD")
+	return answer(e), nil
+}
+
+type fieldRow struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Multi bool   `json:"multi"`
+	Doc   string `json:"doc"`
+}
+
+func (s *Server) listFields(context.Context, *struct{}) (*body[list[fieldRow]], error) {
+	kinds := map[schema.Kind]string{schema.Keyword: "keyword", schema.LowCard: "keyword", schema.Text: "text", schema.IP: "ip", schema.Long: "long", schema.Double: "double", schema.Bool: "boolean", schema.Date: "date"}
+	var rows []fieldRow
+	for _, f := range schema.Fields() {
+		rows = append(rows, fieldRow{f.Name, kinds[f.Kind], f.Multi, f.Doc})
+	}
+	return answerList(rows, ""), nil
+}

@@ -1,0 +1,144 @@
+// Package server is Vigil's face: the HTTP API, the WebSocket hub, sign-in, and the
+// web app. Handlers read the store, or start and update workflows; they change
+// nothing by themselves but sessions and the audit trail.
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"go.temporal.io/sdk/client"
+
+	"vigil/internal/audit"
+	"vigil/internal/auth"
+	"vigil/internal/live"
+	"vigil/internal/playbook"
+	"vigil/internal/store"
+	"vigil/rules"
+)
+
+// Options are what the server works with. All but UI, TemporalUI and Log are required.
+type Options struct {
+	Store      *store.Store
+	Temporal   client.Client
+	Hub        *live.Hub
+	Audit      *audit.Log
+	Decisions  auth.DecisionKey
+	Rules      func() *rules.Set
+	Playbooks  *playbook.Set
+	Org        string
+	Version    string
+	TemporalUI string // base URL of the Temporal web UI, "" when there is none
+	UI         fs.FS  // the built app; nil: not built
+	Secure     bool   // served over TLS: cookies are Secure and host-bound
+	Log        *slog.Logger
+	// Condition renders a rule expression as a ClickHouse condition, for cel: searches.
+	Condition func(expr string) (string, store.P, error)
+}
+
+// Server serves one org.
+type Server struct {
+	o       Options
+	mux     *http.ServeMux
+	api     huma.API
+	links   links
+	limits  limiter
+	queries queries
+	sockets sync.WaitGroup
+	closing chan struct{}
+}
+
+// New builds the server and its routes.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Server{o: o, mux: http.NewServeMux(), closing: make(chan struct{})}
+	cfg := huma.DefaultConfig("Vigil", o.Version)
+	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", "/api/v1/schemas"
+	cfg.CreateHooks = nil // no $schema links in answers
+	s.api = humago.New(s.mux, cfg)
+	s.routes()
+	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
+	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
+	s.mux.HandleFunc("/", s.serveUI)
+	return s
+}
+
+// Handler is everything behind the protections that every request passes.
+func (s *Server) Handler() http.Handler {
+	cross := http.NewCrossOriginProtection()
+	return recoverer(s.o.Log, headers(s.o.Secure, http.MaxBytesHandler(cross.Handler(s.identify(s.mux)), 4<<20)))
+}
+
+// Run serves on the listener until ctx ends, then drains: sockets are told to come
+// back, requests in flight get ten seconds.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serving HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	close(s.closing)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err := srv.Shutdown(wait)
+	s.sockets.Wait()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return srv.Close()
+	}
+	return err
+}
+
+// headers sets what every answer carries.
+func headers(secure bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		if secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			h.Set("Cache-Control", "no-store")
+			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func recoverer(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+					panic(v)
+				}
+				log.Error("a handler panicked", "path", r.URL.Path, "panic", v)
+				http.Error(w, "internal error", http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

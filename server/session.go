@@ -1,0 +1,367 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"vigil/internal/auth"
+	"vigil/internal/auth/perm"
+	"vigil/internal/secret"
+	"vigil/internal/store"
+	"vigil/schema"
+)
+
+// caller is who makes a request.
+type caller struct {
+	user    schema.User
+	session store.Session
+	channel string // web or cli
+}
+
+type callerKey struct{}
+
+// callerOf returns who makes the request, nil when nobody is signed in.
+func callerOf(ctx context.Context) *caller {
+	c, _ := ctx.Value(callerKey{}).(*caller)
+	return c
+}
+
+func (c *caller) may(p perm.Permission) bool { return perm.May(perm.Role(c.user.Role), p) }
+
+const (
+	sessionTime = 12 * time.Hour
+	linkTime    = 24 * time.Hour
+)
+
+func (s *Server) cookieName() string {
+	if s.o.Secure {
+		return "__Host-vigil_session"
+	}
+	return "vigil_session"
+}
+
+// identify finds the session or token of the request. An invalid one is as good as
+// none: routes say what they need.
+func (s *Server) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/api/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		c, err := s.authenticate(r)
+		if err != nil {
+			s.o.Log.Warn("checking a session", "error", err)
+			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		if c != nil {
+			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) authenticate(r *http.Request) (*caller, error) {
+	if h := r.Header.Get("Authorization"); h != "" {
+		token, ok := strings.CutPrefix(h, "Bearer ")
+		if !ok {
+			return nil, nil
+		}
+		x, err := s.o.Store.Token(r.Context(), auth.TokenID(token))
+		return s.resolve(r.Context(), x, err, "cli")
+	}
+	cookie, err := r.Cookie(s.cookieName())
+	if err != nil {
+		return nil, nil
+	}
+	x, err := s.o.Store.Session(r.Context(), auth.TokenID(cookie.Value))
+	return s.resolve(r.Context(), x, err, "web")
+}
+
+func (s *Server) resolve(ctx context.Context, x store.Session, err error, channel string) (*caller, error) {
+	if schema.CodeOf(err) == schema.NotFound && err != nil {
+		return nil, nil
+	}
+	if err != nil || !x.Valid(time.Now()) || x.Org != s.o.Org {
+		return nil, err
+	}
+	u, err := s.o.Store.User(ctx, x.Org, x.User)
+	if err != nil && schema.CodeOf(err) == schema.NotFound || u.Disabled {
+		return nil, nil
+	}
+	return &caller{user: u, session: x, channel: channel}, err
+}
+
+// me is what the app needs to know of its user.
+type me struct {
+	User        string            `json:"user"`
+	Org         string            `json:"org"`
+	FullName    string            `json:"full_name"`
+	Role        string            `json:"role"`
+	Permissions []perm.Permission `json:"permissions"`
+	Version     string            `json:"version"`
+}
+
+func (s *Server) me(u schema.User) me {
+	return me{User: u.Name, Org: u.Org, FullName: u.FullName, Role: u.Role, Permissions: perm.Of(perm.Role(u.Role)), Version: s.o.Version}
+}
+
+type loginInput struct {
+	Body struct {
+		User     string `json:"user" maxLength:"64"`
+		Password string `json:"password" maxLength:"1024"`
+	}
+	remote
+}
+
+// remote is the address of the client, filled by huma from the request.
+type remote struct{ addr string }
+
+// Resolve implements huma.Resolver.
+func (r *remote) Resolve(ctx huma.Context) []error {
+	r.addr, _, _ = net.SplitHostPort(ctx.RemoteAddr())
+	return nil
+}
+
+type sessionOutput struct {
+	SetCookie string `header:"Set-Cookie"`
+	Body      me
+}
+
+func (s *Server) login(ctx context.Context, in *loginInput) (*sessionOutput, error) {
+	keys := []string{"ip:" + in.addr, "user:" + in.Body.User}
+	if wait := s.limits.blocked(keys, time.Now()); wait > 0 {
+		return nil, schema.E(schema.Exhausted, "too many failed sign-ins", "try again in "+wait.Round(time.Second).String())
+	}
+	u, err := s.o.Store.User(ctx, s.o.Org, in.Body.User)
+	if err != nil && schema.CodeOf(err) != schema.NotFound {
+		return nil, err
+	}
+	// An unknown user costs as much time as a wrong password.
+	ok := auth.CheckPassword(u.Hash, secret.New(in.Body.Password)) && err == nil && !u.Disabled
+	if !ok {
+		s.limits.failed(keys, time.Now())
+		s.audit(ctx, in.Body.User, "session.login", in.Body.User, "refused", map[string]string{"from": in.addr})
+		return nil, schema.E(schema.Unauthorized, "user or password is wrong", "")
+	}
+	s.limits.succeeded(keys)
+	return s.startSession(ctx, u, in.addr)
+}
+
+func (s *Server) startSession(ctx context.Context, u schema.User, from string) (*sessionOutput, error) {
+	token, id := auth.NewToken("vgs_")
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	x := store.Session{ID: id, Org: u.Org, User: u.Name, Created: now, Expires: now.Add(sessionTime), Version: 1}
+	if err := s.o.Store.PutSession(ctx, x); err != nil {
+		return nil, err
+	}
+	s.audit(ctx, u.Name, "session.login", u.Name, "ok", map[string]string{"from": from})
+	return &sessionOutput{SetCookie: s.cookie(token.Reveal(), x.Expires), Body: s.me(u)}, nil
+}
+
+func (s *Server) cookie(value string, expires time.Time) string {
+	c := http.Cookie{Name: s.cookieName(), Value: value, Path: "/", Expires: expires, HttpOnly: true, Secure: s.o.Secure, SameSite: http.SameSiteLaxMode}
+	return c.String()
+}
+
+type linkInput struct {
+	Body struct {
+		Token    string `json:"token" maxLength:"200"`
+		Password string `json:"password" minLength:"12" maxLength:"1024" doc:"the admin's password from now on"`
+	}
+	remote
+}
+
+// loginLink redeems the one-time admin link: it sets the first admin's password.
+func (s *Server) loginLink(ctx context.Context, in *linkInput) (*sessionOutput, error) {
+	keys := []string{"ip:" + in.addr}
+	if wait := s.limits.blocked(keys, time.Now()); wait > 0 {
+		return nil, schema.E(schema.Exhausted, "too many failed sign-ins", "try again in "+wait.Round(time.Second).String())
+	}
+	if !s.links.redeem(in.Body.Token, time.Now()) {
+		s.limits.failed(keys, time.Now())
+		s.audit(ctx, "unknown", "session.link", "admin", "refused", map[string]string{"from": in.addr})
+		return nil, schema.E(schema.Unauthorized, "the link is used up, expired or wrong", "restart Vigil for a new one, while there is no user, or sign in with a password")
+	}
+	hash, err := auth.HashPassword(secret.New(in.Body.Password))
+	if err != nil {
+		return nil, schema.E(schema.Invalid, err.Error(), "")
+	}
+	u := schema.User{Name: "admin", Org: s.o.Org, Role: string(perm.Admin), Hash: hash}
+	if err := s.putUser(ctx, u, "admin"); err != nil {
+		return nil, err
+	}
+	u, err = s.o.Store.User(ctx, s.o.Org, u.Name)
+	if err != nil {
+		return nil, err
+	}
+	return s.startSession(ctx, u, in.addr)
+}
+
+func (s *Server) logout(ctx context.Context, _ *struct{}) (*struct {
+	SetCookie string `header:"Set-Cookie"`
+}, error) {
+	if c := callerOf(ctx); c != nil && c.channel == "web" {
+		x := c.session
+		x.Revoked, x.Version = true, x.Version+1
+		if err := s.o.Store.PutSession(ctx, x); err != nil {
+			return nil, err
+		}
+		s.audit(ctx, c.user.Name, "session.logout", c.user.Name, "ok", nil)
+	}
+	return &struct {
+		SetCookie string `header:"Set-Cookie"`
+	}{s.cookie("", time.Unix(0, 0))}, nil
+}
+
+// audit records what the server itself decided. A trail that cannot be written is a
+// serious fault, but not one that a reader of alerts should be stopped by.
+func (s *Server) audit(ctx context.Context, actor, verb, object, outcome string, details map[string]string) {
+	_, err := s.o.Audit.Append(context.WithoutCancel(ctx), schema.AuditRecord{Org: s.o.Org, Time: time.Now().UTC(), Actor: actor, Verb: verb, Object: object, Outcome: outcome, Details: details})
+	if err != nil {
+		s.o.Log.Error("writing the audit trail", "verb", verb, "error", err)
+	}
+}
+
+// links are the one-time admin links of this process, by token id.
+type links struct {
+	mu   sync.Mutex
+	open map[string]time.Time
+}
+
+// AdminLink makes a one-time link token while no user exists; "" when one does.
+func (s *Server) AdminLink(ctx context.Context) (string, error) {
+	users, err := s.o.Store.Users(ctx, s.o.Org)
+	if err != nil {
+		return "", err
+	}
+	for _, u := range users {
+		if u.Role == string(perm.Admin) && !u.Disabled {
+			return "", nil
+		}
+	}
+	token, id := auth.NewToken("vgk_")
+	s.links.mu.Lock()
+	defer s.links.mu.Unlock()
+	if s.links.open == nil {
+		s.links.open = map[string]time.Time{}
+	}
+	s.links.open[id] = time.Now().Add(linkTime)
+	return token.Reveal(), nil
+}
+
+func (l *links) redeem(token string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := auth.TokenID(token)
+	for have, until := range l.open {
+		if same(have, id) {
+			delete(l.open, have)
+			return now.Before(until)
+		}
+	}
+	return false
+}
+
+// limiter slows guessing down: after five failures of a user or address, each further
+// one doubles the wait, up to 15 minutes.
+type limiter struct {
+	mu   sync.Mutex
+	rows map[string]failures
+}
+
+type failures struct {
+	n     int
+	until time.Time
+}
+
+func (l *limiter) blocked(keys []string, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var wait time.Duration
+	for _, k := range keys {
+		wait = max(wait, l.rows[k].until.Sub(now))
+	}
+	return wait
+}
+
+func (l *limiter) failed(keys []string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rows == nil || len(l.rows) > 100_000 {
+		l.rows = map[string]failures{}
+	}
+	for _, k := range keys {
+		f := l.rows[k]
+		if f.n++; f.n >= 5 {
+			f.until = now.Add(min(time.Second<<min(f.n-5, 10), 15*time.Minute))
+		}
+		l.rows[k] = f
+	}
+}
+
+func (l *limiter) succeeded(keys []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range keys {
+		delete(l.rows, k)
+	}
+}
+
+// problem makes the problem+json answer of an error.
+func problem(err error) error {
+	if err == nil {
+		return nil
+	}
+	var se *schema.Error
+	if !errors.As(err, &se) {
+		return &Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: err.Error(), Code: string(schema.Internal)}
+	}
+	return &Problem{Status: status(se.Code), Title: http.StatusText(status(se.Code)), Detail: se.Message, Code: string(se.Code), Hint: se.Hint}
+}
+
+func status(c schema.Code) int {
+	switch c {
+	case schema.Invalid:
+		return http.StatusUnprocessableEntity
+	case schema.NotFound:
+		return http.StatusNotFound
+	case schema.Conflict:
+		return http.StatusConflict
+	case schema.Denied:
+		return http.StatusForbidden
+	case schema.Unauthorized:
+		return http.StatusUnauthorized
+	case schema.Unavailable:
+		return http.StatusServiceUnavailable
+	case schema.Exhausted:
+		return http.StatusTooManyRequests
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// Problem is an error answer (RFC 9457) with our code and hint.
+type Problem struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// Error implements error.
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus implements huma.StatusError.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType implements huma.ContentTypeFilter.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
