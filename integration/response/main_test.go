@@ -1,0 +1,212 @@
+// Package response tests the response half against the embedded engines: real
+// ClickHouse, real Temporal, real workers.
+package response
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"vigil/activities"
+	"vigil/internal/action"
+	"vigil/internal/audit"
+	"vigil/internal/auth"
+	"vigil/internal/playbook"
+	"vigil/internal/secret"
+	"vigil/internal/standalone/clickhouse"
+	"vigil/internal/standalone/temporal"
+	"vigil/internal/store"
+	"vigil/rules"
+	"vigil/rules/library"
+	"vigil/schema"
+	"vigil/schema/flow"
+	"vigil/worker"
+)
+
+// record rewrites the histories of workflows/testdata/replay:
+// go test ./integration/response -run TestMainLine -record
+var record = flag.Bool("record", false, "write workflow histories to workflows/testdata/replay")
+
+func TestMain(m *testing.M) {
+	clickhouse.RunChild() // does not return in the engine child
+	os.Exit(m.Run())
+}
+
+// world is one Vigil: engines, store, worker and a webhook listener.
+type world struct {
+	t      *testing.T
+	store  *store.Store
+	tp     client.Client
+	key    auth.DecisionKey
+	alerts *activities.Alerts
+	act    *activities.Actions
+	log    *audit.Log
+	lists  *action.Publisher
+	heads  string
+
+	mu    sync.Mutex
+	posts map[string]int // idempotency key → times
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if _, err := clickhouse.LibraryPath(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	w := &world{t: t, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
+	w.openStore(dir)
+	w.openTemporal(dir)
+	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.key = key
+	w.startWorker()
+	return w
+}
+
+func (w *world) openStore(dir string) {
+	e, err := clickhouse.Start(w.t.Context(), clickhouse.Options{Dir: filepath.Join(dir, "ch"), MaxMemory: 2 << 30})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		_ = e.Stop(ctx)
+	})
+	w.store, err = store.Open(w.t.Context(), store.Options{Addr: e.Addr, Database: "vigil", User: e.User, Password: e.Password})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = w.store.Close() })
+	if err := w.store.Migrate(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) openTemporal(dir string) {
+	s, err := temporal.Start(w.t.Context(), temporal.Options{Dir: filepath.Join(dir, "tp"), NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(s.Stop)
+	o := client.Options{HostPort: s.HostPort, Namespace: s.Namespace, Credentials: client.NewAPIKeyStaticCredentials(s.WorkerToken.Reveal()), Logger: quiet{}}
+	o.ConnectionOptions.TLSDisabled = true
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	if w.tp, err = client.DialContext(ctx, o); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(w.tp.Close)
+}
+
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+func (w *world) startWorker() {
+	hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.posts[r.Header.Get("Idempotency-Key")]++
+	}))
+	w.t.Cleanup(hook.Close)
+	set, errs := rules.Load(library.FS)
+	pbs, more := playbook.Load(activities.PlaybookVerbs())
+	for _, err := range append(errs, more...) {
+		w.t.Fatal(err)
+	}
+	w.log = audit.NewLog(w.store, w.key, "test-"+time.Now().Format("150405.000000"), w.heads)
+	trail := activities.Trail{Log: w.log}
+	ports := activities.ActionPorts(w.store, trail)
+	ports.Publish, ports.Webhook = w.lists, action.Webhook{URL: hook.URL, Secret: secret.New("hook")}
+	w.alerts = &activities.Alerts{Store: w.store, Rules: func() *rules.Set { return set }, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
+	w.act = &activities.Actions{Table: action.NewTable(ports), Store: w.store, Trail: trail, Temporal: w.tp}
+	g, err := worker.Start(w.tp, worker.Activities{Alerts: w.alerts, Actions: w.act,
+		Incidents: &activities.Incidents{Store: w.store, Playbooks: pbs, Trail: trail, Public: w.key.Public()},
+		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public()},
+		Approvals: &activities.Approvals{Store: w.store, Trail: trail},
+		Audit:     &activities.Audit{Trail: trail, Store: w.store},
+		Admin:     &activities.Admin{Store: w.store, Trail: trail, Temporal: w.tp}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = g.Stop() })
+}
+
+// commit writes detections as a committed chunk would have them.
+func (w *world) commit(chunk string, ds ...schema.Detection) {
+	w.t.Helper()
+	for i := range ds {
+		ds[i].Chunk = chunk
+	}
+	if err := w.store.PutDetections(w.t.Context(), chunk, ds); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// detection is what a rule found on one event.
+func detection(id, host, address string, sev schema.Severity) schema.Detection {
+	at := time.Date(2026, 3, 1, 10, 5, 0, 0, time.UTC)
+	return schema.Detection{ID: id, Org: schema.DefaultOrg, Source: "s", Rule: "r-" + string(sev), RuleVersion: "v1", RuleTitle: "Beacon", Kind: "match", Severity: sev, Risk: 70,
+		Attack: []string{"T1071"}, EventID: schema.EventID{}.String(), Dataset: "zeek.conn", Time: at, Ingested: time.Now().UTC().Truncate(time.Millisecond),
+		Entities: map[string]string{"host": host, "destination.ip": address}, DedupKey: "host=" + host}
+}
+
+func (w *world) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if ok() {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("%s did not happen", what)
+		}
+	}
+}
+
+func (w *world) user(name, role string) {
+	w.t.Helper()
+	run, err := w.tp.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: flow.AdminID("main", "user", name), TaskQueue: flow.QueueRespond}, flow.Admin,
+		flow.AdminInput{Verb: "user.put", By: "test", Key: name, Args: map[string]string{"role": role}})
+	if err == nil {
+		err = run.Get(w.t.Context(), nil)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) verify() {
+	w.t.Helper()
+	heads, err := audit.ReadHeads(w.heads)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	v := audit.NewVerifier(heads, func(h audit.Head) bool {
+		return auth.VerifySignature(w.key.Public(), audit.HeadDomain, h.Message(), h.Signature)
+	})
+	if err := w.store.EachAudit(w.t.Context(), "main", func(r schema.AuditRecord) error { v.Add(r); return nil }); err != nil {
+		w.t.Fatal(err)
+	}
+	if rep := v.Report(); !rep.OK || rep.Records == 0 || rep.Heads == 0 {
+		w.t.Errorf("audit: %+v", rep)
+	}
+}
