@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"vigil/internal/expr"
 	"vigil/schema"
 )
@@ -56,4 +58,48 @@ func (r *Rule) Check() []error {
 		}
 	}
 	return errs
+}
+
+func (d *document) readTests(m *mapping, r *Rule) {
+	n, ok := m.at["tests"]
+	if !ok {
+		return
+	}
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.fail(n, "", "tests must be a list")
+		return
+	}
+	for _, v := range seq.Values {
+		tm, ok := d.mapping(v, "a test", []string{"name", "match", "event"})
+		if !ok {
+			continue
+		}
+		c := Case{Name: tm.need("name", "what the event shows"), Match: tm.oneOf("match", "true", "true", "false") == "true",
+			Line: d.line + v.GetToken().Position.Line - 1}
+		if ev, ok := tm.at["event"]; ok {
+			c.Event = d.readEvent(ev)
+		} else {
+			d.fail(v, "", "the test has no event")
+		}
+		r.Tests = append(r.Tests, c)
+	}
+}
+
+func (d *document) readEvent(n ast.Node) [][2]string {
+	em, ok := d.mapping(n, "an event", nil)
+	if !ok {
+		return nil
+	}
+	var out [][2]string
+	for _, name := range em.keys {
+		if _, ok := expr.ParseRef(name); !ok {
+			d.fail(em.key[name], suggest(name, fieldNames()), "no field %q", name)
+			continue
+		}
+		for _, v := range em.list(name) {
+			out = append(out, [2]string{name, v})
+		}
+	}
+	return out
 }

@@ -7,7 +7,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -326,116 +325,6 @@ func (d *document) readRespond(m *mapping, r *Rule) {
 	if rm, ok := d.mapping(n, "respond", []string{"playbook"}); ok {
 		r.Playbook = rm.need("playbook", "the id of a playbook")
 	}
-}
-
-func (d *document) readKind(m *mapping, r *Rule) {
-	var kinds []string
-	for _, k := range Kinds() {
-		kinds = append(kinds, string(k))
-	}
-	r.Kind = Kind(m.oneOf("kind", string(Match), kinds...))
-	for key, kind := range map[string]Kind{"threshold": Threshold, "anomaly": Anomaly} {
-		if n, ok := m.at[key]; ok && r.Kind != kind {
-			d.fail(n, "write kind: "+string(kind), "%s belongs to rules of kind %s, this one is %s", key, kind, r.Kind)
-		}
-	}
-	switch r.Kind {
-	case Threshold:
-		d.readCount(m, r)
-	case Anomaly:
-		d.readDetector(m, r)
-	}
-}
-
-func (d *document) readCount(m *mapping, r *Rule) {
-	n, ok := m.at["threshold"]
-	if !ok {
-		d.fail(m.node, "write threshold: {group_by: [source.ip], count: 10, within: 5m}", "a threshold rule needs the key %q", "threshold")
-		return
-	}
-	tm, ok := d.mapping(n, "threshold", []string{"group_by", "count", "distinct", "within"})
-	if !ok {
-		return
-	}
-	c := &Count{GroupBy: d.entityList(tm, r, "group_by"), Count: tm.integer("count", 0, 2, 1_000_000),
-		Distinct: tm.text("distinct"), Within: tm.duration("within", 0)}
-	if len(c.GroupBy) == 0 {
-		d.fail(n, "name the entities that make a group", "the threshold has no group_by")
-	}
-	if c.Count == 0 || c.Within == 0 {
-		d.fail(n, "", "the threshold needs count and within")
-	}
-	if _, ok := r.Entity(c.Distinct); c.Distinct != "" && !ok {
-		d.fail(tm.at["distinct"], suggest(c.Distinct, r.entityNames()), "the rule has no entity %q", c.Distinct)
-	}
-	r.Count = c
-}
-
-func (d *document) readDetector(m *mapping, r *Rule) {
-	n, ok := m.at["anomaly"]
-	if !ok {
-		d.fail(m.node, "write anomaly: {detector: zeek-conn-iforest}", "an anomaly rule needs the key %q", "anomaly")
-		return
-	}
-	am, ok := d.mapping(n, "anomaly", []string{"detector", "threshold"})
-	if !ok {
-		return
-	}
-	r.Detector = &Detector{Name: am.need("detector", "the id of a detector")}
-	if t, ok := am.at["threshold"]; ok {
-		v, err := strconv.ParseFloat(am.text("threshold"), 64)
-		if err != nil || !(v > 0) {
-			d.fail(t, "leave it out to use the promoted model's own", "threshold must be a number above 0")
-		}
-		r.Detector.Threshold = &v
-	}
-	if !idForm.MatchString(r.Detector.Name) {
-		d.fail(am.node, "small letters, digits and hyphens", "detector cannot be %q", r.Detector.Name)
-	}
-}
-
-func (d *document) readTests(m *mapping, r *Rule) {
-	n, ok := m.at["tests"]
-	if !ok {
-		return
-	}
-	seq, ok := n.(*ast.SequenceNode)
-	if !ok {
-		d.fail(n, "", "tests must be a list")
-		return
-	}
-	for _, v := range seq.Values {
-		tm, ok := d.mapping(v, "a test", []string{"name", "match", "event"})
-		if !ok {
-			continue
-		}
-		c := Case{Name: tm.need("name", "what the event shows"), Match: tm.oneOf("match", "true", "true", "false") == "true",
-			Line: d.line + v.GetToken().Position.Line - 1}
-		if ev, ok := tm.at["event"]; ok {
-			c.Event = d.readEvent(ev)
-		} else {
-			d.fail(v, "", "the test has no event")
-		}
-		r.Tests = append(r.Tests, c)
-	}
-}
-
-func (d *document) readEvent(n ast.Node) [][2]string {
-	em, ok := d.mapping(n, "an event", nil)
-	if !ok {
-		return nil
-	}
-	var out [][2]string
-	for _, name := range em.keys {
-		if _, ok := expr.ParseRef(name); !ok {
-			d.fail(em.key[name], suggest(name, fieldNames()), "no field %q", name)
-			continue
-		}
-		for _, v := range em.list(name) {
-			out = append(out, [2]string{name, v})
-		}
-	}
-	return out
 }
 
 // sortRules orders rules by id, so that the set does not depend on file names.

@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	celast "github.com/google/cel-go/common/ast"
@@ -58,7 +59,7 @@ func (r *rewriter) walk(e celast.Expr, bound []string) {
 		}
 	case celast.IdentKind:
 		name := e.AsIdent()
-		if r.parts(name) && !contains(bound, name) {
+		if r.parts(name) && !slices.Contains(bound, name) {
 			e.SetKindCase(r.fac.NewCall(e.ID(), partFunc, r.fac.NewLiteral(-e.ID(), types.String(name))))
 		}
 	case celast.CallKind:
@@ -88,7 +89,7 @@ func (r *rewriter) walkCall(e celast.Expr, bound []string) {
 	if c.FunctionName() == "_[_]" && c.Args()[1].Kind() == celast.LiteralKind {
 		key, ok := c.Args()[1].AsLiteral().(types.String)
 		at, isChain := chain(c.Args()[0])
-		if ok && isChain && at.root == root && !contains(bound, root) && contains(r.open, strings.Join(at.names, ".")) {
+		if ok && isChain && at.root == root && !slices.Contains(bound, root) && slices.Contains(r.open, strings.Join(at.names, ".")) {
 			e.SetKindCase(r.fac.NewSelect(e.ID(), c.Args()[0], string(key)))
 			return
 		}
@@ -105,7 +106,7 @@ func (r *rewriter) walkCall(e celast.Expr, bound []string) {
 // and says whether e is a chain from the event at all.
 func (r *rewriter) joinKeys(e celast.Expr, bound []string) bool {
 	c, ok := chain(e)
-	if !ok || c.root != root || contains(bound, root) {
+	if !ok || c.root != root || slices.Contains(bound, root) {
 		return false
 	}
 	full := strings.Join(c.names, ".")
@@ -127,15 +128,6 @@ func (r *rewriter) joinKeys(e celast.Expr, bound []string) bool {
 		break
 	}
 	return true
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // access is what a syntax node reads from the event.
@@ -195,7 +187,7 @@ func (b *binder) walk(e celast.Expr, bound []string) {
 
 func (b *binder) bindChain(e celast.Expr, bound []string) {
 	c, ok := chain(e)
-	if !b.event || !ok || c.root != root || contains(bound, root) {
+	if !b.event || !ok || c.root != root || slices.Contains(bound, root) {
 		if e.Kind() == celast.SelectKind {
 			b.walk(e.AsSelect().Operand(), bound)
 		}

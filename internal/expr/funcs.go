@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"slices"
+
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -108,10 +110,8 @@ func matchValue(m Matcher, v ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(v)
 	}
-	for _, s := range values {
-		if m(s) {
-			return types.True
-		}
+	if slices.ContainsFunc(values, m) {
+		return types.True
 	}
 	return types.False
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -18,12 +19,7 @@ func Predicates() []string {
 }
 
 func isPredicate(name string) bool {
-	for _, p := range Predicates() {
-		if p == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(Predicates(), name)
 }
 
 // NewMatcher compiles the text predicate name over literal values. The functions

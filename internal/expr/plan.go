@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/cel-go/common/types"
@@ -147,10 +148,8 @@ func (p *planner) test(id int64, arg interpreter.Interpretable, m Matcher) *node
 	case r.Type() == StringList:
 		field := r.Field
 		return &node{id: id, exec: func(f *interpreter.ExecutionFrame) ref.Val {
-			for _, s := range inputOf(f).Event.List(field) {
-				if m(s) {
-					return types.True
-				}
+			if slices.ContainsFunc(inputOf(f).Event.List(field), m) {
+				return types.True
 			}
 			return types.False
 		}}
@@ -251,12 +250,7 @@ func intTest(name string, values []int64) func(int64) bool {
 		return func(x int64) bool { return x >= v }
 	case "@in":
 		return func(x int64) bool {
-			for _, v := range values {
-				if x == v {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(values, x)
 		}
 	}
 	return nil
