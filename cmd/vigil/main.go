@@ -9,11 +9,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"vigil/internal/standalone"
+	"vigil/internal/standalone/clickhouse"
 )
 
 func main() {
-	standalone.RunChild() // does not return when this process is the engine child
+	clickhouse.RunChild() // does not return when this process is the engine child
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, newApp(), os.Args[1:])
 	stop()

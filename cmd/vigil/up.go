@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vigil/internal/secret"
-	"vigil/internal/standalone"
+	"vigil/internal/standalone/clickhouse"
+	"vigil/internal/standalone/temporal"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -92,8 +93,8 @@ func lockData(data string) (release func(), err error) {
 
 // engines are the database and the workflow server of one `vigil up`.
 type engines struct {
-	ch *standalone.ClickHouse
-	tp *standalone.Temporal
+	ch *clickhouse.Engine
+	tp *temporal.Server
 }
 
 func (e engines) stop(log *slog.Logger) {
@@ -117,14 +118,14 @@ func startEngines(ctx context.Context, a *app, o upOptions, log *slog.Logger) (e
 	g, gctx := errgroup.WithContext(ctx)
 	if o.clickhouse == "" {
 		g.Go(func() (err error) {
-			e.ch, err = standalone.StartClickHouse(gctx, standalone.ClickHouseOptions{
+			e.ch, err = clickhouse.Start(gctx, clickhouse.Options{
 				Dir: filepath.Join(a.data, "clickhouse"), MaxMemory: o.maxEngineMemoryMB << 20, Logger: log})
 			return err
 		})
 	}
 	if o.temporal == "" {
 		g.Go(func() (err error) {
-			e.tp, err = standalone.StartTemporal(gctx, standalone.TemporalOptions{
+			e.tp, err = temporal.Start(gctx, temporal.Options{
 				Dir: filepath.Join(a.data, "temporal"), Port: o.temporalPort, UIPort: o.temporalUIPort, NoUI: o.noTemporalUI,
 				Namespace: o.namespace, SearchAttributes: flow.SearchAttributes(), Logger: log})
 			return err
@@ -172,7 +173,7 @@ func up(ctx context.Context, a *app, o upOptions) error {
 		return err
 	}
 	defer eng.stop(log)
-	node, err := newNode(ctx, a, ep, eng.workerToken(ep), nodeOptions{worker: true, server: true, listen: o.listen, ops: o.ops, webhook: o.webhook, log: log})
+	node, err := newNode(ctx, a, ep, eng.workerToken(ep), nodeOptions{worker: true, server: true, listen: o.listen, ops: o.ops, webhook: o.webhook, temporalUI: ep.TemporalUI, log: log})
 	if err != nil {
 		return err
 	}

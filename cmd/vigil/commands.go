@@ -1,0 +1,13 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands is the table of subcommands.
+func commands(a *app) []*cobra.Command {
+	return []*cobra.Command{
+		newUpCmd(a), newWorkerCmd(a), newServerCmd(a), newEngineCmd(a),
+		newIngestCmd(a), newProveCmd(a), newSearchCmd(a), newRulesCmd(a),
+		newAlertsCmd(a), newIncidentsCmd(a), newApprovalsCmd(a), newPlaybooksCmd(a), newAuditCmd(a), newUsersCmd(a),
+		newLoginCmd(a), newEnvCmd(a), newDoctorCmd(a), newVersionCmd(a),
+	}
+}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"vigil/activities"
+	"vigil/internal/action"
+	"vigil/internal/audit"
+	"vigil/internal/auth"
+	"vigil/internal/expr"
+	"vigil/internal/live"
+	"vigil/internal/playbook"
+	"vigil/internal/secret"
+	"vigil/internal/store"
+	"vigil/rules"
+	"vigil/rules/chsql"
+	"vigil/schema"
+	"vigil/server"
+	"vigil/server/ui"
+	"vigil/worker"
+)
+
+// nodeOptions say which halves of Vigil a process runs.
+type nodeOptions struct {
+	worker, server bool
+	listen, ops    string
+	webhook        string
+	temporalUI     string
+	log            *slog.Logger
+}
+
+// node is the running halves of one process: workers, server, or both.
+type node struct {
+	a       *app
+	o       nodeOptions
+	store   *store.Store
+	tp      client.Client
+	audit   *audit.Log
+	key     auth.DecisionKey
+	rules   *rules.Set
+	books   *playbook.Set
+	group   *worker.Group
+	srv     *server.Server
+	web     net.Listener
+	ops     net.Listener
+	hub     *live.Hub
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	failed  chan error
+}
+
+// newNode starts the halves of Vigil that o names.
+func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o nodeOptions) (_ *node, err error) {
+	n := &node{a: a, o: o, failed: make(chan error, 4)}
+	defer func() {
+		if err != nil {
+			n.stop()
+		}
+	}()
+	if err := n.open(ctx, ep, token); err != nil {
+		return nil, err
+	}
+	n.load()
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.cancel = cancel
+	n.hub = live.NewHub(n.store, a.org, o.log)
+	if o.worker {
+		if n.group, err = worker.Start(n.tp, n.activities()); err != nil {
+			return nil, fmt.Errorf("starting the workers: %w", err)
+		}
+	}
+	if o.server {
+		if err := n.serve(run, ep); err != nil {
+			return nil, err
+		}
+	}
+	return n, n.serveOps(run)
+}
+
+// open connects to the engines, brings the tables up to date and opens the audit trail.
+func (n *node) open(ctx context.Context, ep endpoints, token secret.Value) (err error) {
+	so := storeOptions(ep)
+	so.AnalystUser, so.AnalystPassword = ep.AnalystUser, secret.New(ep.AnalystPass)
+	if n.store, err = store.Open(ctx, so); err != nil {
+		return err
+	}
+	if err := n.store.Migrate(ctx); err != nil {
+		return fmt.Errorf("bringing the tables up to date: %w", err)
+	}
+	ep.TemporalToken = token.Reveal()
+	if n.tp, err = n.a.dialTemporal(ctx, ep); err != nil {
+		return err
+	}
+	if n.key, err = auth.LoadDecisionKey(keyPath(n.a.data)); err != nil {
+		return fmt.Errorf("opening the decision key: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	writer := fmt.Sprintf("%s-%d-%s", host, os.Getpid(), time.Now().UTC().Format("20060102T150405.000"))
+	n.audit = audit.NewLog(n.store, n.key, writer, headsPath(n.a.data))
+	return nil
+}
+
+// load reads rules and playbooks; what is wrong with one is said and stops no other.
+func (n *node) load() {
+	set, errs := rules.Load(n.a.ruleSystems()...)
+	for _, err := range errs {
+		n.o.log.Error("a rule is not used", "error", err)
+	}
+	n.rules = set
+	books, errs := playbook.Load(activities.PlaybookVerbs(), n.a.playbookSystems()...)
+	for _, err := range errs {
+		n.o.log.Error("a playbook is not used", "error", err)
+	}
+	n.books = books
+}
+
+// activities composes the capabilities of the workers.
+func (n *node) activities() worker.Activities {
+	trail := activities.Trail{Log: n.audit}
+	set := func() *rules.Set { return n.rules }
+	crash := crashPoints(n.a.data, n.o.log)
+	ports := activities.ActionPorts(n.store, trail)
+	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
+	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
+	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
+	return worker.Activities{
+		Ingest:    &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Log: n.o.log, Crash: crash},
+		Prove:     &activities.Prove{Store: n.store},
+		Alerts:    alerts,
+		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
+		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
+		Approvals: &activities.Approvals{Store: n.store, Trail: trail},
+		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
+		Audit:     &activities.Audit{Trail: trail, Store: n.store},
+		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+	}
+}
+
+// serve starts the web server and the tail of the live outbox.
+func (n *node) serve(ctx context.Context, ep endpoints) error {
+	l, err := net.Listen("tcp", n.o.listen)
+	if err != nil {
+		return schema.E(schema.Unavailable, "the address "+n.o.listen+" cannot be listened on", "another program uses it; choose one with --listen localhost:PORT, or port 0", err)
+	}
+	n.web = l
+	if ip := l.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
+		n.o.log.Warn("the web server listens on more than this machine, without TLS: put a TLS proxy before it", "address", l.Addr())
+	}
+	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: func() *rules.Set { return n.rules }, Playbooks: n.books,
+		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition}
+	if ep.TemporalUI != "" {
+		o.TemporalUI = "http://" + ep.TemporalUI
+	}
+	if ui.Built() {
+		o.UI = ui.FS()
+	}
+	n.srv = server.New(o)
+	n.background(func() error { n.hub.Run(ctx); return nil })
+	n.background(func() error { return n.srv.Run(ctx, l) })
+	return nil
+}
+
+// searchCondition renders a cel: search as a ClickHouse condition.
+func searchCondition(text string) (string, store.P, error) {
+	env, err := expr.NewEnv(expr.Options{})
+	if err != nil {
+		return "", nil, err
+	}
+	p, err := env.Compile(text, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	c, err := chsql.Condition(p)
+	if err != nil {
+		return "", nil, err
+	}
+	return c.SQL, params(c.Params), nil
+}
+
+// serveOps starts health and metrics on their own listener.
+func (n *node) serveOps(ctx context.Context) error {
+	l, err := net.Listen("tcp", n.o.ops)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", n.o.ops, err)
+	}
+	n.ops = l
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		check, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+		defer cancel()
+		_, terr := n.tp.CheckHealth(check, &client.CheckHealthRequest{})
+		if err := errors.Join(n.store.Ping(check), terr); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	n.background(func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	n.background(func() error { <-ctx.Done(); return srv.Close() })
+	return nil
+}
+
+func (n *node) background(fn func() error) {
+	n.running.Go(func() {
+		if err := fn(); err != nil {
+			n.failed <- err
+		}
+	})
+}
+
+func (n *node) url() string {
+	if n.web == nil {
+		return ""
+	}
+	return fmt.Sprintf("http://localhost:%d", n.web.Addr().(*net.TCPAddr).Port)
+}
+
+func (n *node) opsURL() string { return "http://" + n.ops.Addr().String() }
+
+// adminLink is the one-time link of the first admin, "" when there is one already.
+func (n *node) adminLink(ctx context.Context) (string, error) {
+	token, err := n.srv.AdminLink(ctx)
+	if err != nil || token == "" {
+		return "", err
+	}
+	return n.url() + "/link#" + token, nil
+}
+
+func (n *node) ensureSchedules(ctx context.Context) error {
+	return worker.EnsureSchedules(ctx, n.tp, worker.DefaultSchedules(n.a.org, nil))
+}
+
+// wait returns when ctx ends (nil) or a part fails.
+func (n *node) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-n.failed:
+		return err
+	}
+}
+
+// stop ends intake first, then the workers, then the connections.
+func (n *node) stop() {
+	if n.cancel != nil {
+		n.cancel()
+	}
+	n.running.Wait()
+	if n.group != nil {
+		_ = n.group.Stop()
+	}
+	if n.store != nil {
+		_ = n.store.Close()
+	}
+}
+
+func params(in map[string]string) store.P {
+	p := store.P{}
+	for k, v := range in {
+		p[k] = v
+	}
+	return p
+}
