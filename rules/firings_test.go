@@ -59,8 +59,8 @@ func firings() []firing {
 		{"win-sam-hive-saved", cred + "empire_shell_reg_dump_sam.jsonl.zst", 2, vbs},
 		{"win-credential-theft-command", move + "mimikatz_CVE-2020-1472_Unauthenticated_NetrServerAuthenticate2.jsonl.zst", 4, vbs},
 
-		{"win-ps-download-cradle", vbs, 20, netses}, {"win-ps-logging-disabled", vbs, 1, netses}, {"win-ps-credential-theft", dcsync, 4, vbs},
-		{"win-ps-session-enumeration", netses, 8, vbs}, {"win-ps-native-injection", dcsync, 18, vbs},
+		{"win-ps-download-cradle", vbs, 20, netses}, {"win-ps-logging-disabled", vbs, 1, netses}, {"win-ps-credential-theft", dcsync, 2, vbs},
+		{"win-ps-session-enumeration", netses, 4, vbs}, {"win-ps-native-injection", dcsync, 9, vbs},
 		{"win-ps-base64-executed", stay + "empire_schtasks_creation_standard_user.jsonl.zst", 2, netses},
 		{"win-ps-event-log-service-disabled", evade + "psh_disable_eventlog_service_startuptype_modification.jsonl.zst", 3, vbs},
 

@@ -6,6 +6,7 @@ import (
 
 	"vigil/rules"
 	"vigil/rules/library"
+	"vigil/schema"
 )
 
 func TestLibrary(t *testing.T) {
@@ -13,7 +14,12 @@ func TestLibrary(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errors.Join(errs...))
 	}
+	families := map[string]int{}
 	for _, r := range set.Rules() {
+		families[r.File]++
+		if onlyEventCode(r) {
+			t.Errorf("%s is a bare event id", r.ID)
+		}
 		fires, silent := 0, 0
 		for _, c := range r.Tests {
 			if c.Match {
@@ -32,4 +38,25 @@ func TestLibrary(t *testing.T) {
 			t.Errorf("%s: needs attack, runbook, falsepositives, entities and license", r.ID)
 		}
 	}
+	for file, n := range families {
+		if n < 5 && file != "intel.yaml" {
+			t.Errorf("%s has %d rules, want at least 5", file, n)
+		}
+	}
+}
+
+// onlyEventCode says whether a rule looks at nothing but the event's own number.
+func onlyEventCode(r *rules.Rule) bool {
+	programs := r.Conditions()
+	for _, p := range r.Detect {
+		programs = append(programs, r.Part(p.Name))
+	}
+	for _, p := range programs {
+		for _, ref := range p.Refs() {
+			if ref.Raw || ref.Extra != "" || ref.Field != schema.FEventCode && ref.Field != schema.FWinlogEventID && ref.Field != schema.FEventDataset {
+				return false
+			}
+		}
+	}
+	return r.Detector == nil
 }
