@@ -43,17 +43,6 @@ func (s *Set) Rule(id string) (*Rule, bool) {
 	return r, ok
 }
 
-// Only returns the set of the rules that keep says to keep; its hash is its own.
-func (s *Set) Only(keep func(*Rule) bool) *Set {
-	var rs []*Rule
-	for _, r := range s.rules {
-		if keep(r) {
-			rs = append(rs, r)
-		}
-	}
-	return newSet(rs, nil)
-}
-
 // takes says whether the rule is for events of the dataset.
 func (r *Rule) takes(dataset string) bool {
 	for _, d := range r.Datasets {
