@@ -129,7 +129,10 @@ func (c *connection) take(f frame) bool {
 
 func (c *connection) subscribe(f frame) bool {
 	need, ok := topics[f.Topic]
-	if !ok || !c.who.may(need) {
+	c.mu.Lock()
+	may := ok && c.who.may(need) // the re-check changes who
+	c.mu.Unlock()
+	if !may {
 		c.send(reply{Op: "err", Topic: clipText(f.Topic), Message: "there is no such topic for you"})
 		return true
 	}

@@ -77,20 +77,20 @@ func (s *Server) listPlaybooks(context.Context, *struct{}) (*body[list[playbookR
 }
 
 type auditInput struct {
-	Before time.Time `query:"before"`
+	Cursor time.Time `query:"cursor"`
 	Limit  int       `query:"limit" minimum:"0" maximum:"1000"`
 }
 
 func (s *Server) listAudit(ctx context.Context, in *auditInput) (*body[list[schema.AuditRecord]], error) {
-	if in.Before.IsZero() {
-		in.Before = time.Now().Add(time.Hour)
+	if in.Limit == 0 {
+		in.Limit = 100
 	}
-	items, err := s.o.Store.Audit(ctx, s.o.Org, in.Before, in.Limit)
+	items, err := s.o.Store.Audit(ctx, s.o.Org, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}
 	next := ""
-	if n := len(items); n > 0 && n >= max(in.Limit, 100) {
+	if n := len(items); n == in.Limit {
 		next = items[n-1].Time.Format(time.RFC3339Nano)
 	}
 	return answerList(items, next), nil

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -59,16 +60,38 @@ func route[I, O any](s *Server, methodPath string, need perm.Permission, fn func
 	method, path, _ := strings.Cut(methodPath, " ")
 	op := huma.Operation{OperationID: operationID(method, path), Method: method, Path: "/api/v1" + path, MaxBodyBytes: 1 << 20, Errors: []int{401, 403, 404, 422},
 		Metadata: map[string]any{"permission": string(need)}, Summary: methodPath + " (" + string(need) + ")"}
+	op.Middlewares = huma.Middlewares{s.permit(need, methodPath)}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-		if err := allowed(callerOf(ctx), need); err != nil {
-			return nil, problem(err)
-		}
 		out, err := fn(ctx, in)
 		if err != nil {
-			return nil, problem(err)
+			p := problem(err)
+			if p.Status == http.StatusInternalServerError {
+				s.o.Log.Error("answering a request", "route", methodPath, "error", err)
+			}
+			return nil, p
 		}
 		return out, nil
 	})
+}
+
+// permit refuses before the input is even looked at. A refused change is audited.
+func (s *Server) permit(need perm.Permission, methodPath string) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		c := callerOf(hc.Context())
+		err := allowed(c, need)
+		if err == nil {
+			next(hc)
+			return
+		}
+		if c != nil && !strings.HasPrefix(methodPath, "GET ") {
+			u := hc.URL()
+			s.audit(hc.Context(), c.user.Name, "api.refused", u.Path, "refused", map[string]string{"needs": string(need), "role": c.user.Role, "channel": c.channel})
+		}
+		p := problem(err)
+		hc.SetHeader("Content-Type", p.ContentType(""))
+		hc.SetStatus(p.Status)
+		_ = json.NewEncoder(hc.BodyWriter()).Encode(p)
+	}
 }
 
 func operationID(method, path string) string {

@@ -29,14 +29,20 @@ type searchInput struct {
 		From      time.Time `json:"from,omitempty"`
 		To        time.Time `json:"to,omitempty"`
 		Limit     int       `json:"limit,omitempty" minimum:"0" maximum:"1000"`
-		Before    time.Time `json:"before,omitempty"`
+		Cursor    string    `json:"cursor,omitempty" maxLength:"64" doc:"next of the page before"`
 		Histogram bool      `json:"histogram,omitempty"`
 	}
 }
 
 func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
 	b := in.Body
-	q := store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, Limit: b.Limit, Before: b.Before, Histogram: b.Histogram, ID: b.ID}
+	q := store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, Limit: b.Limit, Histogram: b.Histogram, ID: b.ID}
+	if b.Cursor != "" {
+		var err error
+		if q.Before, err = time.Parse(time.RFC3339Nano, b.Cursor); err != nil {
+			return nil, schema.E(schema.Invalid, "the cursor is not one of ours", "pass next of the page before, unchanged", err)
+		}
+	}
 	if q.To.IsZero() {
 		q.To = time.Now().Add(time.Hour)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -137,7 +138,9 @@ type sessionOutput struct {
 
 func (s *Server) login(ctx context.Context, in *loginInput) (*sessionOutput, error) {
 	keys := []string{"ip:" + in.addr, "user:" + in.Body.User}
-	if wait := s.limits.blocked(keys, time.Now()); wait > 0 {
+	// The attempt counts as failed until it succeeds: guesses that come all at once
+	// would otherwise all be looked at, at 46 MiB each.
+	if wait := s.limits.attempt(keys, time.Now()); wait > 0 {
 		return nil, schema.E(schema.Exhausted, "too many failed sign-ins", "try again in "+wait.Round(time.Second).String())
 	}
 	u, err := s.o.Store.User(ctx, s.o.Org, in.Body.User)
@@ -147,7 +150,6 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*sessionOutput, err
 	// An unknown user costs as much time as a wrong password.
 	ok := auth.CheckPassword(u.Hash, secret.New(in.Body.Password)) && err == nil && !u.Disabled
 	if !ok {
-		s.limits.failed(keys, time.Now())
 		s.audit(ctx, in.Body.User, "session.login", in.Body.User, "refused", map[string]string{"from": in.addr})
 		return nil, schema.E(schema.Unauthorized, "user or password is wrong", "")
 	}
@@ -182,14 +184,19 @@ type linkInput struct {
 // loginLink redeems the one-time admin link: it sets the first admin's password.
 func (s *Server) loginLink(ctx context.Context, in *linkInput) (*sessionOutput, error) {
 	keys := []string{"ip:" + in.addr}
-	if wait := s.limits.blocked(keys, time.Now()); wait > 0 {
+	if wait := s.limits.attempt(keys, time.Now()); wait > 0 {
 		return nil, schema.E(schema.Exhausted, "too many failed sign-ins", "try again in "+wait.Round(time.Second).String())
 	}
-	if !s.links.redeem(in.Body.Token, time.Now()) {
-		s.limits.failed(keys, time.Now())
+	// A link that was not used in time must not take the account of an admin made since.
+	have, err := s.hasAdmin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !s.links.redeem(in.Body.Token, time.Now()) || have {
 		s.audit(ctx, "unknown", "session.link", "admin", "refused", map[string]string{"from": in.addr})
 		return nil, schema.E(schema.Unauthorized, "the link is used up, expired or wrong", "restart Vigil for a new one, while there is no user, or sign in with a password")
 	}
+	s.limits.succeeded(keys)
 	hash, err := auth.HashPassword(secret.New(in.Body.Password))
 	if err != nil {
 		return nil, schema.E(schema.Invalid, err.Error(), "")
@@ -238,14 +245,8 @@ type links struct {
 
 // AdminLink makes a one-time link token while no user exists; "" when one does.
 func (s *Server) AdminLink(ctx context.Context) (string, error) {
-	users, err := s.o.Store.Users(ctx, s.o.Org)
-	if err != nil {
+	if have, err := s.hasAdmin(ctx); have || err != nil {
 		return "", err
-	}
-	for _, u := range users {
-		if u.Role == string(perm.Admin) && !u.Disabled {
-			return "", nil
-		}
 	}
 	token, id := auth.NewToken("vgk_")
 	s.links.mu.Lock()
@@ -255,6 +256,11 @@ func (s *Server) AdminLink(ctx context.Context) (string, error) {
 	}
 	s.links.open[id] = time.Now().Add(linkTime)
 	return token.Reveal(), nil
+}
+
+func (s *Server) hasAdmin(ctx context.Context) (bool, error) {
+	users, err := s.o.Store.Users(ctx, s.o.Org)
+	return slices.ContainsFunc(users, func(u schema.User) bool { return u.Role == string(perm.Admin) && !u.Disabled }), err
 }
 
 func (l *links) redeem(token string, now time.Time) bool {
@@ -282,19 +288,18 @@ type failures struct {
 	until time.Time
 }
 
-func (l *limiter) blocked(keys []string, now time.Time) time.Duration {
+// attempt says how long to wait, or counts an attempt as failed and says 0: both in
+// one step, so that simultaneous attempts cannot slip through together.
+func (l *limiter) attempt(keys []string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var wait time.Duration
 	for _, k := range keys {
 		wait = max(wait, l.rows[k].until.Sub(now))
 	}
-	return wait
-}
-
-func (l *limiter) failed(keys []string, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if wait > 0 {
+		return wait
+	}
 	if l.rows == nil || len(l.rows) > 100_000 {
 		l.rows = map[string]failures{}
 	}
@@ -305,6 +310,7 @@ func (l *limiter) failed(keys []string, now time.Time) {
 		}
 		l.rows[k] = f
 	}
+	return 0
 }
 
 func (l *limiter) succeeded(keys []string) {
@@ -316,13 +322,10 @@ func (l *limiter) succeeded(keys []string) {
 }
 
 // problem makes the problem+json answer of an error.
-func problem(err error) error {
-	if err == nil {
-		return nil
-	}
+func problem(err error) *Problem {
 	var se *schema.Error
 	if !errors.As(err, &se) {
-		return &Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: err.Error(), Code: string(schema.Internal)}
+		return &Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: "something failed inside Vigil; its log says what", Code: string(schema.Internal)}
 	}
 	return &Problem{Status: status(se.Code), Title: http.StatusText(status(se.Code)), Detail: se.Message, Code: string(se.Code), Hint: se.Hint}
 }

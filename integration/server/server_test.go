@@ -1,0 +1,490 @@
+// Package server tests the API, sign-in and the live socket over real sockets, with
+// the embedded ClickHouse and Temporal and a real worker behind them.
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.temporal.io/sdk/client"
+
+	"vigil/activities"
+	"vigil/internal/audit"
+	"vigil/internal/auth"
+	"vigil/internal/auth/perm"
+	"vigil/internal/live"
+	"vigil/internal/playbook"
+	"vigil/internal/secret"
+	"vigil/internal/standalone/clickhouse"
+	"vigil/internal/standalone/temporal"
+	"vigil/internal/store"
+	"vigil/rules"
+	"vigil/schema"
+	"vigil/schema/flow"
+	"vigil/server"
+	"vigil/worker"
+)
+
+func TestMain(m *testing.M) {
+	clickhouse.RunChild() // does not return in the engine child
+	os.Exit(m.Run())
+}
+
+const password = "correct horse battery"
+
+// world is one server with what it stands on.
+type world struct {
+	t     *testing.T
+	store *store.Store
+	srv   *server.Server
+	hub   *live.Hub
+	url   string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if _, err := clickhouse.LibraryPath(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	w := &world{t: t}
+	w.openStore(dir)
+	tp := w.openTemporal(dir)
+	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trail := audit.NewLog(w.store, key, "test-"+time.Now().Format("150405.000000"), filepath.Join(dir, "audit"))
+	pbs, errs := playbook.Load(activities.PlaybookVerbs())
+	for _, err := range errs {
+		t.Fatal(err)
+	}
+	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.Stop() })
+	set, _ := rules.Load()
+	w.hub = live.NewHub(w.store, schema.DefaultOrg, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	go w.hub.Run(ctx)
+	w.srv = server.New(server.Options{Store: w.store, Temporal: tp, Hub: w.hub, Audit: trail, Decisions: key, Rules: func() *rules.Set { return set }, Playbooks: pbs,
+		Org: schema.DefaultOrg, Version: "test", Log: slog.New(slog.DiscardHandler),
+		UI: fstest.MapFS{"index.html": {Data: []byte(`<meta name="csp-nonce" content="__CSP_NONCE__">`)}, "assets/a.js": {Data: []byte("1")}}})
+	ts := httptest.NewServer(w.srv.Handler())
+	t.Cleanup(ts.Close)
+	w.url = ts.URL
+	return w
+}
+
+func (w *world) openStore(dir string) {
+	e, err := clickhouse.Start(w.t.Context(), clickhouse.Options{Dir: filepath.Join(dir, "ch"), MaxMemory: 2 << 30})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		_ = e.Stop(ctx)
+	})
+	w.store, err = store.Open(w.t.Context(), store.Options{Addr: e.Addr, Database: "vigil", User: e.User, Password: e.Password})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = w.store.Close() })
+	if err := w.store.Migrate(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) openTemporal(dir string) client.Client {
+	s, err := temporal.Start(w.t.Context(), temporal.Options{Dir: filepath.Join(dir, "tp"), NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(s.Stop)
+	o := client.Options{HostPort: s.HostPort, Namespace: s.Namespace, Credentials: client.NewAPIKeyStaticCredentials(s.WorkerToken.Reveal()), Logger: slog.New(slog.DiscardHandler)}
+	o.ConnectionOptions.TLSDisabled = true
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	c, err := client.DialContext(ctx, o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(c.Close)
+	return c
+}
+
+// reply is an answer read whole.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	cookie string
+}
+
+func (w *world) call(cookie, method, path string, in any, headers ...string) reply {
+	w.t.Helper()
+	b, _ := json.Marshal(in)
+	if in == nil {
+		b = nil
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, bytes.NewReader(b))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	r := reply{status: res.StatusCode, header: res.Header}
+	if r.body, err = io.ReadAll(res.Body); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range res.Cookies() {
+		r.cookie = c.Name + "=" + c.Value
+	}
+	return r
+}
+
+// person stores a user and signs in.
+func (w *world) person(name string, role perm.Role) string {
+	w.t.Helper()
+	hash, err := auth.HashPassword(secret.New(password))
+	if err == nil {
+		err = w.store.PutUser(w.t.Context(), schema.User{Name: name, Org: schema.DefaultOrg, Role: string(role), Hash: hash, Version: 1})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := w.call("", "POST", "/api/v1/login", map[string]string{"user": name, "password": password})
+	if r.status != 200 || r.cookie == "" {
+		w.t.Fatalf("signing in as %s: %d %s", name, r.status, r.body)
+	}
+	return r.cookie
+}
+
+// routes is what each route needs, written down apart from the server's own table.
+var routes = []struct{ method, path, weakest string }{
+	{"GET", "/me", "viewer"}, {"GET", "/home", "viewer"}, {"GET", "/alerts", "viewer"}, {"GET", "/alerts/x", "viewer"},
+	{"POST", "/alerts/update", "analyst"}, {"GET", "/incidents", "viewer"}, {"GET", "/incidents/x", "viewer"}, {"POST", "/incidents/x/ack", "analyst"},
+	{"GET", "/runs?id=x", "viewer"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
+	{"POST", "/approvals/x/sign", "approver"}, {"GET", "/sources", "viewer"}, {"GET", "/sources/x", "viewer"}, {"POST", "/sources/ingest", "analyst"},
+	{"POST", "/searches", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
+	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
+}
+
+// valid are bodies that pass the shape check, so that the permission decides.
+var valid = map[string]any{
+	"/alerts/update": map[string]any{"ids": []string{}}, "/approvals/x/decide": map[string]any{"verdict": "approve"}, "/approvals/x/sign": map[string]any{"verdict": "approve"},
+	"/incidents/x/ack": map[string]any{}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"},
+	"/users": map[string]any{"name": "zz", "role": "viewer", "password": "short"},
+}
+
+// TestServer runs the parts against one pair of engines: starting them is the dear part.
+func TestServer(t *testing.T) {
+	w := newWorld(t)
+	t.Run("link", func(t *testing.T) { w.t = t; adminLink(t, w) })
+	w.t = t
+	cookies := map[perm.Role]string{}
+	for _, r := range perm.Roles() {
+		cookies[r] = w.person("p-"+string(r), r)
+	}
+	for name, fn := range map[string]func(*testing.T, *world, map[perm.Role]string){
+		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape,
+	} {
+		t.Run(name, func(t *testing.T) { w.t = t; fn(t, w, cookies) })
+	}
+	t.Run("guessing", func(t *testing.T) { w.t = t; guessing(t, w) })
+}
+
+// adminLink: the link works once, sets the first password, and is worth nothing once there is an admin.
+func adminLink(t *testing.T, w *world) {
+	one, err := w.srv.AdminLink(t.Context())
+	if err != nil || one == "" {
+		t.Fatalf("no link although there is no user: %q %v", one, err)
+	}
+	two, err := w.srv.AdminLink(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]string{"token": one, "password": password}
+	if r := w.call("", "POST", "/api/v1/login/link", in); r.status != 200 || r.cookie == "" {
+		t.Fatalf("the link was refused: %d %s", r.status, r.body)
+	}
+	if r := w.call("", "POST", "/api/v1/login/link", in); r.status != 401 {
+		t.Errorf("the link worked twice: %d", r.status)
+	}
+	if r := w.call("", "POST", "/api/v1/login/link", map[string]string{"token": two, "password": "another long password"}); r.status != 401 {
+		t.Errorf("a second link takes the account of the admin there is: %d", r.status)
+	}
+	if r := w.call("", "POST", "/api/v1/login", map[string]string{"user": "admin", "password": password}); r.status != 200 {
+		t.Errorf("the admin's password does not hold: %d %s", r.status, r.body)
+	}
+	if again, err := w.srv.AdminLink(t.Context()); err != nil || again != "" {
+		t.Errorf("a link although there is an admin: %q %v", again, err)
+	}
+}
+
+func routeByRole(t *testing.T, w *world, cookies map[perm.Role]string) {
+	for _, rt := range routes {
+		if r := w.call("", rt.method, "/api/v1"+rt.path, valid[rt.path]); r.status != 401 {
+			t.Errorf("%s %s without a session: %d", rt.method, rt.path, r.status)
+		}
+		may := false
+		for _, role := range perm.Roles() {
+			may = may || string(role) == rt.weakest
+			r := w.call(cookies[role], rt.method, "/api/v1"+rt.path, valid[rt.path])
+			if may == (r.status == 403) || r.status == 401 || r.status >= 500 {
+				t.Errorf("%s %s as %s: %d %s", rt.method, rt.path, role, r.status, r.body)
+			}
+		}
+	}
+}
+
+func (w *world) auditRecords(cookie, query string) (items []schema.AuditRecord, next string) {
+	w.t.Helper()
+	r := w.call(cookie, "GET", "/api/v1/audit?"+query, nil)
+	var page struct {
+		Items []schema.AuditRecord `json:"items"`
+		Next  string               `json:"next"`
+	}
+	if err := json.Unmarshal(r.body, &page); err != nil || r.status != 200 {
+		w.t.Fatalf("reading the audit: %d %s", r.status, r.body)
+	}
+	return page.Items, page.Next
+}
+
+// refusalsAudited: an attempt to decide without the right leaves a record.
+func refusalsAudited(t *testing.T, w *world, cookies map[perm.Role]string) {
+	if r := w.call(cookies[perm.Analyst], "POST", "/api/v1/approvals/nope/decide", valid["/approvals/x/decide"]); r.status != 403 {
+		t.Fatalf("an analyst decided: %d", r.status)
+	}
+	items, _ := w.auditRecords(cookies[perm.Admin], "limit=200")
+	for _, a := range items {
+		if a.Actor == "p-analyst" && a.Outcome == "refused" && strings.Contains(a.Object, "/approvals/nope/decide") {
+			return
+		}
+	}
+	t.Error("the refused decision is not in the audit trail")
+}
+
+// auditPages: small pages add up to the whole trail.
+func auditPages(t *testing.T, w *world, cookies map[perm.Role]string) {
+	all, _ := w.auditRecords(cookies[perm.Admin], "limit=1000")
+	seen := map[string]bool{}
+	for cursor, n := "", 0; n < 200; n++ {
+		items, next := w.auditRecords(cookies[perm.Admin], "limit=3&cursor="+cursor)
+		for _, a := range items {
+			seen[a.ID] = true
+		}
+		if cursor = next; next == "" {
+			break
+		}
+	}
+	if len(all) < 7 || len(seen) != len(all) {
+		t.Errorf("pages of three showed %d of %d records", len(seen), len(all))
+	}
+}
+
+func page(t *testing.T, w *world, _ map[perm.Role]string) {
+	one, two := w.call("", "GET", "/alerts/some/where", nil), w.call("", "GET", "/", nil)
+	csp := one.header.Get("Content-Security-Policy")
+	_, rest, _ := strings.Cut(csp, "'nonce-")
+	nonce, _, _ := strings.Cut(rest, "'")
+	if one.status != 200 || len(nonce) < 16 || !bytes.Contains(one.body, []byte(nonce)) {
+		t.Errorf("page and policy do not share a nonce: %d %q %s", one.status, csp, one.body)
+	}
+	if csp == two.header.Get("Content-Security-Policy") {
+		t.Error("two answers share a nonce")
+	}
+	if strings.Contains(csp, "unsafe-eval") || !strings.Contains(csp, "script-src 'self';") || !strings.Contains(csp, "require-trusted-types-for 'script'") {
+		t.Errorf("weak policy: %s", csp)
+	}
+	if r := w.call("", "GET", "/assets/a.js", nil); r.status != 200 || !strings.Contains(r.header.Get("Cache-Control"), "immutable") {
+		t.Errorf("asset: %d %v", r.status, r.header)
+	}
+	if r := w.call("", "GET", "/assets/gone.js", nil); r.status != 404 {
+		t.Errorf("a missing asset answers %d", r.status)
+	}
+}
+
+// sessions: a signed-out cookie is worth nothing, other origins may not write, tokens sign in and cannot make tokens.
+func sessions(t *testing.T, w *world, _ map[perm.Role]string) {
+	cookie := w.person("leaver", perm.Analyst)
+	if r := w.call(cookie, "POST", "/api/v1/logout", nil, "Origin", "https://evil.example"); r.status != 403 {
+		t.Errorf("another origin wrote: %d", r.status)
+	}
+	r := w.call(cookie, "POST", "/api/v1/tokens", map[string]string{"name": "ci"})
+	var tok struct{ Token string }
+	if err := json.Unmarshal(r.body, &tok); err != nil || !strings.HasPrefix(tok.Token, "vgl_") {
+		t.Fatalf("no token: %d %s", r.status, r.body)
+	}
+	if r := w.call("", "GET", "/api/v1/me", nil, "Authorization", "Bearer "+tok.Token); r.status != 200 {
+		t.Errorf("the token does not sign in: %d", r.status)
+	}
+	if r := w.call("", "POST", "/api/v1/tokens", map[string]string{"name": "x"}, "Authorization", "Bearer "+tok.Token); r.status != 403 {
+		t.Errorf("a token made a token: %d", r.status)
+	}
+	if r := w.call(cookie, "POST", "/api/v1/logout", nil); r.status >= 300 {
+		t.Fatalf("signing out: %d %s", r.status, r.body)
+	}
+	if r := w.call(cookie, "GET", "/api/v1/me", nil); r.status != 401 {
+		t.Errorf("the signed-out cookie still works: %d", r.status)
+	}
+}
+
+// lists: firewalls get what is in force, and 304 while nothing changes.
+func lists(t *testing.T, w *world, _ map[perm.Role]string) {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	for _, e := range []store.ListEntry{{Value: "203.0.113.9", Expires: now.Add(time.Hour)}, {Value: "203.0.113.10", Expires: now.Add(-time.Hour)}} {
+		e.Org, e.List, e.Added, e.Version = schema.DefaultOrg, "block", now, 1
+		if err := w.store.PutListEntry(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := w.call("", "GET", "/lists/block.txt", nil)
+	if string(r.body) != "203.0.113.9\n" {
+		t.Errorf("list: %q", r.body)
+	}
+	if r := w.call("", "GET", "/lists/block.txt", nil, "If-None-Match", r.header.Get("ETag")); r.status != 304 {
+		t.Errorf("unchanged list: %d", r.status)
+	}
+}
+
+func (w *world) dial(cookie string, headers ...string) (*websocket.Conn, int) {
+	h := http.Header{"Cookie": {cookie}}
+	for i := 0; i+1 < len(headers); i += 2 {
+		h.Set(headers[i], headers[i+1])
+	}
+	d := websocket.Dialer{Subprotocols: []string{"vigil.v1"}, HandshakeTimeout: 5 * time.Second}
+	c, res, err := d.DialContext(w.t.Context(), "ws"+strings.TrimPrefix(w.url, "http")+"/api/v1/live", h)
+	if err != nil {
+		if res == nil {
+			w.t.Fatal(err)
+		}
+		return nil, res.StatusCode
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	return c, 101
+}
+
+type wsFrame struct {
+	Op, Topic, Offset, Message string
+	Gap                        bool
+	Items                      []schema.Note
+	Data                       *schema.Note
+}
+
+func next(t *testing.T, c *websocket.Conn) wsFrame {
+	t.Helper()
+	var f wsFrame
+	if err := c.ReadJSON(&f); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// liveResume: strangers, other origins and topics without the right are refused; a
+// client that comes and goes ends with every note of its topic.
+func liveResume(t *testing.T, w *world, cookies map[perm.Role]string) {
+	if _, code := w.dial(""); code != 401 {
+		t.Errorf("a stranger listens: %d", code)
+	}
+	if _, code := w.dial(cookies[perm.Viewer], "Origin", "https://evil.example"); code != 403 {
+		t.Errorf("another origin listens: %d", code)
+	}
+	c, _ := w.dial(cookies[perm.Viewer])
+	_ = c.WriteJSON(map[string]string{"op": "sub", "topic": "audit"})
+	if f := next(t, c); f.Op != "err" {
+		t.Errorf("a viewer listens to the audit: %+v", f)
+	}
+	_ = c.WriteJSON(map[string]string{"op": "sub", "topic": "alerts"})
+	last, got := next(t, c).Offset, map[string]bool{}
+	for i := range 30 {
+		n := schema.Note{Org: schema.DefaultOrg, Topic: "alerts", Kind: "created", ID: fmt.Sprintf("a%02d", i), Data: "{}", Time: time.Now().UTC()}
+		if err := w.store.PutNotes(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 != 9 {
+			continue
+		}
+		// Away while notes are written, then back from the last offset.
+		_ = c.Close()
+		c, _ = w.dial(cookies[perm.Viewer])
+		w.hub.Nudge()
+		_ = c.WriteJSON(map[string]string{"op": "sub", "topic": "alerts", "since": last})
+		for len(got) < i+1 {
+			f := next(t, c)
+			if f.Gap {
+				t.Fatal("a gap although everything is kept")
+			}
+			for _, n := range f.Items {
+				got[n.ID], last = true, max(last, n.Offset)
+			}
+		}
+	}
+	_ = c.Close()
+}
+
+// searchShape: the contract's body is taken, and a wrong query is the caller's error.
+func searchShape(t *testing.T, w *world, cookies map[perm.Role]string) {
+	body := map[string]any{"query": "", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z", "limit": 10, "cursor": "", "histogram": true}
+	if r := w.call(cookies[perm.Viewer], "POST", "/api/v1/searches", body); r.status != 200 {
+		t.Errorf("the contract's search is refused: %d %s", r.status, r.body)
+	}
+	body["query"] = "(open"
+	r := w.call(cookies[perm.Viewer], "POST", "/api/v1/searches", body)
+	if r.status != 422 || r.header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("a wrong query: %d %s %s", r.status, r.header.Get("Content-Type"), r.body)
+	}
+}
+
+// guessing: failures lock out for a while, also when they come all at once.
+func guessing(t *testing.T, w *world) {
+	codes := make(chan int, 40)
+	for range cap(codes) {
+		go func() {
+			b, _ := json.Marshal(map[string]string{"user": "p-admin", "password": "wrong guess again"})
+			res, err := http.Post(w.url+"/api/v1/login", "application/json", bytes.NewReader(b))
+			if err != nil {
+				codes <- 0
+				return
+			}
+			_ = res.Body.Close()
+			codes <- res.StatusCode
+		}()
+	}
+	count := map[int]int{}
+	for range cap(codes) {
+		count[<-codes]++
+	}
+	if count[401] > 8 || count[429] < 32 || count[401] == 0 {
+		t.Errorf("of 40 guesses at once, answers by status: %v", count)
+	}
+}
