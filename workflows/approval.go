@@ -245,7 +245,7 @@ func approvals(q *request) int {
 // evidence lists the alerts that a run is about, at most 50.
 func evidence(vars map[string]string) []string {
 	var out []string
-	for _, id := range strings.Split(vars["alerts"], ",") {
+	for id := range strings.SplitSeq(vars["alerts"], ",") {
 		if id != "" && len(out) < 50 {
 			out = append(out, id)
 		}

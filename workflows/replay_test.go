@@ -1,10 +1,12 @@
 package workflows
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -26,12 +28,29 @@ func TestReplayResponse(t *testing.T) {
 			seen++
 			r := worker.NewWorkflowReplayer()
 			r.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
-			if err := r.ReplayWorkflowHistoryFromJSONFile(nil, f); err != nil {
+			if err := replay(r, f); err != nil {
 				t.Errorf("%s: %v", f, err)
 			}
 		}
 	}
 	t.Logf("%d histories", seen)
+}
+
+// replay replays a file under the ids it was recorded with: approval ids and keys
+// are derived from them.
+func replay(r worker.WorkflowReplayer, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	h, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
+	if err != nil {
+		return err
+	}
+	a := h.Events[0].GetWorkflowExecutionStartedEventAttributes()
+	return r.ReplayWorkflowHistoryWithOptions(nil, h, worker.ReplayWorkflowHistoryOptions{
+		OriginalExecution: workflow.Execution{ID: a.WorkflowId, RunID: a.OriginalExecutionRunId}})
 }
 
 // TestReplayNoticesChanges: a workflow that does something else than the history

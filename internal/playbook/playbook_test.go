@@ -1,6 +1,7 @@
 package playbook
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -90,12 +91,9 @@ func TestErrorsAreExact(t *testing.T) {
 	} {
 		text := strings.Replace(small, c.old, c.new, 1)
 		d, errs := Parse("x.yaml", []byte(text), verbs())
-		all := ""
-		for _, e := range errs {
-			all += e.Error() + "\n"
-		}
-		if d != nil || !strings.Contains(all, c.want) {
-			t.Errorf("%s: got\n%swant %s", c.new, all, c.want)
+		all := errors.Join(errs...)
+		if d != nil || all == nil || !strings.Contains(all.Error(), c.want) {
+			t.Errorf("%s: got\n%v\nwant %s", c.new, all, c.want)
 		}
 	}
 }
