@@ -25,7 +25,7 @@ demo: build engine ## start Vigil and load a written attack, so that alerts are 
 	@exec bin/vigil up --demo $(ARGS)
 
 build: tools ui ## build bin/vigil with the UI inside
-	@$(GO) build -trimpath -o bin/vigil ./cmd/vigil
+	@$(GO) build -ldflags='-s -w' -o bin/vigil ./cmd/vigil
 
 tools: ## check that Go and Node are new enough, and say what to install
 	@.ci/check-tools $(GO_MIN) $(NODE_MIN)

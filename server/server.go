@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -68,12 +70,26 @@ func New(o Options) *Server {
 	cfg := huma.DefaultConfig("Vigil", o.Version)
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", "/api/v1/schemas"
 	cfg.CreateHooks = nil // no $schema links in answers
+	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	s.api = humago.New(s.mux, cfg)
 	s.routes()
 	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
 	s.mux.HandleFunc("/", s.serveUI)
 	return s
+}
+
+// schemaName names types in the API description; those of other packages than the
+// nouns carry their package's name, so that no two share one.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if pkg := path.Base(t.PkgPath()); t.PkgPath() != "" && pkg != "schema" && pkg != "server" {
+		return strings.ToUpper(pkg[:1]) + pkg[1:] + name
+	}
+	return name
 }
 
 // Handler is everything behind the protections that every request passes.
