@@ -72,7 +72,15 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("preparing the embedded ClickHouse: %w", err)
 	}
 	e := &Engine{User: o.User, Password: o.Password, AnalystUser: analystUser, AnalystPassword: o.analystPassword, opts: o, done: make(chan struct{})}
-	if err := e.launch(ctx); err != nil {
+	// The child of a parent that was just killed needs a moment to end and let go of
+	// the folder.
+	var err error
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		if err = e.launch(ctx); err == nil || !strings.Contains(err.Error(), "Cannot lock file") || time.Now().After(end) {
+			break
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	go e.supervise()
