@@ -22,7 +22,8 @@ func newEngineCmd(a *app) *cobra.Command {
 		Short: "Run only an embedded engine (for container images)",
 		Long:  `Runs ClickHouse or Temporal alone, listening for other machines. Meant for images where the official ones cannot be pulled.`,
 		Example: `  CLICKHOUSE_USER=vigil CLICKHOUSE_PASSWORD=… vigil engine clickhouse --data /var/lib/clickhouse
-  vigil engine temporal --data /var/lib/temporal`,
+  vigil engine temporal --data /var/lib/temporal
+  VIGIL_TEMPORAL_POSTGRES=postgres://temporal:…@db:5432 VIGIL_TEMPORAL_TOKEN=… vigil engine temporal`,
 	}
 	c.AddCommand(newEngineClickHouseCmd(a), newEngineTemporalCmd(a))
 	return c
@@ -56,9 +57,17 @@ func newEngineTemporalCmd(a *app) *cobra.Command {
 	var host string
 	var port int
 	c := &cobra.Command{
-		Use: "temporal", Short: "Temporal on SQLite, without tokens: for networks that only its workers reach", Args: cobra.NoArgs,
+		Use: "temporal", Short: "Temporal on SQLite or PostgreSQL", Args: cobra.NoArgs,
+		Long: `Runs Temporal on an SQLite file in the data folder, or on the PostgreSQL server that VIGIL_TEMPORAL_POSTGRES names
+(postgres://USER:PASSWORD@HOST:PORT; the user may create databases). With VIGIL_TEMPORAL_TOKEN set, only its bearers
+are let in; without it everybody who reaches the port is, which suits throw-away containers only.`,
+		Example: "  VIGIL_TEMPORAL_POSTGRES=postgres://temporal:…@db:5432 VIGIL_TEMPORAL_TOKEN=… vigil engine temporal",
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := temporal.Start(c.Context(), temporal.Options{Dir: filepath.Join(a.data, "temporal"), Host: host, Port: port, NoUI: true, NoAuth: true,
+			token := os.Getenv("VIGIL_TEMPORAL_TOKEN")
+			wait, cancel := context.WithTimeout(c.Context(), time.Minute) // the database may start beside us
+			defer cancel()
+			s, err := temporal.Start(wait, temporal.Options{Dir: filepath.Join(a.data, "temporal"), Host: host, Port: port, NoUI: true,
+				NoAuth: token == "", WorkerToken: secret.New(token), Postgres: secret.New(os.Getenv("VIGIL_TEMPORAL_POSTGRES")),
 				SearchAttributes: flow.SearchAttributes(), Logger: a.logger()})
 			if err != nil {
 				return err

@@ -22,21 +22,33 @@ import (
 
 const clusterName = "active"
 
-// serverConfig is the configuration of a one-process, one-shard server.
-func serverConfig(o Options, db *config.SQL, p ports) *config.Config {
+// innerHost is where the services that know no tokens listen, whatever the frontend does.
+const innerHost = "127.0.0.1"
+
+// dialHost is the address at which a frontend listening on host answers this process.
+func dialHost(host string) string {
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		return innerHost
+	}
+	return host
+}
+
+// serverConfig is the configuration of a one-process server.
+func serverConfig(o Options, st *stores, p ports) *config.Config {
 	var c config.Config
-	at := func(port int) string { return net.JoinHostPort(o.Host, strconv.Itoa(port)) }
+	at := func(port int) string { return net.JoinHostPort(dialHost(o.Host), strconv.Itoa(port)) }
 	c.Global.Membership.MaxJoinDuration = 30 * time.Second
-	c.Global.Membership.BroadcastAddress = o.Host
-	c.Persistence = config.Persistence{DefaultStore: "sqlite", VisibilityStore: "sqlite", NumHistoryShards: 1,
-		DataStores: map[string]config.DataStore{"sqlite": {SQL: db}}}
+	c.Global.Membership.BroadcastAddress = dialHost(o.Host)
+	c.Persistence = config.Persistence{DefaultStore: "main", VisibilityStore: "visibility", NumHistoryShards: st.shards,
+		DataStores: map[string]config.DataStore{"main": {SQL: st.main}, "visibility": {SQL: st.visibility}}}
 	c.ClusterMetadata = &cluster.Config{FailoverVersionIncrement: 10, MasterClusterName: clusterName, CurrentClusterName: clusterName,
 		ClusterInformation: map[string]cluster.ClusterInformation{clusterName: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: at(p.frontend)}}}
 	c.DCRedirectionPolicy.Policy = "noop"
 	service := func(port int) config.Service {
-		return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: o.Host}}
+		return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: innerHost}}
 	}
-	c.Services = map[string]config.Service{"frontend": service(p.frontend), "history": service(p.history),
+	frontend := config.Service{RPC: config.RPC{GRPCPort: p.frontend, BindOnIP: o.Host}}
+	c.Services = map[string]config.Service{"frontend": frontend, "history": service(p.history),
 		"matching": service(p.matching), "worker": service(p.worker)}
 	if o.NoAuth {
 		c.PublicClient.HostPort = at(p.frontend)

@@ -43,8 +43,15 @@ type Server struct {
 
 	srv  temporal.Server
 	ui   *uiserver.Server
-	lock *os.File
+	db   *stores
 	stop sync.Once
+}
+
+// stores are the databases of a server; close releases the lock on them.
+type stores struct {
+	main, visibility *config.SQL
+	shards           int32 // fixed for the life of the databases
+	close            func() error
 }
 
 // Start opens (or makes, or upgrades) the database under o.Dir and returns once the
@@ -54,21 +61,42 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the folder of the embedded Temporal: %w", err)
 	}
+	db, err := openStores(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database of the embedded Temporal: %w", err)
+	}
+	s, err := start(o, db)
+	if err != nil {
+		_ = db.close()
+		return nil, fmt.Errorf("starting the embedded Temporal: %w", err)
+	}
+	s.db = db
+	return s, nil
+}
+
+func openStores(ctx context.Context, o Options) (*stores, error) {
+	if !o.Postgres.Empty() {
+		p, err := openPostgres(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		return &stores{main: p.main, visibility: p.visibility, shards: 64, close: p.lock.Close}, nil
+	}
 	db := filepath.Join(o.Dir, "temporal.db")
 	lock, err := lockFile(db)
 	if err != nil {
 		return nil, err
 	}
-	s, err := start(ctx, o, db)
+	cfg, err := openFile(ctx, o, db)
 	if err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("starting the embedded Temporal: %w", err)
+		return nil, err
 	}
-	s.lock = lock
-	return s, nil
+	return &stores{main: cfg, visibility: cfg, shards: 1, close: lock.Close}, nil
 }
 
-func start(ctx context.Context, o Options, db string) (*Server, error) {
+// openFile opens, makes or upgrades an SQLite file that this process has locked.
+func openFile(ctx context.Context, o Options, db string) (*config.SQL, error) {
 	backup, err := migrate(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("upgrading %s: %w", db, err)
@@ -76,21 +104,24 @@ func start(ctx context.Context, o Options, db string) (*Server, error) {
 	if backup != "" {
 		o.Logger.Info("the Temporal database was upgraded", "backup", backup)
 	}
-	sqlConfig, err := openSQLite(ctx, db, o)
-	if err != nil {
-		return nil, err
-	}
+	return openSQLite(ctx, db, o)
+}
+
+func start(o Options, db *stores) (*Server, error) {
 	tokens, err := loadTokens(filepath.Join(o.Dir, "tokens.json"))
 	if err != nil {
 		return nil, err
+	}
+	if !o.WorkerToken.Empty() {
+		tokens.Worker = o.WorkerToken.Reveal()
 	}
 	ports, err := choosePorts(o)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{HostPort: net.JoinHostPort(o.Host, strconv.Itoa(ports.frontend)), Namespace: o.Namespace,
+	s := &Server{HostPort: net.JoinHostPort(dialHost(o.Host), strconv.Itoa(ports.frontend)), Namespace: o.Namespace,
 		WorkerToken: secret.New(tokens.Worker), CLIToken: secret.New(tokens.CLI), ReadToken: secret.New(tokens.Read)}
-	if s.srv, err = newServer(o, serverConfig(o, sqlConfig, ports), ports, tokens); err != nil {
+	if s.srv, err = newServer(o, serverConfig(o, db, ports), ports, tokens); err != nil {
 		return nil, err
 	}
 	if err := s.srv.Start(); err != nil {
@@ -104,7 +135,7 @@ func start(ctx context.Context, o Options, db string) (*Server, error) {
 
 func newServer(o Options, cfg *config.Config, p ports, t tokens) (temporal.Server, error) {
 	host := func(port int) static.Hosts {
-		return static.SingleLocalHost(net.JoinHostPort(o.Host, strconv.Itoa(port)))
+		return static.SingleLocalHost(net.JoinHostPort(dialHost(o.Host), strconv.Itoa(port)))
 	}
 	opts := []temporal.ServerOption{
 		temporal.WithConfig(cfg),
@@ -159,9 +190,7 @@ func (s *Server) Stop() {
 			s.ui.Stop()
 		}
 		_ = s.srv.Stop()
-		if s.lock != nil {
-			_ = s.lock.Close()
-		}
+		_ = s.db.close()
 	})
 }
 
@@ -198,7 +227,7 @@ func choosePorts(o Options) (ports, error) {
 		return p, err
 	}
 	for _, to := range []*int{&p.history, &p.matching, &p.worker, &p.internal} {
-		if *to, err = portOrFree(o.Host, 0); err != nil {
+		if *to, err = portOrFree(innerHost, 0); err != nil {
 			return p, err
 		}
 	}
