@@ -27,7 +27,7 @@ func (s *Server) getApproval(ctx context.Context, in *byID) (*body[schema.Approv
 }
 
 type decideInput struct {
-	byID
+	ID   string `path:"id" maxLength:"200"`
 	Body struct {
 		Verdict string `json:"verdict" enum:"approve,deny"`
 		Reason  string `json:"reason,omitempty" maxLength:"2000"`

@@ -57,7 +57,7 @@ func (s *Server) getIncident(ctx context.Context, in *byID) (*body[incidentDetai
 }
 
 type changeIncidentInput struct {
-	byID
+	ID   string `path:"id" maxLength:"200"`
 	Verb string `path:"verb" enum:"ack,comment,close,run"`
 	Body struct {
 		Text     string `json:"text,omitempty" maxLength:"10000"`

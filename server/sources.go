@@ -140,7 +140,7 @@ func (s *Server) startIngest(ctx context.Context, in *ingestInput) (*body[starte
 }
 
 type changeSourceInput struct {
-	byID
+	ID   string `path:"id" maxLength:"200"`
 	Verb string `path:"verb" enum:"pause,resume,prove"`
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -87,9 +88,7 @@ func demoSysmon(t time.Time) string {
 			"EventTime": at.Format("2006-01-02 15:04:05"), "UtcTime": at.Format("2006-01-02 15:04:05.000"), "Hostname": "ws15.office.example", "EventID": id,
 			"SourceName": "Microsoft-Windows-Sysmon", "Channel": "Microsoft-Windows-Sysmon/Operational", "Severity": "INFO", "User": `OFFICE\mira`, "@timestamp": at.Format(time.RFC3339Nano),
 		}
-		for k, v := range fields {
-			row[k] = v
-		}
+		maps.Copy(row, fields)
 		line, _ := json.Marshal(row)
 		b.Write(append(line, '\n'))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -23,16 +24,14 @@ func genericTable(zone *time.Location) table {
 		t[d.Name] = to
 	}
 	now := by(timeField(schema.FTimestamp, zone))
-	for name, to := range map[string]target{
+	maps.Copy(t, map[string]target{
 		"@timestamp": now, "timestamp": now, "time": now, "ts": now, "eventTime": now, "event_time": now, "CreationTime": now, "datetime": now, "date": now,
 		"msg": field(schema.FMessage), "message": field(schema.FMessage), "log": field(schema.FMessage), "level": field(schema.FLogLevel), "severity": field(schema.FLogLevel),
 		"hostname": field(schema.FHostName), "user": field(schema.FUserName), "username": field(schema.FUserName), "UserId": field(schema.FUserName),
 		"src_ip": field(schema.FSourceIP), "srcip": field(schema.FSourceIP), "ClientIP": by(clientIP), "remote_addr": by(clientIP), "client_ip": by(clientIP),
 		"dst_ip": field(schema.FDestinationIP), "dest_ip": field(schema.FDestinationIP), "src_port": field(schema.FSourcePort), "dst_port": field(schema.FDestinationPort), "dest_port": field(schema.FDestinationPort),
 		"Operation": field(schema.FEventAction), "Workload": field(schema.FEventProvider),
-	} {
-		t[name] = to
-	}
+	})
 	return t
 }
 

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"time"
 
@@ -79,9 +80,7 @@ func (p *windowsParser) Parse(raw []byte, e *schema.Event) error {
 // table maps the keys of all layouts.
 func (p *windowsParser) table() table {
 	t := table{}
-	for key, to := range p.system() {
-		t[key] = to
-	}
+	maps.Copy(t, p.system())
 	for key, to := range p.data() {
 		for _, prefix := range []string{"", "Event.EventData.", "winlog.event_data.", "event_data."} {
 			t[prefix+key] = to

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"maps"
 	"path"
 	"strings"
 	"time"
@@ -197,9 +198,7 @@ func (z *zeekPlans) plan(kind string) *zeekPlan {
 	p := &zeekPlan{dataset: "zeek." + kind, prefix: "zeek." + kind, table: t}
 	if k, ok := z.kinds[strings.TrimPrefix(kind, "open_")]; ok {
 		p.kind = &k
-		for key, to := range k.fields {
-			t[key] = to
-		}
+		maps.Copy(t, k.fields)
 	}
 	p.tree = t.tree()
 	z.made[kind] = p
@@ -273,8 +272,8 @@ func (p *zeekJSON) Parse(raw []byte, e *schema.Event) error {
 
 // kind is the record's _path, else the object's name, else a guess by its keys.
 func (p *zeekJSON) kind(raw []byte) string {
-	if i := bytes.Index(raw, []byte(`"_path"`)); i >= 0 {
-		rest := bytes.TrimLeft(raw[i+len(`"_path"`):], " :\t")
+	if _, after, ok := bytes.Cut(raw, []byte(`"_path"`)); ok {
+		rest := bytes.TrimLeft(after, " :\t")
 		if len(rest) > 1 && rest[0] == '"' {
 			if j := bytes.IndexByte(rest[1:], '"'); j > 0 {
 				return schema.View(rest[1 : j+1])

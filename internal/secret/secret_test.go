@@ -21,12 +21,13 @@ func TestNeverPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := log.String() + string(j)
+	var all strings.Builder
+	all.WriteString(log.String() + string(j))
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		all += fmt.Sprintf(verb, v) + fmt.Sprintf(verb, struct{ V, hidden Value }{v, v}) + fmt.Sprintf(verb, &v)
+		all.WriteString(fmt.Sprintf(verb, v) + fmt.Sprintf(verb, struct{ V, hidden Value }{v, v}) + fmt.Sprintf(verb, &v))
 	}
-	if strings.Contains(all, plain) || strings.Contains(all, fmt.Sprintf("%x", plain)) {
-		t.Errorf("the secret escaped: %s", all)
+	if strings.Contains(all.String(), plain) || strings.Contains(all.String(), fmt.Sprintf("%x", plain)) {
+		t.Errorf("the secret escaped: %s", all.String())
 	}
 	if v.Reveal() != plain {
 		t.Error("Reveal does not return the secret")
