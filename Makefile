@@ -44,7 +44,7 @@ $(UI)/node_modules/.stamp: $(UI)/package-lock.json
 
 $(UI)/dist/.stamp: $(UI)/node_modules/.stamp $(UI_SOURCES)
 	@echo "ui: build"
-	@cd $(UI) && npm run --silent build
+	@rm -rf $(UI)/dist/assets && cd $(UI) && npm run --silent build
 	@touch $(UI)/dist/.gitkeep $@
 
 test: build engine ## run every test that needs no container and no system package
