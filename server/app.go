@@ -42,7 +42,7 @@ func (s *Server) serveUI(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, s.o.UI, name)
 		return
 	}
-	if strings.Contains(path.Base(name), ".") && name != "index.html" {
+	if name != "" && name != "index.html" && strings.Contains(path.Base(name), ".") {
 		http.NotFound(w, r)
 		return
 	}

@@ -26,8 +26,8 @@ type searchInput struct {
 	Body struct {
 		ID        string    `json:"id,omitempty" maxLength:"64" doc:"chosen by the caller, to cancel by"`
 		Query     string    `json:"query,omitempty" maxLength:"20000"`
-		From      time.Time `json:"from"`
-		To        time.Time `json:"to"`
+		From      time.Time `json:"from" required:"false"`
+		To        time.Time `json:"to" required:"false"`
 		Limit     int       `json:"limit,omitempty" minimum:"0" maximum:"1000"`
 		Cursor    string    `json:"cursor,omitempty" maxLength:"64" doc:"next of the page before"`
 		Histogram bool      `json:"histogram,omitempty"`

@@ -27,23 +27,11 @@ type Schedule struct {
 }
 
 // DefaultSchedules is the table of what every Vigil runs by itself.
-func DefaultSchedules(org string, feeds []flow.SyncIntelInput) []Schedule {
-	rows := []Schedule{
+func DefaultSchedules(org string) []Schedule {
+	return []Schedule{
 		{ID: "detect-" + org, Workflow: flow.Detect, RunID: flow.DetectID(org), Input: flow.DetectInput{Org: org}, Every: 30 * time.Second},
-		{ID: "posture-" + org, Workflow: flow.AssessPosture, RunID: flow.PostureID(org), Input: flow.AssessPostureInput{Org: org},
-			Every: time.Hour, Jitter: time.Minute},
-		{ID: "retrain-" + org + "-" + connDetector, Workflow: flow.Retrain, RunID: flow.RetrainID(org, connDetector),
-			Input: flow.RetrainInput{Org: org, Detector: connDetector}, Every: 24 * time.Hour, Jitter: 10 * time.Minute, PauseOnFailure: true},
 	}
-	for _, f := range feeds {
-		f.Org = org
-		rows = append(rows, Schedule{ID: "intel-" + org + "-" + f.Feed, Workflow: flow.SyncIntel, RunID: flow.SyncIntelID(org, f.Feed),
-			Input: f, Every: 6 * time.Hour, Jitter: 5 * time.Minute})
-	}
-	return rows
 }
-
-const connDetector = "zeek-conn-iforest"
 
 // EnsureSchedules creates the schedules that do not exist yet. Existing ones are
 // left as they are: an operator may have paused or changed them.

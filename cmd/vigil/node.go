@@ -248,7 +248,7 @@ func (n *node) adminLink(ctx context.Context) (string, error) {
 }
 
 func (n *node) ensureSchedules(ctx context.Context) error {
-	return worker.EnsureSchedules(ctx, n.tp, worker.DefaultSchedules(n.a.org, nil))
+	return worker.EnsureSchedules(ctx, n.tp, worker.DefaultSchedules(n.a.org))
 }
 
 // wait returns when ctx ends (nil) or a part fails.

@@ -17,6 +17,8 @@ const problems = [];
 let checks = 0;
 const expect = (ok, what) => { checks++; if (!ok) problems.push(what); };
 
+process.on("uncaughtException", (e) => { for (const p of problems) console.error("FAIL", p); console.error(e); process.exit(1); });
+
 const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const open = (bypassCSP) => chromium.launchPersistentContext(mkdtempSync(join(tmpdir(), "vigil-e2e-")), { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args, bypassCSP, viewport: { width: 1440, height: 900 } });
 
