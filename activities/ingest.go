@@ -34,6 +34,12 @@ type IngestStore interface {
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
 
+// IngestMetrics counts chunks for operators; *telemetry.Metrics is one.
+type IngestMetrics interface {
+	Committed(format string, events, failures, bytes, detections int64)
+	Folded(alerts int, sinceRead time.Duration)
+}
+
 // Folder folds the detections of committed chunks into alerts; *Alerts is one.
 type Folder interface {
 	FoldChunk(ctx context.Context, org string, chunks []string) (FoldResult, error)
@@ -51,6 +57,8 @@ type Ingest struct {
 	Log    *slog.Logger
 	// Crash is called at the named points; kill tests end the process there. nil does nothing.
 	Crash func(point string)
+	// Metrics is told of each chunk; nil counts nothing.
+	Metrics IngestMetrics
 	// Versions names the indicator set and the models now in force; nil: none.
 	Versions func() (intel, models string)
 }
@@ -216,6 +224,12 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 			s.a.Log.Warn("folding right after the commit failed; the Detect sweep repeats it", "chunk", c.ID, "error", err)
 		}
 		alerts = r.Alerts
+		if s.a.Metrics != nil && err == nil {
+			s.a.Metrics.Folded(alerts, time.Since(c.Read))
+		}
+	}
+	if s.a.Metrics != nil {
+		s.a.Metrics.Committed(c.Format, c.Events, c.Failures, c.Bytes, c.Detections)
 	}
 	s.mu.Lock()
 	s.p.Chunks++
