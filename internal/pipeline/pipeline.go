@@ -41,7 +41,11 @@ type Commit struct {
 // Sink stores chunks. Commit must be idempotent: the manifest row last, everything
 // under the chunk's id as deduplication token.
 type Sink interface {
+	// NewEvents returns an empty collection, a recycled one if there is any: the buffers
+	// of a chunk have grown to tens of megabytes.
 	NewEvents() Events
+	// Recycle takes a collection back that no run uses any more.
+	Recycle(Events)
 	Commit(ctx context.Context, c *Commit) error
 }
 
@@ -89,10 +93,25 @@ func Run(ctx context.Context, cfg Config, o source.Object, at Position, sink Sin
 	go func() { done <- r.commitAll(ctx, cancel) }()
 	err = r.readAll(ctx)
 	close(r.ready)
-	if cerr := <-done; cerr != nil {
+	cerr := <-done
+	r.recycle()
+	if cerr != nil {
 		return cerr
 	}
 	return err
+}
+
+// recycle hands the buffers back when nothing is under way.
+func (r *run) recycle() {
+	if r.cur != nil {
+		r.free <- r.cur.Events
+		r.cur = nil
+	}
+	for range len(r.free) {
+		events := <-r.free
+		events.Reset()
+		r.sink.Recycle(events)
+	}
 }
 
 // run is the state of one Run.

@@ -30,6 +30,8 @@ type memory struct {
 
 func (m *memory) NewEvents() Events { return store.NewBatch() }
 
+func (m *memory) Recycle(Events) {}
+
 func (m *memory) Commit(_ context.Context, c *Commit) error {
 	if m.fail != nil {
 		if err := m.fail(len(m.commits)); err != nil {
