@@ -125,10 +125,11 @@ type segment struct {
 	began time.Time
 	base  flow.IngestProgress
 
-	mu   sync.Mutex
-	p    flow.IngestProgress
-	size int64 // stored bytes of finished objects
-	beat time.Time
+	mu    sync.Mutex
+	p     flow.IngestProgress
+	size  int64 // stored bytes of finished objects
+	beat  time.Time
+	after func(c schema.Chunk) // called behind each commit, if set
 }
 
 func (s *segment) run(ctx context.Context) (done bool, err error) {
@@ -148,7 +149,8 @@ func (s *segment) run(ctx context.Context) (done bool, err error) {
 			continue
 		}
 		if st := state[o.Fingerprint]; !st.Complete && !seen[o.Fingerprint] {
-			if err := s.object(ctx, o, st); errors.Is(err, pipeline.ErrStop) {
+			at := pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: true}
+			if err := s.object(ctx, o, at); errors.Is(err, pipeline.ErrStop) {
 				return false, nil
 			} else if err != nil {
 				return false, err
@@ -163,7 +165,7 @@ func (s *segment) run(ctx context.Context) (done bool, err error) {
 }
 
 // object runs the pipeline over one object from where the manifest says.
-func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectState) error {
+func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Position) error {
 	set := s.a.Rules()
 	plan := s.in.Plan
 	plan.RuleSet = set.Hash() // what is evaluated is what is recorded
@@ -176,7 +178,7 @@ func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectSt
 	if s.a.Scores != nil {
 		cfg.Evaluator.SetScores(s.a.Scores(plan))
 	}
-	err := pipeline.Run(ctx, cfg, o, pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: true}, s.sink)
+	err := pipeline.Run(ctx, cfg, o, at, s.sink)
 	var p *source.Problem
 	if errors.As(err, &p) && ctx.Err() == nil {
 		s.problem(p)
@@ -255,15 +257,23 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 	s.p.Alerts += int64(alerts)
 	s.mu.Unlock()
 	s.heartbeat(ctx, true)
-	select {
-	case <-activity.GetWorkerStopChannel(ctx):
-		return pipeline.ErrStop
-	default:
+	if s.after != nil {
+		s.after(c)
 	}
-	if time.Since(s.began) > segmentTime {
+	if s.stopping(ctx) {
 		return pipeline.ErrStop
 	}
 	return nil
+}
+
+// stopping says whether the activity should hand back: its time is up, or the worker stops.
+func (s *segment) stopping(ctx context.Context) bool {
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		return true
+	default:
+		return time.Since(s.began) > segmentTime
+	}
 }
 
 func (s *segment) reading(ctx context.Context, name string, stored int64) {

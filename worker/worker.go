@@ -27,6 +27,8 @@ type Activities struct {
 	Audit     *activities.Audit
 	Admin     *activities.Admin
 	Prove     *activities.Prove
+	Drain     *activities.Drain // nil: this process has no spool
+	Host      string            // names the queue of its spool
 }
 
 // registration is a row of the registration table: what runs on a queue.
@@ -39,13 +41,18 @@ type registration struct {
 
 // table says what runs where.
 func table(a Activities) []registration {
-	return []registration{
+	rows := []registration{
 		{queue: flow.QueueIngest, workflows: map[string]any{flow.Ingest: workflows.Ingest}, activities: []any{a.Ingest, a.Prove}, slots: 4},
 		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect}, activities: []any{a.Alerts}, slots: 4},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
 			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin}},
 	}
+	if a.Drain != nil {
+		// A slot for each source: a drain holds its slot for good.
+		rows = append(rows, registration{queue: flow.QueueSpool(a.Host), workflows: map[string]any{flow.Drain: workflows.Drain}, activities: []any{a.Drain}, slots: 200})
+	}
+	return rows
 }
 
 // Group is the running workers of one process, one a queue.

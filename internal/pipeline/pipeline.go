@@ -181,8 +181,12 @@ func (r *run) readAll(ctx context.Context) error {
 	for n := 0; ; n++ {
 		rec, err := in.Next()
 		switch {
+		case errors.Is(err, io.EOF) && r.object.Limit > 0:
+			return r.pause()
 		case errors.Is(err, io.EOF):
 			return r.finish(ctx)
+		case err != nil && r.object.Passing(err):
+			return err
 		case err != nil:
 			r.fail(source.Record{Offset: r.offset()}, err.Error())
 			if ferr := r.finish(ctx); ferr != nil {
@@ -197,6 +201,14 @@ func (r *run) readAll(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// pause ends a run at the last cut of a segment that still grows.
+func (r *run) pause() error {
+	if r.cur != nil {
+		return fmt.Errorf("%s may be read to %d, but no chunk ends there", r.object.Name(), r.object.Limit)
+	}
+	return nil
 }
 
 // open finds the format, primes the parser with the object's header lines, and goes
@@ -245,6 +257,9 @@ func (r *run) chooseFormat(sample []byte) (parser.Format, error) {
 
 // unreadable stores one failure for an object of which nothing can be read.
 func (r *run) unreadable(ctx context.Context, cause error) error {
+	if r.object.Passing(cause) {
+		return cause
+	}
 	r.fail(source.Record{}, cause.Error())
 	if err := r.finish(ctx); err != nil {
 		return err
@@ -255,12 +270,21 @@ func (r *run) unreadable(ctx context.Context, cause error) error {
 // record takes one record into the current chunk.
 func (r *run) record(ctx context.Context, rec source.Record) error {
 	if r.cur == nil {
+		if rec.Cut {
+			return nil // a chunk was full just before it
+		}
 		if err := r.begin(ctx, rec.Offset); err != nil {
 			return err
+		}
+		if !rec.Received.IsZero() {
+			r.cur.Chunk.Ingested = rec.Received
 		}
 	}
 	c := &r.cur.Chunk
 	c.To = rec.Offset + rec.Size
+	if rec.Cut {
+		return r.cut(ctx, false)
+	}
 	r.sum.Write(rec.Data)
 	r.sum.Write([]byte{'\n'})
 	r.take(rec)
@@ -294,7 +318,7 @@ func (r *run) take(rec source.Record) {
 	c.Warnings += int64(e.Warnings)
 	e.ID = schema.EventIDAt(r.hash, rec.Offset)
 	if !e.Has(schema.FTimestamp) {
-		e.SetTime(schema.FTimestamp, r.cfg.Plan.Ingested)
+		e.SetTime(schema.FTimestamp, r.cur.Chunk.Ingested)
 	}
 	if r.cfg.Enricher != nil {
 		r.cfg.Enricher.Enrich(e)
@@ -310,7 +334,7 @@ func (r *run) detect(e *schema.Event) {
 	r.hits = r.cfg.Evaluator.Evaluate(e, r.hits[:0])
 	for _, h := range r.hits {
 		// The chunk's id is known at its cut; it is filled in there.
-		r.cur.Detections = append(r.cur.Detections, h.Detection(rules.Origin{Org: r.cfg.Org, Source: r.cfg.Source, Ingested: r.cfg.Plan.Ingested}))
+		r.cur.Detections = append(r.cur.Detections, h.Detection(rules.Origin{Org: r.cfg.Org, Source: r.cfg.Source, Ingested: r.cur.Chunk.Ingested}))
 	}
 }
 
@@ -328,7 +352,7 @@ func (r *run) fail(rec source.Record, reason string) {
 		raw = raw[:maxKept]
 	}
 	r.cur.Failures = append(r.cur.Failures, schema.ParseFailure{Org: r.cfg.Org, Source: r.cfg.Source, Object: r.object.Name(), Offset: rec.Offset, Format: r.format,
-		Reason: strings.ToValidUTF8(reason, "?"), Raw: append([]byte(nil), raw...), Size: rec.Size, Ingested: r.cfg.Plan.Ingested})
+		Reason: strings.ToValidUTF8(reason, "?"), Raw: append([]byte(nil), raw...), Size: rec.Size, Ingested: r.cur.Chunk.Ingested})
 }
 
 func (r *run) offset() int64 {

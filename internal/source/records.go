@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 	"unicode/utf16"
+
+	"vigil/internal/spool"
 )
 
 // Record is one unit of bytes. Data is valid until the next record is asked for.
@@ -16,6 +19,10 @@ type Record struct {
 	Offset  int64  // of its first byte in the decompressed object
 	Size    int64  // bytes it takes there, line ending included
 	TooLong bool   // longer than MaxRecord: Data is its head, Size its length
+	// Cut says that this is no record: a chunk ends here. Only spool segments have cuts.
+	Cut bool
+	// Received is when a receiver took the record; zero for files.
+	Received time.Time
 }
 
 // Reader reads the records of an object one after another.
@@ -29,6 +36,7 @@ type Reader struct {
 	eof    error // what ended the stream, io.EOF when all is well
 	array  *arrayFrame
 	text   *utf16Frame
+	spool  *spoolFrame
 }
 
 // Records opens the object and yields its records from the given offset on. An error
@@ -65,7 +73,7 @@ func (o Object) Reader(from int64) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{r: rc, stored: stored, buf: make([]byte, 256<<10)}
-	if err := r.frame(); err != nil {
+	if err := r.frame(o.Limit); err != nil {
 		_ = rc.Close()
 		return nil, err
 	}
@@ -82,6 +90,9 @@ func (r *Reader) Close() error { return r.r.Close() }
 // Sample returns the first bytes of the object (up to 64 KiB, decompressed), for the
 // detection of its format. It must be called before Next and leaves the position.
 func (r *Reader) Sample() ([]byte, error) {
+	if r.spool != nil {
+		return r.spool.sample()
+	}
 	for r.end-r.start < 64<<10 && r.eof == nil {
 		r.fill()
 	}
@@ -102,12 +113,18 @@ func (r *Reader) Sample() ([]byte, error) {
 func (r *Reader) Stored() int64 { return r.stored() }
 
 // frame looks at the first bytes: a JSON document that is one array (or CloudTrail's
-// {"Records":[…]}) is framed by element, UTF-16 text is converted, the rest is lines.
-func (r *Reader) frame() error {
+// {"Records":[…]}) is framed by element, UTF-16 text is converted, a spool segment frames
+// itself, the rest is lines.
+func (r *Reader) frame(limit int64) error {
 	for r.end < 4096 && r.eof == nil {
 		r.fill()
 	}
 	head := r.buf[r.start:r.end]
+	if bytes.HasPrefix(head, []byte(spool.Magic)) {
+		in, err := spool.NewReader(io.MultiReader(bytes.NewReader(head), r.r), limit)
+		r.spool = &spoolFrame{r: in}
+		return err
+	}
 	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) {
 		r.text = &utf16Frame{bigEndian: head[0] == 0xfe}
 		r.start += 2
@@ -196,6 +213,9 @@ func (r *Reader) fill() {
 
 // skip drops bytes until the stream is at the offset.
 func (r *Reader) skip(to int64) error {
+	if r.spool != nil {
+		return r.spool.r.Skip(to)
+	}
 	for r.offset < to {
 		if r.start == r.end {
 			if r.eof != nil {
@@ -215,6 +235,8 @@ func (r *Reader) skip(to int64) error {
 // offset the stream broke.
 func (r *Reader) Next() (Record, error) {
 	switch {
+	case r.spool != nil:
+		return r.spool.next()
 	case r.array != nil:
 		return r.element()
 	case r.text != nil:
@@ -390,4 +412,38 @@ func (t *utf16Frame) convert(rec Record) Record {
 	t.out = append(t.out[:0], string(utf16.Decode(t.units))...)
 	rec.Data = bytes.TrimSuffix(t.out, []byte("\r"))
 	return rec
+}
+
+// spoolFrame reads a spool segment, whose batches carry the lengths of their records.
+type spoolFrame struct {
+	r      *spool.Reader
+	peeked *spool.Entry // read for a sample
+	err    error        // that came with it
+}
+
+// sample is the first record.
+func (f *spoolFrame) sample() ([]byte, error) {
+	if f.peeked == nil {
+		e, err := f.r.Next()
+		f.peeked, f.err = &e, err
+	}
+	if f.err != nil && !errors.Is(f.err, io.EOF) {
+		return nil, f.err
+	}
+	return f.peeked.Data[:min(len(f.peeked.Data), 64<<10)], nil
+}
+
+func (f *spoolFrame) next() (Record, error) {
+	e, err := spool.Entry{}, error(nil)
+	if f.peeked != nil {
+		e, err = *f.peeked, f.err
+		f.peeked, f.err = nil, nil
+	} else {
+		e, err = f.r.Next()
+	}
+	rec := Record{Data: e.Data, Offset: e.Offset, Size: e.Size, Cut: e.Cut, Received: e.Received}
+	if len(rec.Data) > MaxRecord {
+		rec.TooLong, rec.Data = true, rec.Data[:keptHead]
+	}
+	return rec, err
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"vigil/internal/spool"
 	"vigil/schema"
 )
 
@@ -41,6 +42,26 @@ type Object struct {
 	// Fingerprint is the identity of the content: a second delivery of the same
 	// bytes under another name is the same object.
 	Fingerprint string
+	// Limit is set for a spool segment that still grows: it is read up to there, and its
+	// end is not the object's end.
+	Limit int64
+	// Spool says that the object is a segment of this host's spool: there is no other
+	// copy of it, so that trouble in reading it is tried again instead of ending it.
+	Spool bool
+}
+
+// Passing says whether an error of reading the object may go away: then the object is
+// not at its end.
+func (o Object) Passing(err error) bool { return o.Spool && !errors.Is(err, spool.ErrDamaged) }
+
+// Spooled is the object of a spool segment. Its identity is the segment's own, so that
+// it stays the same object while it grows.
+func Spooled(s spool.Segment) Object {
+	o := Object{Path: s.Path, Size: s.Cut, Fingerprint: s.ID, Spool: true}
+	if !s.Sealed {
+		o.Limit = s.Cut
+	}
+	return o
 }
 
 // Name is the object as shown to people and as parsers see it.
@@ -122,10 +143,17 @@ func file(path string, yield func(Object, error) bool) bool {
 	case fi.Size() == 0:
 		return yield(Object{}, &Problem{path, errors.New("the file is empty")})
 	}
-	head := make([]byte, 4)
+	head := make([]byte, len(spool.Magic))
 	_, _ = f.ReadAt(head, 0)
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
 		return members(path, f, fi.Size(), yield)
+	}
+	if string(head) == spool.Magic {
+		h, err := spool.ReadHeader(path)
+		if err != nil {
+			return yield(Object{}, &Problem{path, err})
+		}
+		return yield(Object{Path: path, Size: fi.Size(), Fingerprint: h.ID}, nil)
 	}
 	sum, err := fingerprint(f, fi.Size())
 	if err != nil {

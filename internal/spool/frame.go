@@ -41,6 +41,9 @@ const (
 // MaxBatch is the largest batch, in bytes of its frame.
 const MaxBatch = 96 << 20
 
+// Start is the offset of the first entry of a segment.
+const Start = headerSize
+
 // Magic is what every segment starts with.
 const Magic = magic
 

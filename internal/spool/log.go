@@ -397,6 +397,13 @@ func (l *Log) Cut(ctx context.Context) error {
 	}
 }
 
+// Waiting says whether Cut would find something to cut.
+func (l *Log) Waiting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.uncut()
+}
+
 // uncut says whether something durable stands behind the last cut.
 func (l *Log) uncut() bool {
 	n := len(l.segments)

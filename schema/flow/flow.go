@@ -11,6 +11,7 @@ import (
 // The workflow types, as typed after `--type` in the Temporal CLI.
 const (
 	Ingest        = "Ingest"
+	Drain         = "Drain"
 	Detect        = "Detect"
 	Hunt          = "Hunt"
 	SyncIntel     = "SyncIntel"
@@ -44,8 +45,8 @@ func Queue(workflowType string) string {
 const (
 	QueryState     = "state"     // every workflow: its current state
 	UpdateDecide   = "decide"    // RunPlaybook: a Vote on an approval
-	UpdatePause    = "pause"     // Ingest
-	UpdateResume   = "resume"    // Ingest
+	UpdatePause    = "pause"     // Ingest, Drain
+	UpdateResume   = "resume"    // Ingest, Drain
 	UpdateComment  = "comment"   // Incident
 	UpdateAck      = "ack"       // Incident
 	UpdateClose    = "close"     // Incident
@@ -70,6 +71,12 @@ func SearchAttributes() map[string]string {
 
 // IngestID is the id of the Ingest workflow of a source.
 func IngestID(org, source string) string { return join("ingest", org, source) }
+
+// QueueSpool is the task queue of a host's spool: only that host can read it.
+func QueueSpool(host string) string { return "spool-" + host }
+
+// DrainID is the id of the Drain workflow of a push source's spool on a host.
+func DrainID(org, source, host string) string { return join("drain", org, source, host) }
 
 // DetectID is the id of the Detect workflow.
 func DetectID(org string) string { return join("detect", org) }

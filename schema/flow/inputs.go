@@ -60,6 +60,16 @@ type IngestProgress struct {
 	Problems   []string  `json:"problems,omitempty"` // objects that could not be read, at most 20
 }
 
+// DrainInput drains the spool of one push source on one host, until it is cancelled.
+type DrainInput struct {
+	Org    string `json:"org,omitempty"`  // default "main"
+	Source string `json:"source"`         // source id
+	Host   string `json:"host"`           // whose spool; the workflow runs on its queue
+	Zone   string `json:"zone,omitempty"` // IANA zone of zone-less timestamps; default UTC
+	// Cursor is set by continue-as-new; leave it empty.
+	Cursor *IngestCursor `json:"cursor,omitempty"`
+}
+
 // DetectInput runs the alert sweep and the stateful rules once.
 type DetectInput struct {
 	Org string `json:"org,omitempty"`

@@ -1,0 +1,140 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"vigil/internal/pipeline"
+	"vigil/internal/source"
+	"vigil/internal/spool"
+	"vigil/internal/store"
+	"vigil/schema"
+	"vigil/schema/flow"
+)
+
+// linger is how long a drain waits after the first record before it cuts a chunk, so
+// that a slow source makes a few chunks a second at most. It bounds latency.
+const linger = 200 * time.Millisecond
+
+// Drain moves the spool of this host into the store.
+type Drain struct {
+	Ingest *Ingest // whose sink, rules and folding are used
+	Spool  *spool.Dir
+}
+
+// DrainInput is one stretch of work of a Drain workflow.
+type DrainInput struct {
+	Drain    flow.DrainInput     `json:"drain"`
+	Progress flow.IngestProgress `json:"progress"` // totals so far
+}
+
+// DrainSpool commits what a push source receives, chunk by chunk, for about a minute or
+// until the worker stops. The cuts that the spool carries are the chunks' ends, and the
+// manifest is the checkpoint: it may be killed and repeated at any point.
+func (d *Drain) DrainSpool(ctx context.Context, in DrainInput) (flow.IngestProgress, error) {
+	log, ok := d.Spool.Lookup(in.Drain.Source)
+	if !ok {
+		return in.Progress, Retryable(schema.E(schema.NotFound, "this host has no spool of "+in.Drain.Source, "vigil sources add-push, then send something"))
+	}
+	ingest := SegmentInput{Ingest: flow.IngestInput{Org: in.Drain.Org, Source: in.Drain.Source, Format: log.Format}}
+	s := &drain{log: log, segment: segment{a: d.Ingest, in: ingest, sink: &sink{store: d.Ingest.Store, crash: d.Ingest.Crash},
+		began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}}
+	s.p.Problems = nil
+	activity.RecordHeartbeat(ctx, s.p) // before anything slow
+	if err := s.run(ctx, in.Drain.Zone); err != nil {
+		return s.p, Retryable(err)
+	}
+	s.p.Object = ""
+	return s.p, nil
+}
+
+// drain is the state of one DrainSpool.
+type drain struct {
+	segment
+	log   *spool.Log
+	state map[string]store.ObjectState
+	touch map[string]bool // segments this attempt has committed chunks of
+}
+
+func (s *drain) run(ctx context.Context, zone string) (err error) {
+	if s.state, err = s.a.Store.Committed(ctx, s.in.Ingest.Org, s.in.Ingest.Source, 0); err != nil {
+		return fmt.Errorf("reading the manifest: %w", err)
+	}
+	s.touch = map[string]bool{}
+	s.after = func(c schema.Chunk) {
+		s.touch[c.Fingerprint] = true
+		s.state[c.Fingerprint] = store.ObjectState{Fingerprint: c.Fingerprint, To: c.To, Seq: c.Seq + 1, Complete: c.Last}
+	}
+	for !s.stopping(ctx) {
+		if err := s.log.Cut(ctx); err != nil {
+			return fmt.Errorf("cutting the spool: %w", err)
+		}
+		for _, seg := range s.log.Segments() {
+			if err := s.one(ctx, seg, zone); errors.Is(err, pipeline.ErrStop) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		if err := s.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one commits what of a segment is not, and releases it when that was all.
+func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
+	st := s.state[seg.ID]
+	if !st.Complete && (seg.Sealed || seg.Cut > st.To && seg.Cut > spool.Start) {
+		s.in.Plan = s.plan(seg, zone)
+		at := pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: !s.touch[seg.ID]}
+		if err := s.object(ctx, source.Spooled(seg), at); err != nil {
+			return err
+		}
+	}
+	if s.state[seg.ID].Complete {
+		s.log.Release(seg.ID)
+	}
+	return nil
+}
+
+// plan is the same for every attempt at a segment: it is made of the segment itself.
+func (s *drain) plan(seg spool.Segment, zone string) flow.IngestPlan {
+	p := flow.IngestPlan{Ingested: seg.Created, BaseYear: seg.Created.Year(), Zone: zone, Records: chunkRecords, Bytes: chunkBytes}
+	if s.a.Versions != nil {
+		p.Intel, p.Models = s.a.Versions()
+	}
+	return p
+}
+
+// wait returns when there is something to drain, or the activity should end.
+func (s *drain) wait(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for !s.stopping(ctx) {
+		select {
+		case <-s.log.Changed():
+			if !s.log.Waiting() {
+				continue // it was our own cut
+			}
+			select {
+			case <-time.After(linger):
+			case <-ctx.Done():
+			}
+			return nil
+		case <-tick.C:
+			s.heartbeat(ctx, false)
+			if s.log.Waiting() {
+				return nil
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
