@@ -57,14 +57,15 @@ type drain struct {
 	segment
 	log   *spool.Log
 	state map[string]store.ObjectState
-	touch map[string]bool // segments this attempt has committed chunks of
+	touch map[string]bool  // segments this attempt has committed chunks of
+	read  map[string]int64 // how far this attempt has read them
 }
 
 func (s *drain) run(ctx context.Context, zone string) (err error) {
 	if s.state, err = s.a.Store.Committed(ctx, s.in.Ingest.Org, s.in.Ingest.Source, 0); err != nil {
 		return fmt.Errorf("reading the manifest: %w", err)
 	}
-	s.touch = map[string]bool{}
+	s.touch, s.read = map[string]bool{}, map[string]int64{}
 	s.after = func(c schema.Chunk) {
 		s.touch[c.Fingerprint] = true
 		s.state[c.Fingerprint] = store.ObjectState{Fingerprint: c.Fingerprint, To: c.To, Seq: c.Seq + 1, Complete: c.Last}
@@ -90,12 +91,15 @@ func (s *drain) run(ctx context.Context, zone string) (err error) {
 // one commits what of a segment is not, and releases it when that was all.
 func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
 	st := s.state[seg.ID]
-	if !st.Complete && (seg.Sealed || seg.Cut > st.To && seg.Cut > spool.Start) {
+	// A chunk that was full just before a cut ends before it: what was read tells more
+	// than what is committed.
+	if !st.Complete && (seg.Sealed || seg.Cut > max(st.To, s.read[seg.ID], spool.Start)) {
 		s.in.Plan = s.plan(seg, zone)
 		at := pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: !s.touch[seg.ID]}
 		if err := s.object(ctx, source.Spooled(seg), at); err != nil {
 			return err
 		}
+		s.read[seg.ID] = seg.Cut
 	}
 	if s.state[seg.ID].Complete {
 		s.log.Release(seg.ID)

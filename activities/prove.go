@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"go.temporal.io/sdk/activity"
 
+	"vigil/internal/spool"
 	"vigil/internal/store"
 	"vigil/schema"
 	"vigil/schema/flow"
@@ -29,7 +30,10 @@ type ProveStore interface {
 
 // Prove recounts sources. It shares no code with the readers and parsers that
 // filled the store: it splits bytes at line ends by itself.
-type Prove struct{ Store ProveStore }
+type Prove struct {
+	Store ProveStore
+	Spool *spool.Dir // of this host; nil: it has none
+}
 
 // Proof is the outcome of recounting one source.
 type Proof struct {
@@ -42,6 +46,7 @@ type Proof struct {
 	Events   int64    `json:"events"`
 	Failures int64    `json:"failures"`
 	Bytes    int64    `json:"bytes"`
+	Waiting  int64    `json:"waiting"`  // records safe in the spool of this host, not yet committed
 	Problems []string `json:"problems"` // each names its chunk
 }
 
@@ -71,7 +76,10 @@ func (x *Prove) prove(ctx context.Context, org, source string) (Proof, error) {
 	if err != nil {
 		return p, fmt.Errorf("reading the manifest: %w", err)
 	}
-	if len(chunks) == 0 {
+	if err := x.unseen(ctx, &p, chunks); err != nil {
+		return p, err
+	}
+	if len(chunks) == 0 && p.Waiting == 0 {
 		return p, schema.E(schema.NotFound, "nothing of source "+source+" is committed", "ingest it first: vigil ingest --source "+source+" PATH")
 	}
 	rows, err := x.Store.RowCounts(ctx, org, source)
@@ -154,6 +162,9 @@ func (p *Proof) reread(ctx context.Context, list []schema.Chunk) error {
 	}
 	defer closeAll()
 	in := bufio.NewReaderSize(r, 1<<20)
+	if head, _ := in.Peek(8); string(head) == "VIGILSP1" {
+		return p.respool(ctx, in, list)
+	}
 	if framedByElement(in) {
 		return nil // element framing is proved by the tables alone
 	}

@@ -1,0 +1,330 @@
+// Package receive takes events over HTTP from programs that already speak Elasticsearch's
+// bulk API, Splunk's HTTP Event Collector or OTLP. It answers success only after the
+// events are in the spool, on disk; a full spool is a "try later" in each protocol's own
+// words. It knows nothing of what the events mean.
+package receive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"vigil/internal/auth"
+	"vigil/internal/spool"
+	"vigil/internal/store"
+	"vigil/schema"
+)
+
+// The kinds of push sources.
+const (
+	Bulk   = "bulk"   // Elasticsearch _bulk
+	HEC    = "hec"    // Splunk HTTP Event Collector
+	OTLP   = "otlp"   // OpenTelemetry logs
+	Syslog = "syslog" // received by internal/source
+)
+
+// Formats is the parser format of each kind's records.
+func Formats() map[string]string {
+	return map[string]string{Bulk: "json", HEC: "hec", OTLP: "json", Syslog: "syslog"}
+}
+
+// The bounds of one request, and of all at once: together they bound memory.
+const (
+	maxBody     = 32 << 20 // bytes as sent
+	maxUnpacked = 64 << 20 // bytes after decompression
+	maxRecord   = 16 << 20 // one record
+	atOnce      = 32       // requests whose bodies are in memory
+	retryAfter  = "1"      // seconds, told to those who must come back
+)
+
+// Options are what the receivers work with; all are required but Log.
+type Options struct {
+	Org   string
+	Spool *spool.Dir
+	// Token returns the token with that id (auth.TokenID of its text).
+	Token func(ctx context.Context, id string) (store.Session, error)
+	// Begun is called when a source has got a spool: from then on it must be drained.
+	Begun func(source string)
+	Log   *slog.Logger
+}
+
+// Receiver serves the protocols.
+type Receiver struct {
+	o     Options
+	room  chan struct{}
+	mu    sync.Mutex
+	known map[string]grant
+}
+
+// grant is what a token allows, and until when it is believed without asking again.
+type grant struct {
+	source, kind, format string
+	asked                time.Time
+	expires              time.Time
+}
+
+// New makes the receiver.
+func New(o Options) *Receiver {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Receiver{o: o, room: make(chan struct{}, atOnce), known: map[string]grant{}}
+}
+
+// Handler routes by path. The standard mux cannot hold "/{index}/_bulk" beside "/_ilm/":
+// bulk requests are found by their ending.
+func (r *Receiver) Handler() http.Handler {
+	mux := http.NewServeMux()
+	r.hecRoutes(mux)
+	mux.HandleFunc("POST /v1/logs", r.otlpLogs)
+	elastic := r.elastic()
+	mux.Handle("/", elastic)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				r.o.Log.Error("a receiver panicked", "path", req.URL.Path, "panic", v)
+				http.Error(w, "internal error", http.StatusInternalServerError)
+			}
+		}()
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if strings.HasSuffix(req.URL.Path, "/_bulk") {
+			elastic.ServeHTTP(w, req)
+			return
+		}
+		mux.ServeHTTP(w, req)
+	})
+}
+
+// Run serves on the listener until ctx ends; requests in flight get ten seconds.
+func (r *Receiver) Run(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{Handler: r.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(r.o.Log.Handler(), slog.LevelDebug)}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serving the receivers: %w", err)
+	case <-ctx.Done():
+	}
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(wait); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return srv.Close()
+}
+
+// tokenText finds the token in the ways that clients of these protocols send one.
+func tokenText(req *http.Request) string {
+	h := req.Header.Get("Authorization")
+	scheme, rest, _ := strings.Cut(h, " ")
+	rest = strings.TrimSpace(rest)
+	switch strings.ToLower(scheme) {
+	case "splunk", "bearer":
+		return rest
+	case "apikey": // the token itself, or base64 of id:token
+		if text, err := base64.StdEncoding.DecodeString(rest); err == nil {
+			if _, token, ok := strings.Cut(string(text), ":"); ok {
+				return token
+			}
+		}
+		return rest
+	case "basic":
+		_, password, _ := req.BasicAuth()
+		return password
+	}
+	return ""
+}
+
+// The reasons why a request is refused before its body is read.
+var (
+	errNoToken  = schema.E(schema.Unauthorized, "a token is required", "make one: vigil sources add-push NAME")
+	errBadToken = schema.E(schema.Denied, "the token is not valid", "make one: vigil sources add-push NAME")
+)
+
+// authorize returns the log that the request's token may write to.
+func (r *Receiver) authorize(req *http.Request, kind string) (*spool.Log, error) {
+	text := tokenText(req)
+	if text == "" {
+		return nil, errNoToken
+	}
+	g, err := r.grant(req.Context(), auth.TokenID(text))
+	if err != nil {
+		return nil, err
+	}
+	if g.kind != kind {
+		return nil, schema.E(schema.Denied, fmt.Sprintf("the token is for %s, not %s", g.kind, kind), "give each kind a source of its own: vigil sources add-push")
+	}
+	if l, ok := r.o.Spool.Lookup(g.source); ok && l.Kind == kind {
+		return l, nil
+	}
+	l, err := r.o.Spool.Log(spool.Meta{Source: g.source, Kind: kind, Format: g.format})
+	if err == nil {
+		r.o.Begun(g.source)
+	}
+	return l, err
+}
+
+const (
+	believe      = 15 * time.Second // how long a token is believed without asking the store
+	believeStale = time.Hour        // how long while the store does not answer
+)
+
+func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
+	now := time.Now()
+	r.mu.Lock()
+	g, cached := r.known[id]
+	r.mu.Unlock()
+	if cached && now.Sub(g.asked) < believe && now.Before(g.expires) {
+		return g, nil
+	}
+	ask, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	x, err := r.o.Token(ask, id)
+	switch code := schema.CodeOf(err); {
+	case err != nil && code != schema.NotFound && cached && now.Sub(g.asked) < believeStale && now.Before(g.expires):
+		return g, nil // the engine is away; the spool is not
+	case err != nil && code != schema.NotFound:
+		return grant{}, schema.E(schema.Unavailable, "tokens cannot be looked up now", "send again later", err)
+	case err != nil, !x.Valid(now), x.Org != r.o.Org:
+		r.forget(id)
+		return grant{}, errBadToken
+	}
+	g = grant{asked: now, expires: x.Expires}
+	for _, s := range x.Scopes {
+		name, value, _ := strings.Cut(s, ":")
+		switch name {
+		case "ingest":
+			g.source = value
+		case "kind":
+			g.kind = value
+		case "format":
+			g.format = value
+		}
+	}
+	if g.source == "" {
+		r.forget(id)
+		return grant{}, errBadToken // a token of a person, not of a source
+	}
+	r.mu.Lock()
+	r.known[id] = g
+	r.mu.Unlock()
+	return g, nil
+}
+
+func (r *Receiver) forget(id string) {
+	r.mu.Lock()
+	delete(r.known, id)
+	r.mu.Unlock()
+}
+
+// body reads the request's body, decompressed, within the bounds. release must be called
+// when it is not used any more.
+func (r *Receiver) body(w http.ResponseWriter, req *http.Request) (b []byte, release func(), err error) {
+	select {
+	case r.room <- struct{}{}:
+	default:
+		return nil, nil, schema.E(schema.Exhausted, "too many requests at once", "send again later")
+	}
+	release = func() { <-r.room }
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
+	var in io.Reader = http.MaxBytesReader(w, req.Body, maxBody)
+	switch enc := req.Header.Get("Content-Encoding"); enc {
+	case "", "identity":
+	case "gzip":
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, nil, schema.E(schema.Invalid, "the body is not gzip", "", err)
+		}
+		in = z
+	default:
+		return nil, nil, schema.E(schema.Invalid, "the content encoding "+enc+" is not supported", "gzip or none")
+	}
+	b, err = io.ReadAll(io.LimitReader(in, maxUnpacked+1)) // a bomb stops here
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large), len(b) > maxUnpacked:
+		return nil, nil, errTooLarge
+	case err != nil:
+		return nil, nil, schema.E(schema.Invalid, "the body cannot be read", "", err)
+	}
+	return b, release, nil
+}
+
+var errTooLarge = schema.E(schema.Invalid, "the body is too large", fmt.Sprintf("at most %d MB, %d MB unpacked", maxBody>>20, maxUnpacked>>20))
+
+// status is the HTTP status of an error.
+func status(err error) int {
+	if errors.Is(err, errTooLarge) {
+		return http.StatusRequestEntityTooLarge
+	}
+	switch schema.CodeOf(err) {
+	case schema.Invalid, schema.Conflict:
+		return http.StatusBadRequest
+	case schema.Unauthorized:
+		return http.StatusUnauthorized
+	case schema.Denied:
+		return http.StatusForbidden
+	case schema.Exhausted:
+		return http.StatusTooManyRequests
+	case schema.Unavailable:
+		return http.StatusServiceUnavailable
+	default:
+		if errors.Is(err, context.Canceled) {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusInternalServerError
+	}
+}
+
+// busy says whether the sender should come back later.
+func busy(err error) bool {
+	s := status(err)
+	return s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// recordID is the id under which a re-send of a record is recognised.
+func recordID(parts ...string) (id spool.ID) {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	copy(id[:], h.Sum(nil))
+	return id
+}
+
+// compact is the document on one line.
+func compact(doc []byte) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(len(doc))
+	err := json.Compact(&b, doc)
+	return b.Bytes(), err
+}
