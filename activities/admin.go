@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -19,6 +20,7 @@ import (
 type AdminStore interface {
 	User(ctx context.Context, org, name string) (schema.User, error)
 	PutUser(ctx context.Context, u schema.User) error
+	PutToken(ctx context.Context, x store.Session) error
 	RunsWithoutHistory(ctx context.Context, org string, limit int) ([]store.ClosedRun, error)
 	PutRun(ctx context.Context, r schema.Run, history string, version uint64) error
 }
@@ -80,6 +82,44 @@ func (x *Admin) save(ctx context.Context, u schema.User, in flow.AdminInput, key
 	}
 	err := x.Trail.record(ctx, schema.AuditRecord{Org: u.Org, ID: auditID(verb, key), Actor: by(in.By), Verb: verb, Object: u.Name, Outcome: "ok",
 		Details: map[string]string{"role": u.Role, "disabled": fmt.Sprint(u.Disabled), "password_changed": fmt.Sprint(in.Args["hash"] != "")}})
+	return flow.AdminResult{Changed: 1}, Retryable(err)
+}
+
+var (
+	sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	tokenID    = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// PutPushToken gives a push source a token, or takes it away. Args: id (the hash of the
+// token; its text never enters a workflow), kind, format, hours of validity, revoked. The
+// token may send to that source, and nothing else.
+func (x *Admin) PutPushToken(ctx context.Context, in flow.AdminInput, key string, now time.Time) (flow.AdminResult, error) {
+	hours, err := strconv.Atoi(in.Args["hours"])
+	switch {
+	case !sourceName.MatchString(in.Key):
+		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, fmt.Sprintf("a source cannot be named %q", in.Key), "letters, digits, dot, hyphen and underscore"))
+	case !tokenID.MatchString(in.Args["id"]):
+		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "the id of the token is missing", "it is the hex SHA-256 of the token: use `vigil sources add-push`"))
+	case err != nil || hours < 1:
+		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "the token's validity is missing", "hours, at least 1", err))
+	}
+	revoked := in.Args["revoked"] == "true"
+	version := uint64(1)
+	if revoked {
+		version = 2
+	}
+	now = now.UTC().Truncate(time.Millisecond)
+	t := store.Session{ID: in.Args["id"], Org: in.Org, Name: "push to " + in.Key, Created: now, Expires: now.Add(time.Duration(hours) * time.Hour), Revoked: revoked, Version: version,
+		Scopes: []string{"ingest:" + in.Key, "kind:" + in.Args["kind"], "format:" + in.Args["format"]}}
+	if err := x.Store.PutToken(ctx, t); err != nil {
+		return flow.AdminResult{}, Retryable(err)
+	}
+	verb := "source.add-push"
+	if revoked {
+		verb = "source.revoke-push"
+	}
+	err = x.Trail.record(ctx, schema.AuditRecord{Org: in.Org, ID: auditID(verb, key), Actor: by(in.By), Verb: verb, Object: in.Key, Outcome: "ok",
+		Details: map[string]string{"token": t.ID[:12], "kind": in.Args["kind"], "format": in.Args["format"], "expires": t.Expires.Format(time.RFC3339)}})
 	return flow.AdminResult{Changed: 1}, Retryable(err)
 }
 

@@ -26,6 +26,7 @@ import (
 	"vigil/internal/auth"
 	"vigil/internal/live"
 	"vigil/internal/playbook"
+	"vigil/internal/spool"
 	"vigil/internal/store"
 	"vigil/rules"
 )
@@ -49,6 +50,9 @@ type Options struct {
 	Measure func(http.Handler) http.Handler
 	// Condition renders a rule expression as a ClickHouse condition, for cel: searches.
 	Condition func(expr string) (string, store.P, error)
+	// Spool is this host's, and Host its name; nil: this process receives nothing.
+	Spool *spool.Dir
+	Host  string
 }
 
 // Server serves one org.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"vigil/internal/spool"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -19,6 +21,46 @@ import (
 type sourceView struct {
 	schema.SourceStatus
 	Progress *flow.IngestProgress `json:"progress,omitempty"`
+	Receive  *receiveView         `json:"receive,omitempty"` // of a push source: what its receiver did
+}
+
+// receiveView is what the receiver of a push source did on this host, and what waits.
+type receiveView struct {
+	Kind string `json:"kind"`
+	spool.Stats
+}
+
+func (s *Server) receiving(source string) *receiveView {
+	if s.o.Spool == nil {
+		return nil
+	}
+	l, ok := s.o.Spool.Lookup(source)
+	if !ok {
+		return nil
+	}
+	return &receiveView{Kind: l.Kind, Stats: l.Stats()}
+}
+
+// ingestID is the workflow that moves a source: of a push source, the one that drains it.
+func (s *Server) ingestID(source string) string {
+	if s.receiving(source) != nil {
+		return flow.DrainID(s.o.Org, source, s.o.Host)
+	}
+	return flow.IngestID(s.o.Org, source)
+}
+
+// unseenSources are push sources of which nothing is committed yet.
+func (s *Server) unseenSources(known []schema.SourceStatus) []schema.SourceStatus {
+	if s.o.Spool == nil {
+		return nil
+	}
+	var out []schema.SourceStatus
+	for _, l := range s.o.Spool.Logs() {
+		if !slices.ContainsFunc(known, func(k schema.SourceStatus) bool { return k.ID == l.Source }) {
+			out = append(out, schema.SourceStatus{Org: s.o.Org, ID: l.Source, Status: "running", Formats: []string{l.Format}})
+		}
+	}
+	return out
 }
 
 func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[sourceView]], error) {
@@ -26,10 +68,11 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[sourc
 	if err != nil {
 		return nil, err
 	}
+	all = append(all, s.unseenSources(all)...)
 	views := make([]sourceView, len(all))
 	for i, st := range all {
-		views[i] = sourceView{SourceStatus: st}
-		if time.Since(st.Last) < 24*time.Hour && i < 20 {
+		views[i] = sourceView{SourceStatus: st, Receive: s.receiving(st.ID)}
+		if views[i].Receive != nil || time.Since(st.Last) < 24*time.Hour && i < 20 {
 			s.progress(ctx, &views[i])
 		}
 	}
@@ -40,7 +83,7 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[sourc
 func (s *Server) progress(ctx context.Context, v *sourceView) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	val, err := s.o.Temporal.QueryWorkflow(ctx, flow.IngestID(s.o.Org, v.ID), "", flow.QueryState)
+	val, err := s.o.Temporal.QueryWorkflow(ctx, s.ingestID(v.ID), "", flow.QueryState)
 	if err != nil {
 		return
 	}
@@ -84,7 +127,7 @@ func (s *Server) getSource(ctx context.Context, in *byID) (*body[sourceDetail], 
 	if err != nil {
 		return nil, err
 	}
-	d := sourceDetail{sourceView: sourceView{SourceStatus: st}, Samples: []failureSample{}, Chunks: []chunkRow{}}
+	d := sourceDetail{sourceView: sourceView{SourceStatus: st, Receive: s.receiving(st.ID)}, Samples: []failureSample{}, Chunks: []chunkRow{}}
 	s.progress(ctx, &d.sourceView)
 	samples, err := s.o.Store.FailureSamples(ctx, s.o.Org, in.ID, 20)
 	if err != nil {
@@ -163,7 +206,7 @@ func (s *Server) changeSource(ctx context.Context, in *changeSourceInput) (*body
 		name = flow.UpdateResume
 	}
 	var p flow.IngestProgress
-	if err := s.update(ctx, flow.IngestID(s.o.Org, in.ID), name, "", nil, &p); err != nil {
+	if err := s.update(ctx, s.ingestID(in.ID), name, "", nil, &p); err != nil {
 		return nil, err
 	}
 	s.audit(ctx, callerOf(ctx).user.Name, "source."+in.Verb, in.ID, "ok", nil)

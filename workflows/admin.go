@@ -27,6 +27,7 @@ func adminVerbs() []adminVerb {
 		{"incident.comment", adminIncident(flow.UpdateComment)},
 		{"model.rollback", adminRollback},
 		{"prove", adminProve},
+		{"source.push", adminSourcePush},
 		{"user.disable", adminUserDisable},
 		{"user.put", adminUserPut},
 	}
@@ -76,6 +77,12 @@ func adminUserPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResul
 func adminUserDisable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
 	var a *activities.Admin
 	err = do(ctx, respondOptions("disable user "+in.Key), a.DisableUser, &res, in, changeKey(ctx))
+	return res, err
+}
+
+func adminSourcePush(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Admin
+	err = do(ctx, respondOptions("token of push source "+in.Key), a.PutPushToken, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"vigil/internal/standalone/clickhouse"
@@ -75,6 +76,7 @@ func (a *app) checks() []check {
 			return "serving", err
 		}},
 		{"workers", a.checkWorkers},
+		{"spools", a.checkSpools},
 		{"web server", func(ctx context.Context) (string, error) {
 			e, err := a.endpoints()
 			if err != nil {
@@ -99,6 +101,38 @@ func (a *app) checks() []check {
 			return fmt.Sprintf("%d rules", len(set.Rules())), nil
 		}},
 	}
+}
+
+// checkSpools asks for every push source whether somebody works on the queue of the host
+// that holds its spool: a dead host strands what it has received until it returns.
+func (a *app) checkSpools(ctx context.Context) (string, error) {
+	c, err := a.temporal(ctx)
+	if err != nil {
+		return "", err
+	}
+	list, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: "WorkflowType = '" + flow.Drain + "' AND ExecutionStatus = 'Running'"})
+	if err != nil {
+		return "", err
+	}
+	for _, x := range list.GetExecutions() {
+		d, err := c.DescribeTaskQueue(ctx, x.GetTaskQueue(), 1)
+		if err != nil {
+			return "", err
+		}
+		if len(d.GetPollers()) == 0 {
+			return "", fmt.Errorf("nobody drains %s: what it received waits on that host's disk; start Vigil there again", x.GetExecution().GetWorkflowId())
+		}
+	}
+	figures, err := a.receivers(ctx)
+	for _, f := range figures {
+		switch {
+		case f.Error != "":
+			return "", fmt.Errorf("the spool of %s cannot be written: %s", f.Source, f.Error)
+		case f.Dropped > 0:
+			return "", fmt.Errorf("%s has dropped %d datagrams: send by TCP, or give the spool more room (--spool-mb)", f.Source, f.Dropped)
+		}
+	}
+	return fmt.Sprintf("%d push sources", len(list.GetExecutions())), err
 }
 
 // checkWorkers asks each task queue who polls it.

@@ -16,8 +16,9 @@ import (
 // file lives in the data folder, readable by its owner only.
 type endpoints struct {
 	PID               int    `json:"pid"`
-	API               string `json:"api"` // http://localhost:PORT
-	OpsAddr           string `json:"ops"` // health and metrics
+	API               string `json:"api"`               // http://localhost:PORT
+	OpsAddr           string `json:"ops"`               // health and metrics
+	Receive           string `json:"receive,omitempty"` // http://localhost:PORT of the receivers
 	Temporal          string `json:"temporal"`
 	TemporalUI        string `json:"temporal_ui"`
 	Namespace         string `json:"namespace"`

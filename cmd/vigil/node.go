@@ -38,6 +38,7 @@ type nodeOptions struct {
 	listen, ops    string
 	webhook        string
 	temporalUI     string
+	receive        receiveOptions
 	log            *slog.Logger
 }
 
@@ -56,6 +57,7 @@ type node struct {
 	srv     *server.Server
 	web     net.Listener
 	ops     net.Listener
+	intake  intake
 	hub     *live.Hub
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -78,8 +80,16 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 	n.cancel = cancel
 	n.hub = live.NewHub(n.store, a.org, o.log)
 	if o.worker {
+		if err := n.openSpool(); err != nil {
+			return nil, err
+		}
 		if n.group, err = worker.Start(n.tp, n.activities()); err != nil {
 			return nil, fmt.Errorf("starting the workers: %w", err)
+		}
+	}
+	if o.worker {
+		if err := n.receive(run); err != nil {
+			return nil, err
 		}
 	}
 	if o.server {
@@ -139,9 +149,12 @@ func (n *node) activities() worker.Activities {
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
+	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash}
 	return worker.Activities{
-		Ingest:    &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash},
-		Prove:     &activities.Prove{Store: n.store},
+		Ingest:    ingest,
+		Drain:     &activities.Drain{Ingest: ingest, Spool: n.intake.spool},
+		Host:      n.intake.host,
+		Prove:     &activities.Prove{Store: n.store, Spool: n.intake.spool},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
 		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
@@ -163,7 +176,8 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		n.o.log.Warn("the web server listens on more than this machine, without TLS: put a TLS proxy before it", "address", l.Addr())
 	}
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: func() *rules.Set { return n.rules }, Playbooks: n.books,
-		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests}
+		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests,
+		Spool: n.intake.spool, Host: n.intake.host}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI
 	}
@@ -213,6 +227,7 @@ func (n *node) serveOps(ctx context.Context) error {
 		_, _ = w.Write([]byte("ready\n"))
 	})
 	mux.Handle("GET /metrics", n.metrics.Handler())
+	mux.HandleFunc("GET /receivers", n.serveReceivers)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	n.background(func() error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -272,6 +287,9 @@ func (n *node) stop() {
 	n.running.Wait()
 	if n.group != nil {
 		_ = n.group.Stop()
+	}
+	if n.intake.spool != nil {
+		_ = n.intake.spool.Close()
 	}
 	if n.store != nil {
 		_ = n.store.Close()

@@ -9,12 +9,13 @@ import (
 	"vigil/schema"
 )
 
-// syslogParser reads RFC 3164 lines, with or without <PRI>, and lines that start with
-// ISO time. What known programs say is taken apart by program (syslog_programs.go).
+// syslogParser reads RFC 3164 lines, with or without <PRI>, lines that start with ISO
+// time, and RFC 5424 messages. What known programs say is taken apart by program (syslog_programs.go).
 type syslogParser struct {
-	zone *time.Location
-	year int
-	end  time.Time
+	zone  *time.Location
+	year  int
+	end   time.Time
+	names interner
 }
 
 func newSyslog(o Options) Parser {
@@ -24,9 +25,13 @@ func newSyslog(o Options) Parser {
 func detectSyslog(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
 	p := syslogParser{zone: time.UTC, year: 2000}
-	text := schema.View(bytes.TrimSuffix(line, []byte("\r")))
-	if text = skipPRI(text); text == "" {
+	whole := schema.View(bytes.TrimSuffix(line, []byte("\r")))
+	text := skipPRI(whole)
+	if text == "" {
 		return 0, ""
+	}
+	if strings.HasPrefix(text, "1 ") && len(text) < len(whole) {
+		return 80, "RFC 5424 messages"
 	}
 	_, rest, ok := p.stamp(text)
 	if !ok {
@@ -55,6 +60,9 @@ func (p *syslogParser) Parse(raw []byte, e *schema.Event) error {
 	}
 	p.priority(text, e)
 	text = skipPRI(text)
+	if version, ok := strings.CutPrefix(text, "1 "); ok && len(text) < len(raw) {
+		return p.rfc5424(version, e)
+	}
 	micro, rest, ok := p.stamp(text)
 	if !ok {
 		return errors.New("the line does not start with a syslog time")
@@ -67,6 +75,12 @@ func (p *syslogParser) Parse(raw []byte, e *schema.Event) error {
 	e.SetStr(schema.FHostName, host)
 	e.Add(schema.FRelatedHosts, host)
 	program, message := tag(rest, e)
+	p.finish(program, message, e)
+	return nil
+}
+
+// finish puts on what every message has, and what known programs say in theirs.
+func (p *syslogParser) finish(program, message string, e *schema.Event) {
 	e.SetStr(schema.FMessage, message)
 	setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventKind, "event"}, pair{schema.FHostOsFamily, "linux"})
 	if known(program, message, e) {
@@ -78,7 +92,6 @@ func (p *syslogParser) Parse(raw []byte, e *schema.Event) error {
 		e.Add(schema.FRelatedIP, e.Str(schema.FSourceIP))
 	}
 	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
-	return nil
 }
 
 var severities = [8]string{"emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"}

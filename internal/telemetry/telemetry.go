@@ -48,6 +48,54 @@ func New(version string) *Metrics {
 	return m
 }
 
+// Receiver is what a push source has taken in and what waits.
+type Receiver struct {
+	Source, Kind                                        string
+	Records, Bytes, Duplicates, Refused, Dropped, Waits float64 // Waits: bytes on disk, not committed
+}
+
+// Receivers shows the push sources that read returns, at each scrape.
+func (m *Metrics) Receivers(read func() []Receiver) {
+	m.registry.MustRegister(&receivers{read: read})
+}
+
+// receivers is a collector of figures that others keep.
+type receivers struct{ read func() []Receiver }
+
+// receiverFigures is the table of what is shown of each push source.
+var receiverFigures = []struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	of   func(Receiver) float64
+}{
+	{receiverDesc("received_records_total", "Records taken in and on disk."), prometheus.CounterValue, func(r Receiver) float64 { return r.Records }},
+	{receiverDesc("received_bytes_total", "Bytes of these records."), prometheus.CounterValue, func(r Receiver) float64 { return r.Bytes }},
+	{receiverDesc("received_duplicates_total", "Records known by their id, answered and not stored again."), prometheus.CounterValue, func(r Receiver) float64 { return r.Duplicates }},
+	{receiverDesc("refused_records_total", "Records that were told to come later because the spool was full."), prometheus.CounterValue, func(r Receiver) float64 { return r.Refused }},
+	{receiverDesc("dropped_records_total", "Datagrams lost because the spool did not take them."), prometheus.CounterValue, func(r Receiver) float64 { return r.Dropped }},
+	{receiverDesc("spool_pending_bytes", "Bytes in the spool that are not committed."), prometheus.GaugeValue, func(r Receiver) float64 { return r.Waits }},
+}
+
+func receiverDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("vigil_"+name, help, []string{"source", "kind"}, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c *receivers) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range receiverFigures {
+		ch <- f.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *receivers) Collect(ch chan<- prometheus.Metric) {
+	for _, r := range c.read() {
+		for _, f := range receiverFigures {
+			ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.of(r), r.Source, r.Kind)
+		}
+	}
+}
+
 // Handler serves the metrics in the text format of Prometheus.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

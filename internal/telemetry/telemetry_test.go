@@ -14,6 +14,9 @@ func TestMetrics(t *testing.T) {
 	m.Committed("zeek-json", 10, 2, 300, 1)
 	m.Committed("", 0, 1, 5, 0)
 	m.Folded(3, 1500*time.Millisecond)
+	m.Receivers(func() []Receiver {
+		return []Receiver{{Source: "fw", Kind: "syslog", Records: 5, Dropped: 2, Waits: 100}}
+	})
 	h := m.Requests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusTeapot) }))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("BREW", "/", nil))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
@@ -23,7 +26,9 @@ func TestMetrics(t *testing.T) {
 		`vigil_events_total{format="zeek-json"} 10`, `vigil_parse_failures_total{format="unknown"} 1`, `vigil_ingested_bytes_total{format="zeek-json"} 300`,
 		`vigil_detections_total 1`, `vigil_alerts_total 3`, `vigil_event_to_alert_seconds_bucket{le="1"} 0`, `vigil_event_to_alert_seconds_bucket{le="2"} 1`,
 		`vigil_http_request_seconds_count{method="other",status="418"} 1`, `vigil_http_request_seconds_count{method="GET",status="418"} 1`,
-		`vigil_build_info{version="1.2.3"} 1`, "go_goroutines", "process_resident_memory_bytes",
+		`vigil_build_info{version="1.2.3"} 1`, "go_goroutines",
+		`vigil_received_records_total{kind="syslog",source="fw"} 5`, `vigil_dropped_records_total{kind="syslog",source="fw"} 2`, `vigil_spool_pending_bytes{kind="syslog",source="fw"} 100`,
+		"process_resident_memory_bytes",
 	} {
 		if !strings.Contains(page.Body.String(), want) {
 			t.Errorf("%s is missing", want)

@@ -239,10 +239,10 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request) (b []byte, rel
 	default:
 		return nil, nil, schema.E(schema.Exhausted, "too many requests at once", "send again later")
 	}
-	release = func() { <-r.room }
+	leave := func() { <-r.room }
 	defer func() {
 		if err != nil {
-			release()
+			leave()
 		}
 	}()
 	var in io.Reader = http.MaxBytesReader(w, req.Body, maxBody)
@@ -265,7 +265,7 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request) (b []byte, rel
 	case err != nil:
 		return nil, nil, schema.E(schema.Invalid, "the body cannot be read", "", err)
 	}
-	return b, release, nil
+	return b, leave, nil
 }
 
 var errTooLarge = schema.E(schema.Invalid, "the body is too large", fmt.Sprintf("at most %d MB, %d MB unpacked", maxBody>>20, maxUnpacked>>20))

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"vigil/internal/source"
+	"vigil/internal/spool"
+	"vigil/internal/telemetry"
+	"vigil/schema"
+	"vigil/schema/flow"
+	"vigil/server/receive"
+)
+
+// receiveOptions say where a process listens for events that are pushed to it.
+type receiveOptions struct {
+	http               string // _bulk, HEC, OTLP
+	fixed              bool   // http was asked for: another port is no substitute
+	syslog, syslogTLS  string
+	cert, key          string
+	syslogSource, zone string
+	spoolMB            int64
+}
+
+func (o *receiveOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.http, "receive", "localhost:8482", `address of the receivers for Elasticsearch _bulk, Splunk HEC and OTLP logs; "" for none`)
+	f.StringVar(&o.syslog, "syslog", "", "address that takes syslog, UDP and TCP, e.g. localhost:5514; none by default")
+	f.StringVar(&o.syslogTLS, "syslog-tls", "", "address that takes syslog over TLS, e.g. :6514; needs --syslog-cert and --syslog-key")
+	f.StringVar(&o.cert, "syslog-cert", "", "certificate chain in PEM, for --syslog-tls")
+	f.StringVar(&o.key, "syslog-key", "", "its private key in PEM")
+	f.StringVar(&o.syslogSource, "syslog-source", "syslog", "name of the source that syslog goes to")
+	f.StringVar(&o.zone, "syslog-zone", "", "IANA time zone of syslog times without one; default UTC")
+	f.Int64Var(&o.spoolMB, "spool-mb", 2048, "most disk that received events may take until they are stored, in MiB; then senders are told to wait")
+}
+
+// intake is the receiving part of a node.
+type intake struct {
+	spool *spool.Dir
+	host  string
+	http  net.Listener
+	begun chan struct{}
+}
+
+// openSpool opens this host's spool. Every worker has one, because what an earlier
+// process received must be drained whether or not anything is received now.
+func (n *node) openSpool() (err error) {
+	in := &n.intake
+	if in.host = os.Getenv("VIGIL_HOST"); in.host == "" {
+		if in.host, err = os.Hostname(); err != nil {
+			return fmt.Errorf("naming the spool: %w", err)
+		}
+	}
+	in.begun = make(chan struct{}, 1)
+	in.spool, err = spool.Open(filepath.Join(n.a.data, "spool"), spool.Options{Limit: n.o.receive.spoolMB << 20, Log: n.o.log})
+	if err != nil {
+		return err
+	}
+	n.metrics.Receivers(n.figures)
+	return nil
+}
+
+// figures are the counters of every push source of this host.
+func (n *node) figures() []telemetry.Receiver {
+	var out []telemetry.Receiver
+	for _, l := range n.intake.spool.Logs() {
+		st := l.Stats()
+		out = append(out, telemetry.Receiver{Source: l.Source, Kind: l.Kind, Records: float64(st.Records), Bytes: float64(st.Bytes), Duplicates: float64(st.Duplicates),
+			Refused: float64(st.Refused), Dropped: float64(st.Dropped), Waits: float64(st.Pending)})
+	}
+	return out
+}
+
+// receiverRow is a push source as `vigil sources list` reads it from the running process.
+type receiverRow struct {
+	spool.Meta
+	spool.Stats
+}
+
+func (n *node) serveReceivers(w http.ResponseWriter, _ *http.Request) {
+	rows := []receiverRow{}
+	if n.intake.spool != nil {
+		for _, l := range n.intake.spool.Logs() {
+			rows = append(rows, receiverRow{l.Meta, l.Stats()})
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(rows)
+}
+
+// receive starts the listeners and sees to it that what they take is drained.
+func (n *node) receive(ctx context.Context) error {
+	o := n.o.receive
+	n.background(func() error { n.keepDraining(ctx); return nil })
+	if o.http != "" {
+		if err := n.receiveHTTP(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.syslog == "" && o.syslogTLS == "" {
+		return nil
+	}
+	log, err := n.intake.spool.Log(spool.Meta{Source: o.syslogSource, Kind: receive.Syslog, Format: receive.Formats()[receive.Syslog]})
+	if err != nil {
+		return err
+	}
+	n.kickDrain("")
+	s := &source.Syslog{Spool: log, Log: n.o.log}
+	if o.syslog != "" {
+		if err := n.receiveSyslog(ctx, s, o.syslog); err != nil {
+			return err
+		}
+	}
+	if o.syslogTLS != "" {
+		return n.receiveSyslogTLS(ctx, s, o)
+	}
+	return nil
+}
+
+func (n *node) receiveHTTP(ctx context.Context, o receiveOptions) error {
+	l, err := net.Listen("tcp", o.http)
+	if err != nil && !o.fixed {
+		host, _, _ := net.SplitHostPort(o.http)
+		l, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
+	}
+	if err != nil {
+		return schema.E(schema.Unavailable, "the address "+o.http+" cannot be listened on", "another program uses it; choose one with --receive localhost:PORT, or port 0", err)
+	}
+	n.intake.http = l
+	if ip := l.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
+		n.o.log.Warn("the receivers listen on more than this machine, without TLS: put a TLS proxy before them", "address", l.Addr())
+	}
+	r := receive.New(receive.Options{Org: n.a.org, Spool: n.intake.spool, Token: n.store.Token, Begun: n.kickDrain, Log: n.o.log})
+	n.background(func() error { return r.Run(ctx, l) })
+	return nil
+}
+
+func (n *node) receiveSyslog(ctx context.Context, s *source.Syslog, addr string) error {
+	tcp, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("receiving syslog by TCP: %w", err)
+	}
+	udp, err := net.ListenPacket("udp", tcp.Addr().String()) // the same port where 0 was asked for
+	if err != nil {
+		return errors.Join(fmt.Errorf("receiving syslog by UDP: %w", err), tcp.Close())
+	}
+	n.o.log.Info("receiving syslog", "address", tcp.Addr())
+	n.background(func() error { return s.ServeTCP(ctx, tcp, nil) })
+	n.background(func() error { return s.ServeUDP(ctx, udp) })
+	return nil
+}
+
+func (n *node) receiveSyslogTLS(ctx context.Context, s *source.Syslog, o receiveOptions) error {
+	if o.cert == "" || o.key == "" {
+		return schema.E(schema.Invalid, "--syslog-tls needs a certificate", "name it with --syslog-cert and --syslog-key")
+	}
+	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+	if err != nil {
+		return fmt.Errorf("reading the certificate for syslog: %w", err)
+	}
+	l, err := net.Listen("tcp", o.syslogTLS)
+	if err != nil {
+		return fmt.Errorf("receiving syslog by TLS: %w", err)
+	}
+	n.o.log.Info("receiving syslog over TLS", "address", l.Addr())
+	n.background(func() error {
+		return s.ServeTCP(ctx, l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	})
+	return nil
+}
+
+// kickDrain makes keepDraining look at once.
+func (n *node) kickDrain(string) {
+	select {
+	case n.intake.begun <- struct{}{}:
+	default:
+	}
+}
+
+// keepDraining sees to it, until ctx ends, that every spool of this host has its Drain
+// workflow.
+func (n *node) keepDraining(ctx context.Context) {
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for {
+		for _, l := range n.intake.spool.Logs() {
+			if err := n.drain(ctx, l); err != nil && ctx.Err() == nil {
+				n.o.log.Warn("starting the Drain workflow; the spool keeps what is received meanwhile", "source", l.Source, "error", err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-n.intake.begun:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (n *node) drain(ctx context.Context, l *spool.Log) error {
+	in := flow.DrainInput{Org: n.a.org, Source: l.Source, Host: n.intake.host}
+	if l.Kind == receive.Syslog {
+		in.Zone = n.o.receive.zone
+	}
+	_, err := n.tp.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: flow.DrainID(n.a.org, l.Source, n.intake.host), TaskQueue: flow.QueueSpool(n.intake.host),
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING}, flow.Drain, in)
+	return err
+}
+
+// receiveURL is where the HTTP receivers answer, "" where there are none.
+func (n *node) receiveURL() string {
+	if n.intake.http == nil {
+		return ""
+	}
+	return fmt.Sprintf("http://localhost:%d", n.intake.http.Addr().(*net.TCPAddr).Port)
+}
+
+// receivers asks the running process for its push sources.
+func (a *app) receivers(ctx context.Context) ([]receiverRow, error) {
+	e, err := a.endpoints()
+	if err != nil || e.OpsAddr == "" {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(e.OpsAddr, "/")+"/receivers", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var rows []receiverRow
+	return rows, json.NewDecoder(res.Body).Decode(&rows)
+}

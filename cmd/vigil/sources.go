@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vigil/internal/auth"
+	"vigil/internal/parser"
+	"vigil/schema/flow"
+	"vigil/server/receive"
+)
+
+// newSourcesCmd makes `vigil sources`.
+func newSourcesCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "sources", Short: "List sources, and make tokens for those that push", Args: cobra.NoArgs,
+		Example: "  vigil sources list\n  vigil sources add-push web --kind bulk",
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	cmd.AddCommand(newSourcesListCmd(a), newSourcesAddPushCmd(a), newSourcesRevokePushCmd(a))
+	return cmd
+}
+
+func newSourcesListCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List sources, with what their receivers took, refused and dropped", Args: cobra.NoArgs, Example: "  vigil sources list -o json",
+		Long: "received, duplicates, refused and dropped count since the process started; waiting is bytes in the spool that are not committed.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := a.store(c.Context())
+			if err != nil {
+				return err
+			}
+			list, err := s.Sources(c.Context(), a.org)
+			if err != nil {
+				return err
+			}
+			pushed, err := a.receivers(c.Context())
+			if err != nil {
+				fmt.Fprintln(a.err, "vigil: the receivers do not answer:", err)
+			}
+			by := map[string]receiverRow{}
+			for _, r := range pushed {
+				by[r.Source] = r
+			}
+			var rows [][]any
+			add := func(name string, records, events, failures int64) {
+				r := by[name]
+				delete(by, name)
+				rows = append(rows, []any{name, r.Kind, records, events, failures, r.Records, r.Duplicates, r.Refused, r.Dropped, r.Pending})
+			}
+			for _, st := range list {
+				add(st.ID, st.Records, st.Events, st.Failures)
+			}
+			for _, name := range slices.Sorted(maps.Keys(by)) {
+				add(name, 0, 0, 0)
+			}
+			return a.table([]string{"source", "kind", "records", "events", "failures", "received", "duplicates", "refused", "dropped", "waiting"}, rows)
+		},
+	}
+}
+
+// pushKinds are the kinds that need a token.
+func pushKinds() []string { return []string{receive.Bulk, receive.HEC, receive.OTLP} }
+
+func newSourcesAddPushCmd(a *app) *cobra.Command {
+	var kind, format string
+	var days int
+	c := &cobra.Command{
+		Use: "add-push NAME", Short: "Make a token that may send events to a source", Args: cobra.ExactArgs(1),
+		Long: `The token is printed once; Vigil keeps its hash. Senders give it as Elasticsearch API key or password, as Splunk HEC token,
+or as bearer token. A source takes one kind: bulk (Elasticsearch _bulk), hec (Splunk), otlp (OpenTelemetry logs).`,
+		Example: "  vigil sources add-push web --kind bulk\n  vigil sources add-push windows --kind bulk --format windows\n  vigil sources add-push apps --kind hec --days 30",
+		RunE: func(c *cobra.Command, args []string) error {
+			if !slices.Contains(pushKinds(), kind) {
+				return exit(2, fmt.Errorf("there is no kind %q: want %s", kind, strings.Join(pushKinds(), ", ")))
+			}
+			if format == "" {
+				format = receive.Formats()[kind]
+			}
+			if _, err := parser.ByName(format); err != nil {
+				return exit(2, err)
+			}
+			token, id := auth.NewToken("vgp_")
+			in := flow.AdminInput{Verb: "source.push", By: "operator", Key: args[0], Args: map[string]string{"id": id, "kind": kind, "format": format, "hours": fmt.Sprint(days * 24)}}
+			if _, err := a.admin(c.Context(), "source", in); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, token.Reveal())
+			if e, err := a.endpoints(); err == nil && e.Receive != "" {
+				fmt.Fprintf(a.err, "Send to %s\n", map[string]string{receive.Bulk: e.Receive + " as Elasticsearch, with the token as API key or password",
+					receive.HEC: e.Receive + "/services/collector, with the token as HEC token", receive.OTLP: e.Receive + "/v1/logs, with the header Authorization: Bearer TOKEN"}[kind])
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&kind, "kind", receive.Bulk, "bulk, hec or otlp")
+	c.Flags().StringVar(&format, "format", "", "parser format of the events; default by kind")
+	c.Flags().IntVar(&days, "days", 365, "how long the token is valid")
+	return c
+}
+
+func newSourcesRevokePushCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke-push NAME", Short: "Take a token's right to send away", Args: cobra.ExactArgs(1), Example: "  vigil sources revoke-push web < token",
+		Long: "Reads the token from standard input. Receivers notice within 15 seconds.",
+		RunE: func(c *cobra.Command, args []string) error {
+			token, err := a.readPassword("Token: ")
+			if err != nil {
+				return fmt.Errorf("reading the token: %w", err)
+			}
+			in := flow.AdminInput{Verb: "source.push", By: "operator", Key: args[0], Args: map[string]string{"id": auth.TokenID(token), "hours": "1", "revoked": "true"}}
+			_, err = a.admin(c.Context(), "source", in)
+			return err
+		},
+	}
+}

@@ -1,0 +1,52 @@
+package parser
+
+import (
+	"maps"
+	"testing"
+
+	"vigil/schema"
+)
+
+// TestReceived parses what receivers spool: each row is a record and what must be on its
+// event.
+func TestReceived(t *testing.T) {
+	for _, row := range []struct {
+		format, raw string
+		want        map[string]string
+	}{
+		{"hec", `{"time":1700000000.25,"host":"web1","source":"/var/log/app.log","sourcetype":"app","event":{"message":"hi","user":{"name":"ana"},"shade":"red"},"fields":{"zone":"eu"}}`,
+			map[string]string{"timestamp": "2023-11-14T22:13:20.25Z", "host.name": "web1", "log.file.path": "/var/log/app.log", "message": "hi", "user.name": "ana",
+				"+labels.shade": "red", "+labels.zone": "eu", "+labels.sourcetype": "app", "event.dataset": "generic.hec", "event.module": "generic", "event.kind": "event"}},
+		{"hec", `{"event":"just text","time":"1700000000"}`,
+			map[string]string{"timestamp": "2023-11-14T22:13:20Z", "message": "just text", "event.dataset": "generic.hec", "event.module": "generic", "event.kind": "event"}},
+		{"syslog", `<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog 42 ID47 [exampleSDID@32473 iut="3" eventSource="App \"x\" [1\]"][b@1] ` + "\ufeff" + `An application event`,
+			map[string]string{"timestamp": "2003-10-11T22:14:15.003Z", "host.name": "mymachine.example.com", "process.name": "evntslog", "process.pid": "42", "+log.syslog.msgid": "ID47",
+				"+labels.exampleSDID@32473.iut": "3", "+labels.exampleSDID@32473.eventSource": `App "x" [1]`, "message": "An application event", "related.hosts": "mymachine.example.com",
+				"log.syslog.facility.name": "local4", "log.syslog.severity.name": "notice", "event.dataset": "linux.syslog", "event.module": "linux", "event.kind": "event", "host.os.family": "linux"}},
+		{"syslog", `<34>1 - - su - - -`,
+			map[string]string{"process.name": "su", "log.syslog.facility.name": "auth", "log.syslog.severity.name": "critical",
+				"event.dataset": "linux.auth", "event.module": "linux", "event.kind": "event", "host.os.family": "linux"}},
+	} {
+		f, err := ByName(row.format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e schema.Event
+		e.Reset([]byte(row.raw), 0)
+		if err := f.New(Options{BaseYear: 2026}).Parse([]byte(row.raw), &e); err != nil {
+			t.Errorf("%s: %v", row.raw, err)
+			continue
+		}
+		if got := dump(&e); !maps.Equal(got, row.want) {
+			t.Errorf("%s:\ngot  %v\nwant %v", row.raw, got, row.want)
+		}
+	}
+	f, _ := ByName("syslog")
+	for _, raw := range []string{`<34>1 2003-10-11T22:14:15Z`, `<34>1 x - su - - -`, `<34>1 - - - - - [a b="c]`, `<34>1 - - - - - [a b]`, `<34>1 - - - - - [a`} {
+		var e schema.Event
+		e.Reset([]byte(raw), 0)
+		if err := f.New(Options{}).Parse([]byte(raw), &e); err == nil {
+			t.Errorf("%s was taken: %v", raw, dump(&e))
+		}
+	}
+}
