@@ -100,6 +100,7 @@ func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
 			return err
 		}
 		s.read[seg.ID] = seg.Cut
+		s.log.Drained(seg.ID, seg.Cut)
 	}
 	if s.state[seg.ID].Complete {
 		s.log.Release(seg.ID)

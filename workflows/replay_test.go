@@ -17,7 +17,7 @@ import (
 // running incident or approval fails here. They are recorded by
 // `go test ./integration/response -run TestMainLine -record`.
 func TestReplayResponse(t *testing.T) {
-	table := map[string]any{flow.Incident: Incident, flow.RunPlaybook: RunPlaybook, flow.Action: Action, flow.Admin: Admin, flow.Detect: Detect}
+	table := map[string]any{flow.Incident: Incident, flow.RunPlaybook: RunPlaybook, flow.Action: Action, flow.Admin: Admin, flow.Detect: Detect, flow.Drain: Drain}
 	seen := 0
 	for name, fn := range table {
 		files, err := filepath.Glob(filepath.Join("testdata", "replay", name+"-*.json"))

@@ -52,8 +52,11 @@ type intake struct {
 	spool *spool.Dir
 	host  string
 	http  net.Listener
+	said  []string // lines of the banner: where syslog is taken
 	begun chan struct{}
 }
+
+const minSpoolMB = 256
 
 // openSpool opens this host's spool. Every worker has one, because what an earlier
 // process received must be drained whether or not anything is received now.
@@ -63,6 +66,9 @@ func (n *node) openSpool() (err error) {
 		if in.host, err = os.Hostname(); err != nil {
 			return fmt.Errorf("naming the spool: %w", err)
 		}
+	}
+	if n.o.receive.spoolMB < minSpoolMB {
+		return schema.E(schema.Invalid, fmt.Sprintf("--spool-mb %d is too little", n.o.receive.spoolMB), fmt.Sprintf("at least %d: one request may take a third of it", minSpoolMB))
 	}
 	in.begun = make(chan struct{}, 1)
 	in.spool, err = spool.Open(filepath.Join(n.a.data, "spool"), spool.Options{Limit: n.o.receive.spoolMB << 20, Log: n.o.log})
@@ -157,7 +163,7 @@ func (n *node) receiveSyslog(ctx context.Context, s *source.Syslog, addr string)
 	if err != nil {
 		return errors.Join(fmt.Errorf("receiving syslog by UDP: %w", err), tcp.Close())
 	}
-	n.o.log.Info("receiving syslog", "address", tcp.Addr())
+	n.intake.said = append(n.intake.said, tcp.Addr().String()+" (UDP and TCP)")
 	n.background(func() error { return s.ServeTCP(ctx, tcp, nil) })
 	n.background(func() error { return s.ServeUDP(ctx, udp) })
 	return nil
@@ -175,7 +181,7 @@ func (n *node) receiveSyslogTLS(ctx context.Context, s *source.Syslog, o receive
 	if err != nil {
 		return fmt.Errorf("receiving syslog by TLS: %w", err)
 	}
-	n.o.log.Info("receiving syslog over TLS", "address", l.Addr())
+	n.intake.said = append(n.intake.said, l.Addr().String()+" (TLS)")
 	n.background(func() error {
 		return s.ServeTCP(ctx, l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	})

@@ -194,7 +194,7 @@ func up(ctx context.Context, a *app, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	a.banner(ep, link, time.Since(began))
+	a.banner(ep, link, node.intake.said, time.Since(began))
 	if o.demo {
 		if err := loadDemo(ctx, a, node); err != nil && !errors.Is(err, context.Canceled) {
 			log.Error("loading the demo", "error", err)
@@ -203,7 +203,7 @@ func up(ctx context.Context, a *app, o upOptions) error {
 	return node.wait(ctx)
 }
 
-func (a *app) banner(ep endpoints, link string, took time.Duration) {
+func (a *app) banner(ep endpoints, link string, syslog []string, took time.Duration) {
 	fmt.Fprintf(a.err, "\nVigil is up (%.1f s). Ctrl-C stops it.\n\n", took.Seconds())
 	fmt.Fprintf(a.out, "  Web UI       %s\n", ep.API)
 	if link != "" {
@@ -211,6 +211,9 @@ func (a *app) banner(ep endpoints, link string, took time.Duration) {
 	}
 	if ep.Receive != "" {
 		fmt.Fprintf(a.out, "  Receivers    %s   (_bulk, HEC, OTLP; a token: vigil sources add-push NAME --kind bulk)\n", ep.Receive)
+	}
+	for _, s := range syslog {
+		fmt.Fprintf(a.out, "  Syslog       %s\n", s)
 	}
 	fmt.Fprintf(a.out, "  Temporal     %s   (eval \"$(vigil env)\" for the temporal CLI)\n", ep.Temporal)
 	if ep.TemporalUI != "" {

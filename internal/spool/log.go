@@ -44,6 +44,9 @@ type Meta struct {
 	Source string `json:"source"`
 	Kind   string `json:"kind"`   // bulk, hec, otlp, syslog
 	Format string `json:"format"` // parser format of its records
+	// Last is the number of the newest segment that was deleted: numbers are not used
+	// again, so that positions grow.
+	Last uint64 `json:"last,omitempty"`
 }
 
 // segment is the state of one file.
@@ -53,6 +56,7 @@ type segment struct {
 	path      string
 	size      int64 // durable bytes
 	cut       int64 // end of the last cut
+	drained   int64 // what stands before it is committed, as far as this process knows
 	records   int64
 	sealed    bool
 	committed bool
@@ -327,10 +331,7 @@ func (l *Log) active() (*segment, error) {
 	if l.flying != nil && len(l.flying.buf) == 0 {
 		return nil, nil
 	}
-	s := &segment{number: 1}
-	if n := len(l.segments); n > 0 {
-		s.number = l.segments[n-1].number + 1
-	}
+	s := &segment{number: l.newest() + 1}
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
 	head := appendHeader(nil, id, l.dir.now())
@@ -351,6 +352,15 @@ func (l *Log) active() (*segment, error) {
 	l.file = f
 	l.segments = append(l.segments, s)
 	return s, nil
+}
+
+// newest is the highest segment number that was used.
+func (l *Log) newest() uint64 {
+	n := l.Last
+	if k := len(l.segments); k > 0 {
+		n = max(n, l.segments[k-1].number)
+	}
+	return n
 }
 
 // Segment is a segment as its drain sees it.
@@ -421,7 +431,19 @@ func (l *Log) Position() int64 {
 	if n := len(l.segments); n > 0 {
 		return l.segments[n-1].position(l.segments[n-1].size)
 	}
-	return 0
+	return int64(l.Last)<<32 | (1<<32 - 1) // everything up to there was
+}
+
+// Drained says that what stands before the offset is committed. It is for the figures
+// only.
+func (l *Log) Drained(id string, to int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.segments {
+		if s.ID == id {
+			s.drained = max(s.drained, to)
+		}
+	}
 }
 
 // Release says that every chunk of a sealed segment is committed. Its file stays for
@@ -437,14 +459,13 @@ func (l *Log) Release(id string) {
 	l.dir.prune()
 }
 
-// released returns the segments that may be deleted. The newest of all stays: its number
-// must not be used again.
+// released returns the segments that may be deleted.
 func (l *Log) released() []*segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []*segment
-	for i, s := range l.segments {
-		if s.committed && i < len(l.segments)-1 {
+	for _, s := range l.segments {
+		if s.committed {
 			out = append(out, s)
 		}
 	}
@@ -458,6 +479,13 @@ func (l *Log) delete(s *segment) {
 	i := slices.Index(l.segments, s)
 	if i < 0 {
 		return
+	}
+	if i == len(l.segments)-1 {
+		l.Last = s.number
+		if err := l.saveMeta(); err != nil {
+			l.log.Warn("a released spool segment is not deleted: its number cannot be kept", "segment", s.path, "error", err)
+			return
+		}
 	}
 	if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		l.log.Warn("a released spool segment cannot be deleted", "segment", s.path, "error", err)
@@ -485,7 +513,7 @@ func (l *Log) Stats() Stats {
 		st.Segments++
 		st.Disk += s.size
 		if !s.committed {
-			st.Pending += s.size
+			st.Pending += s.size - max(s.drained, headerSize)
 		}
 	}
 	if l.broken != nil {

@@ -164,21 +164,34 @@ func (d *Dir) open(m Meta) (*Log, error) {
 }
 
 func (l *Log) writeMeta() error {
-	name := filepath.Join(l.path, metaName)
-	if _, err := os.Stat(name); err == nil {
+	if _, err := os.Stat(filepath.Join(l.path, metaName)); err == nil {
 		return nil
 	}
 	if err := os.MkdirAll(l.path, 0o700); err != nil {
 		return err
 	}
+	return errors.Join(l.saveMeta(), syncDir(l.dir.path))
+}
+
+// saveMeta replaces the description of the source as a whole.
+func (l *Log) saveMeta() error {
 	text, err := json.Marshal(l.Meta)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(name, text, 0o600); err != nil {
+	name := filepath.Join(l.path, metaName)
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return err
 	}
-	return errors.Join(syncDir(l.path), syncDir(l.dir.path))
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		return err
+	}
+	return syncDir(l.path)
 }
 
 func syncDir(path string) error {
