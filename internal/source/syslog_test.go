@@ -43,12 +43,12 @@ func taken(t *testing.T, l *spool.Log) []string {
 	if err := l.Cut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	out, _ := read(t, l)
+	out, _ := readSpool(t, l)
 	return out
 }
 
-// read reads what is there, and returns the segments that it has read to their ends.
-func read(t *testing.T, l *spool.Log) (out, ended []string) {
+// readSpool reads what is there, and returns the segments that it has read to their ends.
+func readSpool(t *testing.T, l *spool.Log) (out, ended []string) {
 	t.Helper()
 	for _, s := range l.Segments() {
 		for r, err := range Spooled(s).Records(t.Context(), 0) {
@@ -183,7 +183,7 @@ func TestSyslogWaits(t *testing.T) {
 		if err := log.Cut(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		texts, ended := read(t, log)
+		texts, ended := readSpool(t, log)
 		for _, text := range texts {
 			seen[text[:8]] = true
 		}
