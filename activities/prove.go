@@ -37,17 +37,20 @@ type Prove struct {
 
 // Proof is the outcome of recounting one source.
 type Proof struct {
-	Source   string   `json:"source"`
-	OK       bool     `json:"ok"`
-	Chunks   int      `json:"chunks"`
-	Objects  int      `json:"objects"`
-	Reread   int      `json:"reread"` // objects whose bytes are still there and were read again
-	Records  int64    `json:"records"`
-	Events   int64    `json:"events"`
-	Failures int64    `json:"failures"`
-	Bytes    int64    `json:"bytes"`
-	Waiting  int64    `json:"waiting"`  // records safe in the spool of this host, not yet committed
-	Problems []string `json:"problems"` // each names its chunk
+	Source   string `json:"source"`
+	OK       bool   `json:"ok"`
+	Chunks   int    `json:"chunks"`
+	Objects  int    `json:"objects"`
+	Reread   int    `json:"reread"` // objects whose bytes are still there and were read again
+	Records  int64  `json:"records"`
+	Events   int64  `json:"events"`
+	Failures int64  `json:"failures"`
+	Bytes    int64  `json:"bytes"`
+	// Suspected are records in the spool that came in a request that had come before: they
+	// are kept, and may be re-sends.
+	Suspected int64    `json:"suspected"`
+	Waiting   int64    `json:"waiting"`  // records safe in the spool of this host, not yet committed
+	Problems  []string `json:"problems"` // each names its chunk
 }
 
 const maxProofProblems = 100

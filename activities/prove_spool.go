@@ -20,6 +20,7 @@ import (
 type spooled struct {
 	at, end int64 // its range in the segment
 	data    []byte
+	suspect bool
 }
 
 // eachSpooled walks the records of a segment. It is written from the description of the
@@ -50,8 +51,8 @@ func eachSpooled(in *bufio.Reader, fn func(spooled)) error {
 			return fmt.Errorf("the checksum at %d is wrong", at)
 		}
 		next := at + 9 + n
-		if head[8] == 'B' {
-			if err := eachInBatch(payload, at, fn); err != nil {
+		if from := map[byte]int{'B': 8, 'R': 8 + 16}[head[8]]; from > 0 {
+			if err := eachInBatch(payload, at, from, fn); err != nil {
 				return err
 			}
 		}
@@ -59,13 +60,14 @@ func eachSpooled(in *bufio.Reader, fn func(spooled)) error {
 	}
 }
 
-// eachInBatch takes a batch apart: time, then flags, id, length and bytes of each record.
-func eachInBatch(payload []byte, at int64, fn func(spooled)) error {
-	if len(payload) < 8 {
+// eachInBatch takes a batch apart: time (and id of the request), then flags, id, length
+// and bytes of each record.
+func eachInBatch(payload []byte, at int64, skipHead int, fn func(spooled)) error {
+	if len(payload) < skipHead {
 		return fmt.Errorf("the batch at %d has no time", at)
 	}
-	start, from := at, at+9+8
-	for rest := payload[8:]; len(rest) > 0; {
+	start, from := at, at+9+int64(skipHead)
+	for rest := payload[skipHead:]; len(rest) > 0; {
 		skip := 1
 		if rest[0]&1 != 0 {
 			skip += 16
@@ -79,7 +81,7 @@ func eachInBatch(payload []byte, at int64, fn func(spooled)) error {
 			return fmt.Errorf("the batch at %d breaks off", at)
 		}
 		end := from + int64(skip) + int64(n)
-		fn(spooled{at: start, end: end, data: rest[skip : skip+int(n)]})
+		fn(spooled{at: start, end: end, data: rest[skip : skip+int(n)], suspect: rest[0]&2 != 0})
 		start, from, rest = end, end, rest[skip+int(n):]
 	}
 	return nil
@@ -101,6 +103,9 @@ func (p *Proof) respool(ctx context.Context, in *bufio.Reader, list []schema.Chu
 		i++
 	}
 	err := eachSpooled(in, func(r spooled) {
+		if r.suspect {
+			p.Suspected++
+		}
 		if n++; n%10_000 == 0 {
 			activity.RecordHeartbeat(ctx, r.at)
 		}

@@ -65,12 +65,12 @@ func (a *app) prove(c *cobra.Command, sources []string) error {
 			status = "DIFFERS"
 			bad++
 		}
-		rows = append(rows, []any{p.Source, status, p.Records, p.Events, p.Failures, p.Chunks, p.Objects, p.Reread, p.Waiting, p.Bytes})
+		rows = append(rows, []any{p.Source, status, p.Records, p.Events, p.Failures, p.Chunks, p.Objects, p.Reread, p.Waiting, p.Suspected, p.Bytes})
 		for _, text := range p.Problems {
 			problems = append(problems, p.Source+": "+text)
 		}
 	}
-	if err := a.table([]string{"source", "status", "records", "events", "failures", "chunks", "objects", "reread", "waiting", "bytes"}, rows); err != nil {
+	if err := a.table([]string{"source", "status", "records", "events", "failures", "chunks", "objects", "reread", "waiting", "suspected", "bytes"}, rows); err != nil {
 		return err
 	}
 	for _, text := range problems {

@@ -28,7 +28,7 @@ func newSourcesCmd(a *app) *cobra.Command {
 func newSourcesListCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List sources, with what their receivers took, refused and dropped", Args: cobra.NoArgs, Example: "  vigil sources list -o json",
-		Long: "received, duplicates, refused and dropped count since the process started; waiting is bytes in the spool that are not committed.",
+		Long: "received, duplicates, suspected, refused and dropped count since the process started; waiting is bytes in the spool that are not committed.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := a.store(c.Context())
 			if err != nil {
@@ -50,7 +50,7 @@ func newSourcesListCmd(a *app) *cobra.Command {
 			add := func(name string, records, events, failures int64) {
 				r := by[name]
 				delete(by, name)
-				rows = append(rows, []any{name, r.Kind, records, events, failures, r.Records, r.Duplicates, r.Refused, r.Dropped, r.Pending})
+				rows = append(rows, []any{name, r.Kind, records, events, failures, r.Records, r.Duplicates, r.Suspected, r.Refused, r.Dropped, r.Pending})
 			}
 			for _, st := range list {
 				add(st.ID, st.Records, st.Events, st.Failures)
@@ -58,7 +58,7 @@ func newSourcesListCmd(a *app) *cobra.Command {
 			for _, name := range slices.Sorted(maps.Keys(by)) {
 				add(name, 0, 0, 0)
 			}
-			return a.table([]string{"source", "kind", "records", "events", "failures", "received", "duplicates", "refused", "dropped", "waiting"}, rows)
+			return a.table([]string{"source", "kind", "records", "events", "failures", "received", "duplicates", "suspected", "refused", "dropped", "waiting"}, rows)
 		},
 	}
 }

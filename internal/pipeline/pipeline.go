@@ -320,12 +320,18 @@ func (r *run) take(rec source.Record) {
 	if !e.Has(schema.FTimestamp) {
 		e.SetTime(schema.FTimestamp, r.cur.Chunk.Ingested)
 	}
+	if rec.Suspect {
+		e.Add(schema.FTags, suspected)
+	}
 	if r.cfg.Enricher != nil {
 		r.cfg.Enricher.Enrich(e)
 	}
 	r.detect(e)
 	r.cur.Events.Append(e)
 }
+
+// suspected tags an event whose record may be a re-send that nothing identifies.
+const suspected = "suspected_duplicate"
 
 func (r *run) detect(e *schema.Event) {
 	if r.cfg.Evaluator == nil {

@@ -23,6 +23,8 @@ type Record struct {
 	Cut bool
 	// Received is when a receiver took the record; zero for files.
 	Received time.Time
+	// Suspect says that the request it came in had come before: perhaps it is a re-send.
+	Suspect bool
 }
 
 // Reader reads the records of an object one after another.
@@ -441,7 +443,7 @@ func (f *spoolFrame) next() (Record, error) {
 	} else {
 		e, err = f.r.Next()
 	}
-	rec := Record{Data: e.Data, Offset: e.Offset, Size: e.Size, Cut: e.Cut, Received: e.Received}
+	rec := Record{Data: e.Data, Offset: e.Offset, Size: e.Size, Cut: e.Cut, Received: e.Received, Suspect: e.Suspect}
 	if len(rec.Data) > MaxRecord {
 		rec.TooLong, rec.Data = true, rec.Data[:keptHead]
 	}

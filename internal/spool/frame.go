@@ -24,18 +24,20 @@ import (
 //
 // A batch is what one sender sent in one request. It is one frame, so that after a crash
 // it is there as a whole or not at all: received (8, Unix ms), then for each record
-// flags (1) | id (16, when flagIdentified) | length (uvarint) | bytes. All numbers are
-// big-endian.
+// flags (1) | id (16, when flagIdentified) | length (uvarint) | bytes. A request has the id
+// of the request's bytes (16) behind the time. All numbers are big-endian.
 const (
 	magic      = "VIGILSP1"
 	headerSize = 36
 	frameHead  = 9
 
-	kindBatch = 'B'
-	kindCut   = 'C' // a chunk ends here
-	kindSeal  = 'S' // a chunk ends here, and nothing follows
+	kindBatch   = 'B'
+	kindRequest = 'R' // a batch with the id of the request it came in
+	kindCut     = 'C' // a chunk ends here
+	kindSeal    = 'S' // a chunk ends here, and nothing follows
 
 	flagIdentified = 1
+	flagSuspect    = 2 // the same request came before: perhaps a re-send
 )
 
 // MaxBatch is the largest batch, in bytes of its frame.
@@ -88,11 +90,14 @@ func appendFrame(b []byte, kind byte, payload []byte) []byte {
 }
 
 func appendRecord(b []byte, r Record) []byte {
-	if r.ID == (ID{}) {
-		b = append(b, 0)
-	} else {
+	switch {
+	case r.ID != (ID{}):
 		b = append(b, flagIdentified)
 		b = append(b, r.ID[:]...)
+	case r.suspect:
+		b = append(b, flagSuspect)
+	default:
+		b = append(b, 0)
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Data)))
 	return append(b, r.Data...)
@@ -102,6 +107,8 @@ func appendRecord(b []byte, r Record) []byte {
 type Record struct {
 	Data []byte
 	ID   ID // what tells a re-send from a new record; zero: nothing does
+
+	suspect bool
 }
 
 // Entry is one thing read from a segment: a record, or the end of a chunk.
@@ -112,6 +119,8 @@ type Entry struct {
 	Offset   int64 // of the entry in the segment
 	Size     int64 // bytes up to the next entry
 	Cut      bool  // a chunk ends behind this entry; it carries no record
+	Suspect  bool  // the same request had come before: perhaps this is a re-send
+	Request  ID    // of the first record of a batch that came in a request: its id
 }
 
 // Reader reads the entries of a segment in order. It checks every frame before it hands
@@ -214,10 +223,16 @@ func (x *Reader) Next() (Entry, error) {
 	start := x.at
 	x.at += size
 	switch {
-	case kind == kindBatch && len(payload) > 8:
+	case kind == kindBatch && len(payload) > 8, kind == kindRequest && len(payload) > 24:
 		x.received = time.UnixMilli(int64(binary.BigEndian.Uint64(payload))).UTC()
-		x.rest, x.restAt = payload[8:], start+frameHead+8
+		skip := 8
+		var request ID
+		if kind == kindRequest {
+			skip += copy(request[:], payload[8:])
+		}
+		x.rest, x.restAt = payload[skip:], start+frameHead+int64(skip)
 		e, err := x.record()
+		e.Request = request
 		// The first record of a batch takes the frame's head: sizes add up.
 		e.Size += e.Offset - start
 		e.Offset = start
@@ -258,6 +273,7 @@ func (x *Reader) record() (Entry, error) {
 	e := Entry{Received: x.received, Offset: x.restAt}
 	b := x.rest
 	flags := b[0]
+	e.Suspect = flags&flagSuspect != 0
 	b = b[1:]
 	if flags&flagIdentified != 0 {
 		if len(b) < len(e.ID) {

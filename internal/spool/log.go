@@ -93,6 +93,7 @@ type Stats struct {
 	Records    int64  `json:"records"`    // taken in and on disk
 	Bytes      int64  `json:"bytes"`      // of these records
 	Duplicates int64  `json:"duplicates"` // re-sends known by their id, answered and not stored
+	Suspected  int64  `json:"suspected"`  // records without id in a request that came before: stored, and marked
 	Refused    int64  `json:"refused"`    // records that got a "try later" because the spool was full
 	Dropped    int64  `json:"dropped"`    // datagrams that could not be kept: lost, and counted
 	Pending    int64  `json:"pending"`    // bytes on disk that are not committed
@@ -104,6 +105,13 @@ type Stats struct {
 // Append stores a batch and returns when it is on disk. Records whose ID the spool still
 // knows are not stored again. A full spool is Exhausted: nothing of the batch is kept.
 func (l *Log) Append(ctx context.Context, batch []Record) (Result, error) {
+	return l.AppendRequest(ctx, ID{}, batch)
+}
+
+// AppendRequest is Append for a batch that came in a request, of whose bytes id is made.
+// Where the spool still knows the same request, it may be a re-send or may truly have
+// happened twice: records without an ID of their own are kept, and marked as suspects.
+func (l *Log) AppendRequest(ctx context.Context, id ID, batch []Record) (Result, error) {
 	size, err := batchSize(batch)
 	if err != nil {
 		return Result{}, err
@@ -114,7 +122,7 @@ func (l *Log) Append(ctx context.Context, batch []Record) (Result, error) {
 		l.mu.Unlock()
 		return Result{}, schema.E(schema.Exhausted, "the spool is full", "it drains as soon as the store takes events; send again later")
 	}
-	g, res, err := l.add(batch, size)
+	g, res, err := l.add(id, batch, size)
 	if err != nil {
 		return res, err
 	}
@@ -133,7 +141,7 @@ func (l *Log) Append(ctx context.Context, batch []Record) (Result, error) {
 
 // batchSize is the most that the batch takes on disk.
 func batchSize(batch []Record) (int64, error) {
-	size := int64(frameHead + 8)
+	size := int64(frameHead + 8 + 16)
 	for _, r := range batch {
 		size += int64(len(r.Data)) + 1 + int64(len(r.ID)) + binary.MaxVarintLen64
 	}
@@ -145,7 +153,7 @@ func batchSize(batch []Record) (int64, error) {
 
 // add puts the batch into the group that is written next, and returns the group whose
 // end makes the batch durable; nil: it is already.
-func (l *Log) add(batch []Record, reserved int64) (*group, Result, error) {
+func (l *Log) add(request ID, batch []Record, reserved int64) (*group, Result, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var took int64
@@ -156,7 +164,7 @@ func (l *Log) add(batch []Record, reserved int64) (*group, Result, error) {
 	case l.broken != nil:
 		return nil, Result{}, schema.E(schema.Unavailable, "the spool of "+l.Source+" cannot be written", "see `vigil doctor`; a restart tries again", l.broken)
 	}
-	res := l.encode(batch)
+	res := l.encode(request, batch)
 	if res.Stored > 0 {
 		took = res.Position
 		res.Position = int64(len(l.next.buf))
@@ -172,10 +180,19 @@ func (l *Log) add(batch []Record, reserved int64) (*group, Result, error) {
 
 // encode appends the batch's new records to the next group as one frame, whose size is
 // the result's Position for now.
-func (l *Log) encode(batch []Record) Result {
+func (l *Log) encode(request ID, batch []Record) Result {
 	var res Result
+	kind := byte(kindBatch)
 	payload := binary.BigEndian.AppendUint64(make([]byte, 0, 512), uint64(l.dir.now().UnixMilli()))
 	var ids []ID
+	suspect := false
+	if request != (ID{}) {
+		kind = kindRequest
+		payload = append(payload, request[:]...)
+		if _, suspect = l.ids[request]; !suspect {
+			ids = append(ids, request)
+		}
+	}
 	for i, r := range batch {
 		if r.ID != (ID{}) {
 			if _, known := l.ids[r.ID]; known {
@@ -189,15 +206,21 @@ func (l *Log) encode(batch []Record) Result {
 			l.ids[r.ID] = nil
 			ids = append(ids, r.ID)
 		}
+		if r.suspect = suspect && r.ID == (ID{}); r.suspect {
+			l.stats.Suspected++
+		}
 		payload = appendRecord(payload, r)
 		res.Stored++
 	}
 	if res.Stored == 0 {
 		return res
 	}
+	if request != (ID{}) && !suspect {
+		l.ids[request] = nil
+	}
 	g := l.group()
 	before := len(g.buf)
-	g.buf = appendFrame(g.buf, kindBatch, payload)
+	g.buf = appendFrame(g.buf, kind, payload)
 	g.ids = append(g.ids, ids...)
 	g.records += int64(res.Stored)
 	l.stats.Bytes += int64(len(payload))
@@ -294,12 +317,29 @@ func (l *Log) write(g *group) error {
 		l.ids[id] = s
 	}
 	s.ids = append(s.ids, g.ids...)
+	l.forget()
 	if full {
 		s.sealed = true
 		_ = l.file.Close() // it is synced
 		l.file = nil
 	}
 	return nil
+}
+
+// maxIDs bounds the memory of a log's ids, about 100 bytes each.
+const maxIDs = 2 << 20
+
+// forget drops the ids of the oldest segments where there are too many.
+func (l *Log) forget() {
+	for _, s := range l.segments {
+		if len(l.ids) <= l.dir.o.maxIDs {
+			return
+		}
+		for _, id := range s.ids {
+			delete(l.ids, id)
+		}
+		s.ids = nil
+	}
 }
 
 // fail takes back what could not be made durable. After a failed fsync nobody knows what

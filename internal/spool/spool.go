@@ -32,6 +32,8 @@ type Options struct {
 	SegmentAge   time.Duration
 	Log          *slog.Logger     // default slog.Default
 	Now          func() time.Time // default time.Now
+
+	maxIDs int // of a log, in memory
 }
 
 func (o Options) withDefaults() Options {
@@ -40,6 +42,7 @@ func (o Options) withDefaults() Options {
 	o.KeepFor = cmp.Or(o.KeepFor, 24*time.Hour)
 	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
 	o.SegmentAge = cmp.Or(o.SegmentAge, time.Hour)
+	o.maxIDs = cmp.Or(o.maxIDs, maxIDs)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -315,12 +318,15 @@ func (l *Log) adopt(s *segment) (bool, error) {
 		var e Entry
 		if e, err = r.Next(); err == nil && !e.Cut {
 			s.records++
-			if e.ID != (ID{}) {
-				l.ids[e.ID] = s
-				s.ids = append(s.ids, e.ID)
+			for _, id := range []ID{e.ID, e.Request} {
+				if id != (ID{}) {
+					l.ids[id] = s
+					s.ids = append(s.ids, id)
+				}
 			}
 		}
 	}
+	l.forget()
 	switch {
 	case !errors.Is(err, io.EOF) && !errors.Is(err, ErrDamaged):
 		return false, err

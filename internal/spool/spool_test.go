@@ -258,6 +258,43 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// TestSuspects: a request that comes again without ids is kept and marked, also after a
+// restart; ids of its records go first; too many ids make the oldest forgotten.
+func TestSuspects(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := []Record{{Data: []byte("plain")}, {Data: []byte("known"), ID: idOf("k")}}
+	if _, err := logOf(t, d, "web").AppendRequest(t.Context(), idOf("body"), batch); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, dir, Options{SegmentBytes: 1, maxIDs: 2})
+	l := logOf(t, d, "web")
+	res, err := l.AppendRequest(t.Context(), idOf("body"), batch)
+	if err != nil || res.Stored != 1 || l.Stats().Suspected != 1 {
+		t.Fatalf("%+v %v %+v", res, err, l.Stats())
+	}
+	file, err := os.ReadFile(l.Segments()[1].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := readAll(file, 0)
+	if !errors.Is(err, io.EOF) || len(all) != 2 || string(all[0].Data) != "plain" || !all[0].Suspect || all[0].Request != idOf("body") {
+		t.Errorf("%+v %v", all, err)
+	}
+	if _, err := l.Append(t.Context(), []Record{{Data: []byte("third"), ID: idOf("3")}}); err != nil {
+		t.Fatal(err)
+	}
+	if res, err = l.AppendRequest(t.Context(), idOf("body"), batch); err != nil || res.Stored != 2 || l.Stats().Suspected != 1 {
+		t.Errorf("forgotten ids: %+v %v %+v", res, err, l.Stats())
+	}
+}
+
 // TestFull: a full spool refuses, takes again when a segment was released, and what it
 // uses stays below the limit.
 func TestFull(t *testing.T) {
@@ -441,6 +478,7 @@ func FuzzReader(f *testing.F) {
 	payload := appendRecord(appendRecord(make([]byte, 8), Record{Data: []byte("a")}), Record{Data: []byte("b"), ID: idOf("b")})
 	f.Add(appendFrame(appendFrame(appendFrame(bytes.Clone(head), kindBatch, payload), kindCut, nil), kindSeal, nil))
 	f.Add(appendFrame(bytes.Clone(head), kindBatch, append(make([]byte, 8), 1, 2, 3)))
+	f.Add(appendFrame(bytes.Clone(head), kindRequest, append(make([]byte, 24), flagSuspect, 1, 'x')))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		r, err := NewReader(bytes.NewReader(file), 0)
 		if err != nil {

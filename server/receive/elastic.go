@@ -120,7 +120,7 @@ func (r *Receiver) bulk(w http.ResponseWriter, req *http.Request, index string) 
 		return
 	}
 	if len(b.records) > 0 {
-		res, err := log.Append(req.Context(), b.records)
+		res, err := log.AppendRequest(req.Context(), requestID(body), b.records)
 		if err != nil {
 			if busy(err) { // shippers back off and retry on 429
 				elasticError(w, http.StatusTooManyRequests, elasticKinds[http.StatusTooManyRequests], err.Error())

@@ -111,7 +111,7 @@ func (r *Receiver) hec(split func(body []byte, req *http.Request) (docs [][]byte
 			bad.send(w)
 			return
 		}
-		res, err := log.Append(req.Context(), hecRecords(body, docs, timed, channel(req)))
+		res, err := log.AppendRequest(req.Context(), requestID(body), hecRecords(body, docs, timed, channel(req)))
 		switch {
 		case err != nil && schema.CodeOf(err) == schema.Invalid:
 			hecBadData.send(w)

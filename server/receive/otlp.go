@@ -50,7 +50,7 @@ func (r *Receiver) otlpLogs(w http.ResponseWriter, req *http.Request) {
 		for i, d := range docs {
 			records[i].Data = d
 		}
-		if _, err := log.Append(req.Context(), records); err != nil {
+		if _, err := log.AppendRequest(req.Context(), requestID(body), records); err != nil {
 			otlpFailed(w, isJSON, err)
 			return
 		}

@@ -321,6 +321,13 @@ func recordID(parts ...string) (id spool.ID) {
 	return id
 }
 
+// requestID is the id under which the same request is recognised.
+func requestID(body []byte) (id spool.ID) {
+	sum := sha256.Sum256(body)
+	copy(id[:], sum[:])
+	return id
+}
+
 // compact is the document on one line.
 func compact(doc []byte) ([]byte, error) {
 	var b bytes.Buffer

@@ -342,7 +342,10 @@ func TestHEC(t *testing.T) {
 	}
 	x.start(spool.Options{})
 	ack(timed)           // a re-send: known
-	ack(`{"event":"u"}`) // may truly have happened twice: kept
+	ack(`{"event":"u"}`) // may truly have happened twice: kept, and marked
+	if l, _ := x.spool.Lookup("src-hec"); l.Stats().Suspected != 1 || l.Stats().Duplicates != 1 {
+		t.Errorf("%+v", l.Stats())
+	}
 	before := len(x.spooled("src-hec"))
 	if before != 8 {
 		t.Errorf("%d events, want 8: %v", before, x.spooled("src-hec"))
