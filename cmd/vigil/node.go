@@ -150,9 +150,13 @@ func (n *node) activities() worker.Activities {
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash}
+	var drain *activities.Drain
+	if n.intake.spool != nil {
+		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
+	}
 	return worker.Activities{
 		Ingest:    ingest,
-		Drain:     &activities.Drain{Ingest: ingest, Spool: n.intake.spool},
+		Drain:     drain,
 		Host:      n.intake.host,
 		Prove:     &activities.Prove{Store: n.store, Spool: n.intake.spool},
 		Alerts:    alerts,

@@ -72,6 +72,10 @@ func (n *node) openSpool() (err error) {
 	}
 	in.begun = make(chan struct{}, 1)
 	in.spool, err = spool.Open(filepath.Join(n.a.data, "spool"), spool.Options{Limit: n.o.receive.spoolMB << 20, Log: n.o.log})
+	if schema.CodeOf(err) == schema.Conflict && !n.o.receive.fixed {
+		n.o.log.Warn("this worker receives nothing", "error", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -110,6 +114,9 @@ func (n *node) serveReceivers(w http.ResponseWriter, _ *http.Request) {
 // receive starts the listeners and sees to it that what they take is drained.
 func (n *node) receive(ctx context.Context) error {
 	o := n.o.receive
+	if n.intake.spool == nil {
+		return nil
+	}
 	n.background(func() error { n.keepDraining(ctx); return nil })
 	if o.http != "" {
 		if err := n.receiveHTTP(ctx, o); err != nil {

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"vigil/schema"
@@ -56,6 +57,7 @@ func (o Options) withDefaults() Options {
 type Dir struct {
 	path string
 	o    Options
+	lock *os.File
 
 	mu   sync.Mutex
 	used int64 // bytes on disk, and those promised to batches on their way
@@ -69,9 +71,12 @@ func Open(path string, o Options) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the spool: %w", err)
 	}
+	if err := d.hold(); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil, fmt.Errorf("opening the spool: %w", err)
+		return nil, errors.Join(fmt.Errorf("opening the spool: %w", err), d.Close())
 	}
 	for _, e := range entries {
 		text, err := os.ReadFile(filepath.Join(path, e.Name(), metaName))
@@ -92,6 +97,21 @@ func Open(path string, o Options) (*Dir, error) {
 	return d, nil
 }
 
+// hold takes the spool for this process: two would write into each other's segments. The
+// lock ends with the process, however it ends.
+func (d *Dir) hold() error {
+	f, err := os.OpenFile(filepath.Join(d.path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("locking the spool: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return schema.E(schema.Conflict, "another process uses the spool "+d.path, "name another data folder with --data", err)
+	}
+	d.lock = f
+	return nil
+}
+
 const metaName = "source.json"
 
 func (d *Dir) now() time.Time { return d.o.Now() }
@@ -101,6 +121,12 @@ func (d *Dir) Close() error {
 	var errs []error
 	for _, l := range d.Logs() {
 		errs = append(errs, l.close())
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lock != nil { // closing twice is closing once
+		errs = append(errs, d.lock.Close())
+		d.lock = nil
 	}
 	return errors.Join(errs...)
 }

@@ -110,6 +110,9 @@ func TestCuts(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := logOf(t, d, "web")
+	if _, err := Open(dir, Options{}); schema.CodeOf(err) != schema.Conflict {
+		t.Errorf("a second process may open the spool: %v", err)
+	}
 	add := func(texts ...string) {
 		t.Helper()
 		if res, err := l.Append(t.Context(), records(texts...)); err != nil || res.Stored != len(texts) {

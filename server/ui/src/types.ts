@@ -22,8 +22,10 @@ export interface Approval {
 }
 export interface Progress { status: string; objects: number; objects_all: number; size: number; size_all: number; records: number; failures: number; object: string }
 export interface Source {
-  id: string; status: string; formats: string[]; objects: number; objects_all: number; bytes: number; records: number; events: number; failures: number; detections: number; last: string; progress?: Progress;
+  id: string; status: string; formats: string[]; objects: number; objects_all: number; bytes: number; records: number; events: number; failures: number; detections: number; last: string; progress?: Progress; receive?: Receive;
 }
+/** What the receiver of a push source did since its process started, and the bytes that wait in its spool. */
+export interface Receive { kind: string; records: number; duplicates: number; suspected: number; refused: number; dropped: number; pending: number; error?: string }
 export interface Proof { source: string; ok: boolean; chunks: number; records: number; events: number; failures: number; reread: number; problems: string[] }
 export interface SearchRow { id: string; time: string; source: string; dataset: string; fields: Record<string, string> }
 export interface SearchResult {
