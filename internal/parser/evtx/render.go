@@ -260,8 +260,13 @@ func (f *frame) children(values []value, depth int) error {
 		case p.index >= 0 && p.index < len(values) && values[p.index].kind == vBinXML:
 			v := values[p.index]
 			inner := frame{c: f.c, first: f.first, el: f.el, dynamic: true, extra: f.extra}
+			mark := len(f.c.out)
 			if err := inner.fragment(v.at, v.at+len(v.b), depth+1); err != nil {
-				return err
+				if !f.c.torn || f.c.steps < 0 {
+					return err
+				}
+				f.c.out = f.c.out[:mark] // the rest of a torn record still tells what it was
+				continue
 			}
 			f.first, f.extra = inner.first, inner.extra
 		}
