@@ -66,9 +66,9 @@ type Chunk struct {
 
 	templates map[int]*template
 	names     map[int]string
-	compiled  int // bytes of templates compiled so far
+	compiled  int  // bytes of templates compiled so far
 	steps     int  // left for the record
-	torn      bool // the record's end is damaged
+	lenient   bool // the record's end is damaged
 	out       []byte
 	values    []value
 }
@@ -238,7 +238,7 @@ func (c *Chunk) Stored(r Record) []byte { return c.b[r.Offset : r.Offset+r.Size]
 func (c *Chunk) JSON(r Record) ([]byte, error) {
 	c.out = append(c.out[:0], '{')
 	c.values = c.values[:0]
-	c.steps, c.torn = maxSteps, r.torn
+	c.steps, c.lenient = maxSteps, r.torn
 	f := frame{c: c, first: true, dynamic: true}
 	end := r.Offset + r.Size
 	if !r.torn {

@@ -262,7 +262,7 @@ func (f *frame) children(values []value, depth int) error {
 			inner := frame{c: f.c, first: f.first, el: f.el, dynamic: true, extra: f.extra}
 			mark := len(f.c.out)
 			if err := inner.fragment(v.at, v.at+len(v.b), depth+1); err != nil {
-				if !f.c.torn || f.c.steps < 0 {
+				if !f.c.lenient || f.c.steps < 0 {
 					return err
 				}
 				f.c.out = f.c.out[:mark] // the rest of a torn record still tells what it was
