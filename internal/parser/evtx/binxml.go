@@ -9,10 +9,12 @@ import (
 
 // Limits on what hostile bytes may ask for. Real records stay far below each.
 const (
-	maxDepth    = 24            // nested elements and nested Binary XML
-	maxSteps    = 1 << 18       // tokens and values of one record
-	maxOut      = 8 << 20       // bytes of one rendered record
-	maxCompiled = 2 * ChunkSize // template bytes compiled in one chunk; real templates do not overlap
+	maxDepth      = 24            // nested elements and nested Binary XML
+	maxSteps      = 1 << 17       // tokens and values of one record
+	maxOut        = 4 << 20       // bytes of one rendered record
+	maxChunkSteps = 1 << 21       // the same for the records of one chunk
+	maxChunkOut   = 32 << 20      //
+	maxCompiled   = 2 * ChunkSize // template bytes compiled in one chunk; real templates do not overlap
 )
 
 // Tokens of Binary XML; 0x40 marks that more of the kind follows.
@@ -115,7 +117,7 @@ func (p *cursor) skip(n int) error {
 
 // step counts work, so that no record can cost more than a bounded amount.
 func (c *Chunk) step() error {
-	if c.steps--; c.steps < 0 || len(c.out) > maxOut {
+	if c.steps--; c.steps < 0 || len(c.out) > min(maxOut, c.room) {
 		return errSteps
 	}
 	return nil

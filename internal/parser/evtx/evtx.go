@@ -32,11 +32,11 @@ var (
 // IsFile says whether the bytes are the beginning of an event log file.
 func IsFile(head []byte) bool { return bytes.HasPrefix(head, fileMagic) }
 
-// HeaderSize is how many bytes of the file stand before its first chunk. A header
-// whose own word on that is absurd gets the usual 4,096.
+// HeaderSize is how many bytes of the file stand before its first chunk: 4,096, unless
+// the header says otherwise and a chunk does begin there.
 func HeaderSize(head []byte) int {
 	if len(head) >= 42 {
-		if n := int(binary.LittleEndian.Uint16(head[40:])); n >= 128 && n%8 == 0 {
+		if n := int(binary.LittleEndian.Uint16(head[40:])); n >= 128 && n < len(head) && bytes.HasPrefix(head[n:], chunkMagic) {
 			return n
 		}
 	}
@@ -68,6 +68,8 @@ type Chunk struct {
 	names     map[int]string
 	compiled  int  // bytes of templates compiled so far
 	steps     int  // left for the record
+	budget    int  // steps left for the chunk
+	room      int  // bytes that its records may still be rendered to
 	lenient   bool // the record's end is damaged
 	out       []byte
 	values    []value
@@ -82,7 +84,7 @@ func (c *Chunk) Reset(b []byte) {
 	}
 	clear(c.templates)
 	clear(c.names)
-	c.compiled = 0
+	c.compiled, c.budget, c.room = 0, maxChunkSteps, maxChunkOut
 	c.header()
 }
 
@@ -104,7 +106,9 @@ func (c *Chunk) header() {
 		if c.free < chunkHeader || c.free > ChunkSize {
 			c.free = 0
 			c.headerDamage("the chunk's header places the end of its records outside the chunk; records are looked for by their own signatures")
-		} else if c.free <= len(c.b) && crc32.ChecksumIEEE(c.b[chunkHeader:c.free]) != binary.LittleEndian.Uint32(c.b[52:]) {
+		} else if c.free > len(c.b) {
+			c.headerDamage(fmt.Sprintf("the file ends inside this chunk: %d of its %d bytes of records are there", len(c.b)-chunkHeader, c.free-chunkHeader))
+		} else if crc32.ChecksumIEEE(c.b[chunkHeader:c.free]) != binary.LittleEndian.Uint32(c.b[52:]) {
 			c.headerDamage("the checksum of the chunk's records is wrong: they were altered or damaged after they were written; those that can be read are kept")
 		}
 	}
@@ -219,13 +223,10 @@ func (c *Chunk) search() (Record, bool) {
 	}
 	c.done = true
 	switch {
-	case len(c.b) < ChunkSize && (c.free == 0 || c.free > len(c.b)):
-		if from >= len(c.b) {
-			from = len(c.b)
-		}
-		return Record{Offset: from, Size: len(c.b) - from, Damage: errors.New("the file ends inside a chunk: what follows here is lost")}, true
-	case c.free != 0 && from < c.free:
-		return Record{Offset: from, Size: c.free - from, Damage: errors.New("these bytes should be records, but are none")}, true
+	case len(c.b) < ChunkSize && from < end:
+		return Record{Offset: from, Size: len(c.b) - from, Damage: errors.New("these bytes are no whole record: the file ends here")}, true
+	case from < end && c.free != 0:
+		return Record{Offset: from, Size: end - from, Damage: errors.New("these bytes should be records, but are none")}, true
 	}
 	return Record{}, false
 }
@@ -234,11 +235,17 @@ func (c *Chunk) search() (Record, bool) {
 func (c *Chunk) Stored(r Record) []byte { return c.b[r.Offset : r.Offset+r.Size] }
 
 // JSON renders a record that Next has returned. The bytes are valid until the next
-// call.
+// call. What all records of a chunk may cost is bounded too, so it matters that they
+// are rendered in order and none is left out.
 func (c *Chunk) JSON(r Record) ([]byte, error) {
 	c.out = append(c.out[:0], '{')
 	c.values = c.values[:0]
-	c.steps, c.lenient = maxSteps, r.torn
+	c.steps, c.lenient = min(maxSteps, c.budget), r.torn
+	granted := c.steps
+	defer func() {
+		c.budget -= granted - c.steps
+		c.room -= len(c.out)
+	}()
 	f := frame{c: c, first: true, dynamic: true}
 	end := r.Offset + r.Size
 	if !r.torn {

@@ -358,7 +358,7 @@ func (c *Chunk) text(parts []part, values []value) {
 	c.out = append(c.out, '"')
 	for i := range parts {
 		p := &parts[i]
-		if !c.isText(p, values, true) || len(c.out) > maxOut {
+		if !c.isText(p, values, true) || len(c.out) > min(maxOut, c.room) {
 			continue
 		}
 		if p.index < 0 {
@@ -374,7 +374,7 @@ func (c *Chunk) text(parts []part, values []value) {
 func (c *Chunk) plain(parts []part, values []value) string {
 	mark := len(c.out)
 	for i := range parts {
-		if p := &parts[i]; c.isText(p, values, true) && len(c.out) <= maxOut {
+		if p := &parts[i]; c.isText(p, values, true) && len(c.out) <= min(maxOut, c.room) {
 			if p.index < 0 {
 				c.out = append(c.out, p.text...)
 			} else {
