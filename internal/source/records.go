@@ -120,7 +120,7 @@ func (r *Reader) Sample() ([]byte, error) {
 func (r *Reader) Stored() int64 { return r.stored() }
 
 // frame looks at the first bytes: a JSON document that is one array (or CloudTrail's
-// {"Records":[…]}) is framed by element, UTF-16 text is converted, Windows event logs
+// {"Records":[…]}) and objects over several lines are framed by element, UTF-16 text is converted, Windows event logs
 // are framed by their own structure, the rest is lines.
 func (r *Reader) frame() error {
 	for r.end < 4096 && r.eof == nil {
@@ -147,6 +147,10 @@ func (r *Reader) frame() error {
 	}
 	if bytes.IndexByte(head, 0) >= 0 && isBinary(head) {
 		return errors.New("the file is binary, not a log of lines or JSON; its format is not supported")
+	}
+	if spread(head) {
+		r.array = &arrayFrame{}
+		return nil
 	}
 	if at := arrayStart(head); at > 0 {
 		r.array = &arrayFrame{}
@@ -188,6 +192,17 @@ func arrayStart(head []byte) int {
 		return 0 // "[Mon Jan …" is a log line, not JSON
 	}
 	return i + 1
+}
+
+// spread says whether the document is JSON objects written over several lines.
+func spread(head []byte) bool {
+	i := blanks(head, 0)
+	if i >= len(head) || head[i] != '{' || arrayStart(head) > 0 {
+		return false
+	}
+	line, rest, ok := bytes.Cut(head[i+1:], []byte("\n"))
+	j := blanks(rest, 0)
+	return ok && len(bytes.TrimSpace(line)) == 0 && j < len(rest) && rest[j] == '"'
 }
 
 func blanks(b []byte, i int) int {
@@ -323,7 +338,7 @@ func (r *Reader) tooLong(end byte) (Record, error) {
 	}
 }
 
-// arrayFrame frames the elements of one JSON array.
+// arrayFrame frames the elements of one JSON array, or objects that follow each other.
 type arrayFrame struct{ done bool }
 
 // element hands out the next {…} of the array. Commas and blanks between elements
