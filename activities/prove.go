@@ -28,7 +28,8 @@ type ProveStore interface {
 }
 
 // Prove recounts sources. It shares no code with the readers and parsers that
-// filled the store: it splits bytes at line ends by itself.
+// filled the store: it splits bytes at line ends, and event logs at their records, by
+// itself.
 type Prove struct{ Store ProveStore }
 
 // Proof is the outcome of recounting one source.
@@ -154,6 +155,9 @@ func (p *Proof) reread(ctx context.Context, list []schema.Chunk) error {
 	}
 	defer closeAll()
 	in := bufio.NewReaderSize(r, 1<<20)
+	if isEventLog(in) {
+		return p.eventLog(ctx, in, list)
+	}
 	if framedByElement(in) {
 		return nil // element framing is proved by the tables alone
 	}
