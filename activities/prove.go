@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zip"
@@ -236,6 +237,9 @@ func framedByElement(in *bufio.Reader) bool {
 			continue
 		case 0xff, 0xfe, 0xef:
 			return true
+		case '<':
+			rest := string(head[i:])
+			return strings.HasPrefix(rest, "<Event") || strings.HasPrefix(rest, "<?xml")
 		case '[':
 			return i+1 < len(head) && (head[i+1] == '{' || head[i+1] == '\n' || head[i+1] == ' ')
 		case '{':

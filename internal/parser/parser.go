@@ -55,6 +55,7 @@ type Format struct {
 func Formats() []Format {
 	return []Format{
 		{"windows", "Windows events as JSON: NXLog flat, nested Event/System/EventData, or Winlogbeat", detectWindows, newWindows},
+		{"windows-xml", "Windows events as XML, one by one or in an Events element", detectWindowsXML, newWindowsXML},
 		{"suricata", "Suricata EVE JSON", detectSuricata, newSuricata},
 		{"cloudtrail", "AWS CloudTrail records", detectCloudTrail, newCloudTrail},
 		{"zeek-json", "Zeek logs as JSON lines", detectZeekJSON, newZeekJSON},
