@@ -312,7 +312,7 @@ func (p *cefParser) put(key, value string, e *schema.Event) {
 		if own, found := strings.CutPrefix(key, prefix); found && !ok {
 			key = own
 			to, ok = p.kv.table[own]
-			ok = ok && !strings.Contains("date time tz", own)
+			ok = ok && own != "date" && own != "time" && own != "tz"
 		}
 	}
 	switch {
@@ -328,7 +328,7 @@ func (p *cefParser) put(key, value string, e *schema.Event) {
 
 // label is the name that the event itself gives to a custom field.
 func (p *cefParser) label(key string) string {
-	for _, kv := range p.pairs {
+	for _, kv := range p.pairs[:min(len(p.pairs), 400)] { // a hostile event may have millions
 		if name, ok := strings.CutSuffix(kv.key, "Label"); ok && name == key && kv.value != "" {
 			return kv.value
 		}
