@@ -41,7 +41,7 @@ func cefTable(zone *time.Location) table {
 		"dvchost": f(schema.FHostName), "dvc": by(addressOf(schema.FHostIP, schema.FHostName)), "deviceInboundInterface": f(schema.FObserverIngressInterfaceName), "deviceDirection": by(setDirection), "deviceFacility": f(schema.FLogSyslogFacilityName),
 		"act": f(schema.FEventAction), "outcome": by(setOutcome), "reason": f(schema.FEventReason), "msg": f(schema.FMessage), "externalId": f(schema.FEventID), "cat": f(schema.FRuleCategory),
 		"proto": by(setProto), "app": by(lowered(schema.FNetworkProtocol)), "in": f(schema.FDestinationBytes), "out": f(schema.FSourceBytes),
-		"request": by(func(e *schema.Event, v string) { setURLOriginal2(e, strings.Trim(v, `"`)) }), "requestMethod": f(schema.FHttpRequestMethod), "requestmethod": f(schema.FHttpRequestMethod), "requestClientApplication": f(schema.FUserAgentOriginal), "requestContext": f(schema.FHttpRequestReferrer), "ref": f(schema.FHttpRequestReferrer),
+		"request": by(func(e *schema.Event, v string) { webAddress(e, strings.Trim(v, `"`)) }), "requestMethod": f(schema.FHttpRequestMethod), "requestmethod": f(schema.FHttpRequestMethod), "requestClientApplication": f(schema.FUserAgentOriginal), "requestContext": f(schema.FHttpRequestReferrer), "ref": f(schema.FHttpRequestReferrer),
 		"fname": by(setFileName), "filePath": by(setFile), "fsize": f(schema.FFileSize), "fileHash": by(setFileHash), "fileType": f(schema.FFileType), "oldFileHash": skipped,
 	}
 }

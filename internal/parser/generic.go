@@ -175,6 +175,10 @@ func (textParser) Parse(raw []byte, e *schema.Event) error {
 		return ErrSkip
 	}
 	e.SetStr(schema.FMessage, schema.View(raw))
+	if set := headless(schema.View(raw), e); set != "" {
+		setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventDataset, set}, pair{schema.FHostOsFamily, "linux"})
+		settleFlow(e)
+	}
 	generic(e, "generic.text")
 	return nil
 }

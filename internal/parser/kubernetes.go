@@ -7,7 +7,7 @@ func newKubernetes(o Options) Parser {
 	f := field
 	t := table{
 		"requestReceivedTimestamp": by(timeField(schema.FTimestamp, o.zone())), "stageTimestamp": by(timeField(schema.FEventEnd, o.zone())), "auditID": f(schema.FEventID), "verb": f(schema.FEventAction), "user.username": f(schema.FUserName), "user.uid": f(schema.FUserID), "user.groups": f(schema.FUserRoles),
-		"impersonatedUser.username": f(schema.FUserEffectiveName), "sourceIPs": target{list: true, set: firstIP(schema.FSourceIP, schema.FSourcePort).set}, "userAgent": f(schema.FUserAgentOriginal), "requestURI": by(setURLOriginal2), "responseStatus.code": f(schema.FHttpResponseStatusCode), "responseStatus.message": f(schema.FErrorMessage), "responseStatus.reason": f(schema.FErrorCode),
+		"impersonatedUser.username": f(schema.FUserEffectiveName), "sourceIPs": target{list: true, set: firstIP(schema.FSourceIP, schema.FSourcePort).set}, "userAgent": f(schema.FUserAgentOriginal), "requestURI": by(setURLOriginal), "responseStatus.code": f(schema.FHttpResponseStatusCode), "responseStatus.message": f(schema.FErrorMessage), "responseStatus.reason": f(schema.FErrorCode),
 		"annotations.authorization.k8s.io/decision": by(func(e *schema.Event, v string) {
 			if v == "allow" {
 				e.SetStr(schema.FEventOutcome, "success")

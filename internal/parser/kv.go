@@ -52,7 +52,7 @@ func (p *kvParser) rows() table {
 		"action": f(schema.FEventAction), "act": f(schema.FEventAction), "disp": f(schema.FEventAction), "logid": f(schema.FEventCode), "log_id": f(schema.FEventCode), "level": f(schema.FLogLevel), "pri": by(notNumber(schema.FLogLevel)), "priority": by(notNumber(schema.FLogLevel)), "severity": f(schema.FLogLevel),
 		"msg": f(schema.FMessage), "message": f(schema.FMessage), "reason": f(schema.FEventReason), "status": by(setOutcome), "result": by(setOutcome), "outcome": by(setOutcome), "error": f(schema.FErrorMessage),
 		"devname": f(schema.FObserverName), "device_name": f(schema.FObserverName), "fw": f(schema.FObserverName), "hostname": f(schema.FHostName), "host": f(schema.FHostName), "device_host": f(schema.FHostName), "srcintf": f(schema.FObserverIngressInterfaceName), "in_if": f(schema.FObserverIngressInterfaceName), "srcif": f(schema.FObserverIngressInterfaceName),
-		"url": by(setURLOriginal2), "arg": by(setURLOriginal2), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
+		"url": by(webAddress), "arg": by(webAddress), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
 		"file": by(setFile), "filename": by(setFile), "fname": by(setFile), "attack": f(schema.FRuleName), "virus": f(schema.FRuleName), "policyname": f(schema.FRuleName), "rulename": f(schema.FRuleName), "fw_rule_name": f(schema.FRuleName), "policyid": f(schema.FRuleID), "ruleid": f(schema.FRuleID), "fw_rule_id": f(schema.FRuleID), "catdesc": f(schema.FRuleCategory),
 		"qname": f(schema.FDnsQuestionName), "qtype": f(schema.FDnsQuestionType), "qclass": f(schema.FDnsQuestionClass), "pid": f(schema.FProcessPid), "exe": by(setImage), "comm": f(schema.FProcessName), "cmd": f(schema.FProcessCommandLine), "transip": f(schema.FSourceNatIP), "sessionid": f(schema.FSessionID), "session_id": f(schema.FSessionID), "subject": f(schema.FEmailSubject),
 	} {
@@ -150,13 +150,6 @@ func outcomeOf(v string) string {
 		return "failure"
 	}
 	return ""
-}
-
-// setURLOriginal2 takes a URL or a path.
-func setURLOriginal2(e *schema.Event, v string) {
-	if v != "-" {
-		setURLOriginal(e, v)
-	}
 }
 
 // detectKV wants lines that are mostly pairs.
