@@ -267,7 +267,9 @@ func ciscoText(s string, e *schema.Event) {
 	if strings.HasPrefix(s, "Built outbound ") { // named by interface: the far end comes first
 		first, second = second, first
 	}
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ' ' || r == ',' || r == '<' || r == '>' || r == '"' || r == '[' || r == ']' }) {
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
+		return r == ' ' || r == ',' || r == '<' || r == '>' || r == '"' || r == '[' || r == ']'
+	}) {
 		ip, port := ciscoEndpoint(word)
 		switch {
 		case ip == "":

@@ -32,6 +32,7 @@ func genericTable(zone *time.Location) table {
 		"dst_ip": field(schema.FDestinationIP), "dest_ip": field(schema.FDestinationIP), "src_port": field(schema.FSourcePort), "dst_port": field(schema.FDestinationPort), "dest_port": field(schema.FDestinationPort),
 		"Operation": field(schema.FEventAction), "Workload": field(schema.FEventProvider),
 	})
+	addAliases(t, zone)
 	return t
 }
 
