@@ -92,18 +92,40 @@ func anyProtocol(e *schema.Event, v string) {
 	}
 }
 
-// addAliases adds the rows at the top of a document and one level below, in the styles
-// source_ip, sourceIp, SourceIP, source-ip and the like. Rows that are there stay.
+// addAliases adds the names in the styles source_ip, sourceIp, SourceIP, source-ip and
+// the like. Rows that are there stay.
 func addAliases(t table, zone *time.Location) {
 	for _, a := range aliases(zone) {
 		for name := range strings.SplitSeq(a.names, ",") {
 			for _, key := range styles(name) {
-				for _, prefix := range []string{"", "*.", "event."} {
-					if _, ok := t[prefix+key]; !ok {
-						t[prefix+key] = a.to
-					}
+				if _, ok := t[key]; !ok {
+					t[key] = a.to
 				}
 			}
+		}
+	}
+}
+
+// aliasTree is the key tree of ECS names, with the aliases at the top of a document and
+// one level below.
+func aliasTree(zone *time.Location) *node {
+	root, names := genericTable(zone).tree(), table{}
+	addAliases(names, zone)
+	known := names.tree()
+	root.lend(known)
+	root.down("event").lend(known)
+	root.down("*").kids = known.kids
+	return root
+}
+
+// lend gives n the targets of another node's keys, where it has none of its own.
+func (n *node) lend(from *node) {
+	for key, kid := range from.kids {
+		switch own := n.kids[key]; {
+		case own == nil:
+			n.kids[key] = kid
+		case own.to == nil:
+			own.to = kid.to
 		}
 	}
 }
@@ -127,10 +149,10 @@ func styles(name string) []string {
 		}
 		acronyms += title
 	}
-	half := camel // sourceIP
-	if len(words) > 1 {
-		half = words[0] + acronyms[len(words[0]):]
-	}
+	half := words[0] + acronyms[len(words[0]):] // sourceIP
 	snake := strings.Join(words, "_")
-	return []string{snake, camel, pascal, acronyms, half, strings.Join(words, "-"), strings.ToUpper(snake), strings.Join(words, ""), strings.Join(words, " "), strings.Join(words, ".")}
+	if len(words) == 1 {
+		return []string{snake, pascal, acronyms, strings.ToUpper(snake)}
+	}
+	return []string{snake, camel, pascal, acronyms, half, strings.Join(words, "-"), strings.ToUpper(snake), strings.Join(words, ""), strings.Join(words, " ")}
 }

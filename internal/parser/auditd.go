@@ -42,8 +42,8 @@ func unlessUnset(f schema.FieldID) setter {
 
 func detectAuditd(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
-	i := bytes.Index(line, []byte("msg=audit("))
-	if i >= 0 && bytes.Contains(line[:i], []byte("type=")) && line[0] != '{' {
+	before, _, ok := bytes.Cut(line, []byte("msg=audit("))
+	if ok && bytes.Contains(before, []byte("type=")) && line[0] != '{' {
 		return 95, "type=… msg=audit(time:id)"
 	}
 	return 0, ""

@@ -32,7 +32,6 @@ func genericTable(zone *time.Location) table {
 		"dst_ip": field(schema.FDestinationIP), "dest_ip": field(schema.FDestinationIP), "src_port": field(schema.FSourcePort), "dst_port": field(schema.FDestinationPort), "dest_port": field(schema.FDestinationPort),
 		"Operation": field(schema.FEventAction), "Workload": field(schema.FEventProvider),
 	})
-	addAliases(t, zone)
 	return t
 }
 
@@ -47,7 +46,7 @@ func clientIP(e *schema.Event, v string) {
 type jsonParser struct{ w walker }
 
 func newJSON(o Options) Parser {
-	return &jsonParser{w: walker{root: genericTable(o.zone()).tree(), prefix: "labels"}}
+	return &jsonParser{w: walker{root: aliasTree(o.zone()), prefix: "labels"}}
 }
 
 func detectJSON(sample []byte, _ string) (int, string) {
@@ -89,7 +88,11 @@ type csvParser struct {
 	columns []zeekColumn
 }
 
-func newCSV(o Options) Parser { return &csvParser{table: genericTable(o.zone())} }
+func newCSV(o Options) Parser {
+	t := genericTable(o.zone())
+	addAliases(t, o.zone())
+	return &csvParser{table: t}
+}
 
 func detectCSV(sample []byte, object string) (int, string) {
 	line, rest, ok := bytes.Cut(sample, []byte("\n"))

@@ -3,6 +3,7 @@ package parser
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func (p *kvParser) rows() table {
 			t[d.Name] = f(d.ID)
 		}
 	}
-	for key, to := range map[string]target{
+	maps.Copy(t, map[string]target{
 		"ts": now, "timestamp": now, "@timestamp": now, "eventtime": now, "date_time": now, "startime": by(timeField(schema.FEventStart, p.zone)),
 		"date": by(func(_ *schema.Event, v string) { p.clock.date = v }), "time": by(func(_ *schema.Event, v string) { p.clock.time = v }),
 		"tz": by(func(_ *schema.Event, v string) { p.clock.tz = v }), "timezone": by(func(_ *schema.Event, v string) { p.clock.tz = v }),
@@ -55,9 +56,7 @@ func (p *kvParser) rows() table {
 		"url": by(webAddress), "arg": by(webAddress), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
 		"file": by(setFile), "filename": by(setFile), "fname": by(setFile), "attack": f(schema.FRuleName), "virus": f(schema.FRuleName), "policyname": f(schema.FRuleName), "rulename": f(schema.FRuleName), "fw_rule_name": f(schema.FRuleName), "policyid": f(schema.FRuleID), "ruleid": f(schema.FRuleID), "fw_rule_id": f(schema.FRuleID), "catdesc": f(schema.FRuleCategory),
 		"qname": f(schema.FDnsQuestionName), "qtype": f(schema.FDnsQuestionType), "qclass": f(schema.FDnsQuestionClass), "pid": f(schema.FProcessPid), "exe": by(setImage), "comm": f(schema.FProcessName), "cmd": f(schema.FProcessCommandLine), "transip": f(schema.FSourceNatIP), "sessionid": f(schema.FSessionID), "session_id": f(schema.FSessionID), "subject": f(schema.FEmailSubject),
-	} {
-		t[key] = to
-	}
+	})
 	return t
 }
 

@@ -62,7 +62,7 @@ func detectVPCFlow(sample []byte, _ string) (int, string) {
 
 func (p *vpcFlow) header(line string) {
 	p.columns = p.columns[:0]
-	for _, n := range strings.Fields(line) {
+	for n := range strings.FieldsSeq(line) {
 		c := zeekColumn{extra: p.names.name([]byte("aws.vpcflow." + n))}
 		if to, ok := p.table[n]; ok {
 			c.to = &to
