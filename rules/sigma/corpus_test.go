@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"testing"
+	"testing/fstest"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -77,4 +79,13 @@ func TestCorpus(t *testing.T) {
 		fmt.Fprintf(&b, "warning %d× %s\n", warned[k], k)
 	}
 	t.Logf("%d documents, %d rules:\n%s", report.Documents, len(report.Converted), b.String())
+}
+
+// memory is the converted rules as files.
+func memory(r *sigma.Report) fstest.MapFS {
+	out := fstest.MapFS{}
+	for _, c := range r.Converted {
+		out[strings.TrimSuffix(c.File, path.Ext(c.File))+fmt.Sprintf("-%d.yaml", c.Line)] = &fstest.MapFile{Data: []byte(c.Rule.YAML)}
+	}
+	return out
 }
