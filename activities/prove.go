@@ -235,6 +235,9 @@ func framedByElement(in *bufio.Reader) bool {
 		case '[':
 			return i+1 < len(head) && (head[i+1] == '{' || head[i+1] == '\n' || head[i+1] == ' ')
 		case '{':
+			if i+1 < len(head) && (head[i+1] == '\n' || head[i+1] == '\r') {
+				return true
+			}
 			var records = []byte(`"Records"`)
 			return len(head) > i+20 && string(head[i+1:min(len(head), i+1+len(records))]) == string(records)
 		default:

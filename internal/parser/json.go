@@ -32,7 +32,8 @@ type node struct {
 }
 
 // table maps dotted source keys to targets. A key that contains dots itself is found
-// too: keys are matched whole before they are split.
+// too: keys are matched whole before they are split. A part "*" stands for any key
+// that has no row of its own.
 type table map[string]target
 
 // tree builds the key tree of a table.
@@ -173,7 +174,9 @@ func (w *walker) member(n *node, depth int) error {
 	w.blank()
 	var kid *node
 	if n != nil {
-		kid = n.kids[key]
+		if kid = n.kids[key]; kid == nil {
+			kid = n.kids["*"]
+		}
 	}
 	mark := len(w.path)
 	if mark > 0 {

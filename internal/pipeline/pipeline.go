@@ -243,7 +243,7 @@ func (r *run) record(ctx context.Context, rec source.Record) error {
 	}
 	c := &r.cur.Chunk
 	c.To = rec.Offset + rec.Size
-	r.sum.Write(rec.Data)
+	r.sum.Write(rec.Own())
 	r.sum.Write([]byte{'\n'})
 	r.take(rec)
 	if c.Records+c.Skipped >= r.cfg.Plan.Records || c.To-c.From >= r.cfg.Plan.Bytes {
@@ -258,6 +258,11 @@ func (r *run) take(rec source.Record) {
 	if rec.TooLong {
 		c.Records++
 		r.fail(rec, fmt.Sprintf("the record has %d bytes, more than the %d that are read whole; its head is kept", rec.Size, source.MaxRecord))
+		return
+	}
+	if rec.Damage != nil {
+		c.Records++
+		r.fail(rec, rec.Damage.Error())
 		return
 	}
 	e := &r.event
