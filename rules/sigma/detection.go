@@ -76,7 +76,7 @@ var clockParts = []string{"minute", "hour", "day", "week", "month", "year"}
 // flags are the modifiers that say something about others.
 var flags = []string{"all", "neq", "cased", "expand", "i", "m", "s", "ignorecase", "multiline", "dotall"}
 
-// Modifiers returns the names of the value modifiers that are understood.
+// modifiers returns the names of the value modifiers that are understood.
 func modifiers() []string {
 	out := append(append([]string{}, flags...), clockParts...)
 	for name := range transforms() {
@@ -97,6 +97,7 @@ type reader struct {
 
 // search reads a named search: a mapping is an "and", a list an "or".
 func (r *reader) search(n *node) *tree {
+	before := len(r.problems)
 	switch n.kind {
 	case mapping:
 		var kids []*tree
@@ -108,7 +109,6 @@ func (r *reader) search(n *node) *tree {
 		if len(kids) > 0 {
 			return joined(and, kids)
 		}
-		r.refuse(n, "", "an empty search")
 	case list:
 		var kids []*tree
 		for _, x := range n.items {
@@ -119,11 +119,11 @@ func (r *reader) search(n *node) *tree {
 		if len(kids) > 0 {
 			return joined(or, kids)
 		}
-		r.refuse(n, "", "an empty search")
 	case scalar:
 		return r.item(&node{kind: scalar, line: n.line, column: n.column}, n)
-	default:
-		r.refuse(n, "", "a search without content")
+	}
+	if len(r.problems) == before {
+		r.refuse(n, "", "the search is empty")
 	}
 	return nil
 }

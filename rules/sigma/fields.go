@@ -108,12 +108,21 @@ var windowsFields = &taxonomy{open: "winlog.event_data", about: processEntities,
 	"Signed":       {places: []at{{ref: "file.code_signature.signed"}}, values: map[string]string{"true": "e.file.code_signature.signed", "false": "!e.file.code_signature.signed"}},
 	"TargetObject": to("registry.path"), "Details": to("registry.data.strings"), "QueryName": to("dns.question.name"), "QueryStatus": to("dns.response_code"), "PipeName": to("pipe.name"),
 	"ServiceName": to("service.name"), "RuleName": dashedTo("rule.name"), "Status": dashedTo("error.code"),
-
-	// Some channels write blanks in names, which Sigma leaves out.
-	"ThreatName": to("winlog.event_data.ThreatName", "winlog.event_data.Threat Name"), "NewValue": to("winlog.event_data.NewValue", "winlog.event_data.New Value"),
-	"OldValue": to("winlog.event_data.OldValue", "winlog.event_data.Old Value"), "ActionName": to("winlog.event_data.ActionName", "winlog.event_data.Action Name"),
-	"Feature_Name": to("winlog.event_data.Feature_Name", "winlog.event_data.Feature Name"), "ErrorCode": to("winlog.event_data.ErrorCode", "winlog.event_data.Error Code"),
 }}
+
+// defenderFields is windowsFields for Defender, which writes blanks in its names that
+// Sigma leaves out.
+var defenderFields = func() *taxonomy {
+	own := map[string]target{}
+	for _, name := range []string{"Product Name", "Product Version", "Detection ID", "Detection User", "Detection Time", "Threat ID", "Threat Name", "Severity ID", "Severity Name", "Category ID", "Category Name",
+		"Status Code", "Status Description", "Source ID", "Source Name", "Process Name", "Origin ID", "Origin Name", "Execution ID", "Execution Name", "Type ID", "Type Name", "Action ID", "Action Name",
+		"Error Code", "Error Description", "New Value", "Old Value", "Feature Name", "Feature ID", "Involved File", "Target Commandline", "Parent Commandline", "Remediation User", "Pre Execution Status", "Post Clean Status"} {
+		t := to("winlog.event_data."+name, "winlog.event_data."+strings.ReplaceAll(name, " ", ""))
+		own[strings.ReplaceAll(name, " ", "")], own[strings.ReplaceAll(name, " ", "_")], own[name] = t, t, t
+	}
+	own["ProcessName"] = to("winlog.event_data.Process Name", "process.executable")
+	return &taxonomy{open: windowsFields.open, about: hostEntities, by: windowsFields.by, fields: with(windowsFields.fields, own)}
+}()
 
 func isIPv6(ref string) target {
 	return target{places: []at{{ref: ref}}, values: map[string]string{

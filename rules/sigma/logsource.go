@@ -120,6 +120,7 @@ var sources = []source{
 	{logSource{"linux", "", "sshd"}, []stream{{"linux.auth", "e.process.name in ['sshd', 'sshd-session']"}}, textFields},
 	{logSource{"linux", "", "sudo"}, []stream{{"linux.auth", "e.process.name == 'sudo'"}}, textFields},
 	{logSource{"linux", "", "cron"}, sets("linux.auth", "linux.syslog"), textFields},
+	{logSource{"linux", "", "syslog"}, sets("linux.syslog", "linux.auth"), textFields},
 	{logSource{"linux", "", "auth"}, sets("linux.auth"), textFields},
 	{logSource{"linux", "", ""}, sets("linux.*"), textFields},
 	{logSource{"macos", "process_creation", ""}, []stream{{"macos.*", started}}, linuxFields},
@@ -174,6 +175,9 @@ func lookup(l logSource) (s source, known bool, err error) {
 		}
 		if name, ok := windowsServices[l.service]; ok && l.category == "" {
 			s.streams = sets(name)
+			if l.service == "windefend" {
+				s.fields = defenderFields
+			}
 			return s, true, nil
 		}
 		if l.category == "" && l.service == "" {
