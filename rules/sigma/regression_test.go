@@ -214,7 +214,14 @@ type reference struct {
 
 // missed explains each firing on which two other engines agree and that we do not have.
 var missed = map[string]string{
+	"64e8e417-c19a-475a-8d19-98ea705394cc": "ContextInfo is absent; the engines let '*' match an absent field, Sigma says that it must be there",
 	"3a9b8c1e-5b2e-4f7a-9d1c-2a7f3b6e1c55": "the key is created (EventType CreateKey); the engines take every registry event 12 for a deletion",
+}
+
+// otherCounts explains where we count other than both engines.
+var otherCounts = map[string]string{
+	"d21374ff-f574-44a7-9998-4a8c8bf33d7d": "the process is in the recording twice, as Sysmon 1 and as Security 4688; both are process creations",
+	"4a1b6da0-d94f-4fc3-98fc-2d9cb9e5ee76": "the request (4656) and the access (4663) both match, as two searches of the rule ask for",
 }
 
 // TestReferenceHits compares with what two unrelated engines agree on, on real attacks.
@@ -254,18 +261,18 @@ func TestReferenceHits(t *testing.T) {
 		} else if missed[r.Rule] == "" {
 			t.Errorf("%s %s does not fire on %s", r.Rule, r.Title, r.File)
 		}
-		if ours == r.Sigmalite || r.SQL != nil && ours == *r.SQL {
+		if ours == r.Sigmalite || r.SQL != nil && ours == *r.SQL || otherCounts[r.Rule] != "" {
 			same++
-		} else {
+		} else if ours > 0 {
 			sql := -1
 			if r.SQL != nil {
 				sql = *r.SQL
 			}
-			t.Logf("%s %s on %s: %d events, sigmalite %d, SQL %d", r.Rule, r.Title, r.File, ours, r.Sigmalite, sql)
+			t.Errorf("%s %s on %s: %d events, sigmalite %d, SQL %d", r.Rule, r.Title, r.File, ours, r.Sigmalite, sql)
 		}
 	}
 	recall := float64(found) / float64(strong)
-	t.Logf("%d strong rows: recall %.4f, %d with the count of one of the engines", strong, recall, same)
+	t.Logf("%d strong rows: recall %.4f, %d with the count of one of the engines or an explained one", strong, recall, same)
 	if recall < 0.99 {
 		t.Errorf("recall %.4f", recall)
 	}
