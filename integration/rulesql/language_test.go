@@ -50,7 +50,7 @@ func conditions() []string {
 		`e.timestamp.getDate() == 31`, `e.timestamp.getDayOfMonth() == 6`, `e.timestamp.getMinutes() == 8`, `e.timestamp.getSeconds() == 59`,
 		`e.winlog.event_data.TargetObject.icontains('\\RUN')`, `e.aws.request.bucket.name == 'b1'`, `e.labels['odd-key'] == 'v'`, `e.raw.icontains('"b')`, `e.raw.matches('B.t')`,
 		`intel(e.user.name)`, `intel(e.source.ip)`, `!intel(e.user.name)`, `intel(e.tags)`, `score('d1') >= threshold('d1')`, `score('d1') > 0.5`, `score('d2') < threshold('d2')`, `score('d1') == 0.0`, `inList(e.user.name, 'people')`, `inList(e.tags, 'people')`,
-		`(e.user.name + '/' + e.user.target.name).icontains('/k')`, `string(e.source.port).startsWith('44')`, `e.labels.count.matches('^-?[0-9]{1,18}$') && int(e.labels.count) >= 42`, `e.labels.`+"`odd-key`"+`.ieq('V')`,
+		`(e.user.name + '/' + e.user.target.name).icontains('/k')`, `string(e.source.port).startsWith('44')`, `e.labels.count.matches('^-?[0-9]{1,18}$') && int(e.labels.count) >= 42`, `e.labels.` + "`odd-key`" + `.ieq('V')`,
 		`true`, `false || e.user.name == 'bob'`,
 	}
 }
