@@ -112,6 +112,19 @@ func routed(r expr.Ref) bool {
 	return false
 }
 
+// fewValued are fields with so few values that one of them selects little.
+func fewValued(r expr.Ref) bool {
+	if r.Raw || r.Extra != "" {
+		return false
+	}
+	switch r.Field {
+	case schema.FNetworkDirection, schema.FNetworkTransport, schema.FHttpRequestMethod, schema.FHttpResponseStatusCode, schema.FWinlogChannel, schema.FWinlogProviderName,
+		schema.FWinlogLogonType, schema.FProcessIntegrityLevel, schema.FFileCodeSignatureStatus, schema.FLogLevel:
+		return true
+	}
+	return false
+}
+
 func callTerms(n *expr.Node) *terms {
 	if len(n.Args) != 2 {
 		return nil
@@ -171,7 +184,9 @@ func numberTerms(ref expr.Ref, name string, r *expr.Node) *terms {
 			return nil
 		}
 		out.any = append(out.any, term{ref: ref, how: isNumber, number: v})
-		out.cost += 5
+		if out.cost += 5; fewValued(ref) {
+			out.cost += 35
+		}
 	}
 	return out
 }
@@ -198,6 +213,8 @@ func textTerms(ref expr.Ref, h how, values []string) *terms {
 func textCost(ref expr.Ref, h how, size int) float64 {
 	n := float64(size)
 	switch {
+	case h == isEqual && fewValued(ref):
+		return 40
 	case ref.Raw:
 		return 40 + 200/n
 	case h == isEqual:
