@@ -48,6 +48,7 @@ var rings = []ring{
 	{"rules/library", nil},
 	{"rules/chsql", []string{"schema", "internal/expr", "rules"}},
 	{"rules/correlate", []string{"schema", "rules"}},
+	{"rules/sigma", []string{"schema", "internal/expr", "rules"}},
 	{"internal/pipeline", []string{"schema", "internal/source", "internal/parser", "internal/enrich", "rules"}},
 	{"internal/store", []string{"schema", "internal/secret"}},
 	{"activities", []string{"schema", "internal", "rules"}},
