@@ -187,15 +187,17 @@ func TestInjected(t *testing.T) {
 func TestGate(t *testing.T) {
 	s := recorded(t, connLogs...)
 	champion := train(t, s)
-	if v := Evaluate(champion, "c", nil, s, perDay); !v.Pass || v.Why == "" {
+	if v := Evaluate(Candidate{ID: "c", Model: champion}, s, perDay); !v.Pass || v.Why == "" {
 		t.Fatalf("an honest model is refused: %+v", v)
 	}
-	force := &Champion{ID: "c", Model: champion}
-	if v := Evaluate(champion, "c", force, s, perDay); v.Pass || failed(v) != "changed" {
+	if v := Evaluate(Candidate{ID: "c", Model: champion, RolledBack: true}, s, perDay); v.Pass || failed(v) != "not-rolled-back" {
+		t.Errorf("rolled back before: %+v", v)
+	}
+	if v := Evaluate(Candidate{ID: "c", Model: champion, ChampionID: "c", Champion: champion}, s, perDay); v.Pass || failed(v) != "changed" {
 		t.Errorf("the champion again: %+v", v)
 	}
 	few := recorded(t, connLogs[4])
-	if v := Evaluate(train(t, few), "m", nil, few, perDay); v.Pass || !strings.Contains(failed(v), "rows") {
+	if v := Evaluate(Candidate{ID: "m", Model: train(t, few)}, few, perDay); v.Pass || !strings.Contains(failed(v), "rows") {
 		t.Errorf("%d rows: %+v", few.Rows(), v)
 	}
 	if _, no := zeekConn.TooFew(few.Rows()); !no {
@@ -221,7 +223,7 @@ func TestGate(t *testing.T) {
 		}
 	})
 	m := train(t, poisoned)
-	v := Evaluate(m, "p", force, poisoned, perDay)
+	v := Evaluate(Candidate{ID: "p", Model: m, ChampionID: "c", Champion: champion}, poisoned, perDay)
 	t.Logf("poisoned with %d rows: %s", n, v.Why)
 	if v.Pass || !strings.Contains(failed(v), "recall") {
 		t.Errorf("a poisoned model passes: %+v", v)

@@ -18,25 +18,29 @@ type Limits struct {
 	MinRank      float64 // rank correlation with the champion on held-out events
 }
 
-// Champion is the model in force, and what it is compared by.
-type Champion struct {
-	ID    string
-	Model *Model
+// Candidate is a model that wants to be put in force, and what it must stand up to.
+type Candidate struct {
+	ID         string
+	Model      *Model
+	RolledBack bool // a person has taken this very model out of force
+	ChampionID string
+	Champion   *Model // nil when there is none
 }
 
 // Evaluate measures a model on the events of a sealed data set that it was not trained on
 // and on the attacks injected into them, beside the champion if there is one, and holds
 // the result against the detector's limits. perDay is as in [Train].
-func Evaluate(m *Model, id string, champion *Champion, s *Dataset, perDay float64) Verdict {
+func Evaluate(c Candidate, s *Dataset, perDay float64) Verdict {
 	_, test := s.split()
-	e := &evaluation{d: m.Detector, id: id, champion: champion, rows: s.Rows(), share: m.Detector.share(perDay), metrics: map[string]float64{}}
-	e.own = m.measure(test)
-	if champion != nil {
-		c := champion.Model.measure(test)
-		e.other = &c
-		e.rank = spearman(e.own.scores, c.scores)
+	d := c.Model.Detector
+	e := &evaluation{Candidate: c, d: d, rows: s.Rows(), share: d.share(perDay), metrics: map[string]float64{}}
+	e.own = c.Model.measure(test)
+	if c.Champion != nil {
+		other := c.Champion.measure(test)
+		e.other = &other
+		e.rank = spearman(e.own.scores, other.scores)
 	}
-	return e.verdict(m)
+	return e.verdict()
 }
 
 // measured is how a model does on held-out events.
@@ -84,15 +88,14 @@ type Verdict struct {
 
 // evaluation is what the checks look at.
 type evaluation struct {
-	d        *Detector
-	id       string
-	champion *Champion
-	rows     int
-	share    float64
-	own      measured
-	other    *measured // the champion's
-	rank     float64
-	metrics  map[string]float64
+	Candidate
+	d       *Detector
+	rows    int
+	share   float64
+	own     measured
+	other   *measured // the champion's
+	rank    float64
+	metrics map[string]float64
 }
 
 // check is one row of the gate: what is measured, the limit, and on which side of it a
@@ -115,13 +118,16 @@ func checks() []check {
 		{name: "injected-recall", measure: func(e *evaluation) (float64, float64) { return e.own.mean, e.d.Gate.MinRecall }, text: "too few of the injected attacks stand out"},
 		{name: "recall-vs-champion", vs: true, measure: func(e *evaluation) (float64, float64) { return e.own.mean, e.other.mean - e.d.Gate.RecallLoss }, text: "the champion finds more of the injected attacks"},
 		{name: "rank-stability", vs: true, measure: func(e *evaluation) (float64, float64) { return e.rank, e.d.Gate.MinRank }, text: "it orders events quite unlike the champion"},
-		{name: "changed", vs: true, measure: func(e *evaluation) (float64, float64) {
-			if e.id == e.champion.ID {
-				return 0, 1
-			}
-			return 1, 1
-		}, text: "the same data gave the champion again"},
+		{name: "changed", vs: true, measure: func(e *evaluation) (float64, float64) { return number(e.ID != e.ChampionID), 1 }, text: "the same data gave the champion again"},
+		{name: "not-rolled-back", measure: func(e *evaluation) (float64, float64) { return number(!e.RolledBack), 1 }, text: "this very model was rolled back; other data will give another one"},
 	}
+}
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // mostOf is how many of n events may be above the threshold when a share of them is
@@ -131,7 +137,7 @@ func mostOf(share float64, n int) float64 {
 	return math.Floor(mean + 3*math.Sqrt(mean) + 1)
 }
 
-func (e *evaluation) verdict(m *Model) Verdict {
+func (e *evaluation) verdict() Verdict {
 	v := Verdict{Pass: true, Metrics: e.metrics}
 	var failed []string
 	for _, c := range checks() {
@@ -153,12 +159,12 @@ func (e *evaluation) verdict(m *Model) Verdict {
 	if !v.Pass {
 		v.Why = strings.Join(failed, "; ")
 	}
-	e.fill(m)
+	e.fill()
 	return v
 }
 
-func (e *evaluation) fill(m *Model) {
-	e.metrics["threshold"] = m.Threshold
+func (e *evaluation) fill() {
+	e.metrics["threshold"] = e.Model.Threshold
 	e.metrics["budget_share"] = e.share
 	e.metrics["held_out"] = float64(len(e.own.scores))
 	e.metrics["above_threshold"] = float64(e.own.above)

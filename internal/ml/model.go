@@ -227,6 +227,9 @@ func (s *Scorer) Explain() string {
 			break
 		}
 		f, u := s.m.Detector.Features[i], s.m.usual[i]
+		if f.unit == asRarity {
+			u[0], u[1] = u[1], u[0] // the rarer, the smaller the share that is shown
+		}
 		parts = append(parts, f.Name+" "+f.show(s.x[i])+" (usual "+f.show(u[0])+" to "+f.show(u[1])+")")
 	}
 	return strings.Join(parts, ", ")
