@@ -74,7 +74,7 @@ func (a *Models) SnapshotTraining(ctx context.Context, in flow.RetrainInput) (Sn
 	if !in.From.IsZero() && !in.To.IsZero() && !in.From.Before(in.To) {
 		return Snapshot{}, Retryable(schema.E(schema.Invalid, "the window ends before it begins", `"from" and "to" are event times, RFC 3339`))
 	}
-	activity.RecordHeartbeat(ctx)
+	defer keepAlive(ctx)()
 	last, err := a.Store.LastCommit(ctx, in.Org)
 	if err != nil {
 		return Snapshot{}, Retryable(err)
@@ -101,15 +101,32 @@ func (a *Models) SnapshotTraining(ctx context.Context, in flow.RetrainInput) (Sn
 	return s, nil
 }
 
+// keepAlive heartbeats while a query is under way; the function it returns ends that.
+func keepAlive(ctx context.Context) func() {
+	ctx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for {
+			activity.RecordHeartbeat(ctx)
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { stop(); <-done }
+}
+
 // read reads the rows of a snapshot.
 func (a *Models) read(ctx context.Context, d *ml.Detector, s Snapshot) (*ml.Dataset, string, error) {
 	set := ml.NewDataset(d)
 	err := a.Store.TrainingRows(ctx, s.Window, d.Fields, s.Share, func(e *schema.Event) error {
-		if set.Rows()%1000 == 0 {
-			activity.RecordHeartbeat(ctx, set.Rows())
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
+		if set.Rows()%1000 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		set.Add(e)
 		return nil
@@ -165,14 +182,12 @@ func (a *Models) CheckTraining(_ context.Context, s Snapshot) (ModelVerdict, err
 // TrainModel trains on a snapshot, stores the model as challenger and returns its id.
 // The same snapshot gives the same model, so a repeat changes nothing.
 func (a *Models) TrainModel(ctx context.Context, s Snapshot, now time.Time) (string, error) {
+	defer keepAlive(ctx)()
 	d, set, err := a.reread(ctx, s)
 	if err != nil {
 		return "", Retryable(err)
 	}
-	m, err := ml.Train(set, s.Hash, s.PerDay, func(tree, of int) error {
-		activity.RecordHeartbeat(ctx, tree, of)
-		return context.Cause(ctx)
-	})
+	m, err := ml.Train(set, s.Hash, s.PerDay, func() error { return context.Cause(ctx) })
 	if err != nil {
 		return "", Retryable(err)
 	}
@@ -188,6 +203,7 @@ func (a *Models) TrainModel(ctx context.Context, s Snapshot, now time.Time) (str
 // EvaluateModel measures a model on the part of its snapshot that was held out and on
 // injected attacks, beside the champion, and asks the gate.
 func (a *Models) EvaluateModel(ctx context.Context, s Snapshot, id string) (ModelVerdict, error) {
+	defer keepAlive(ctx)()
 	_, set, err := a.reread(ctx, s)
 	if err != nil {
 		return ModelVerdict{}, Retryable(err)
@@ -211,7 +227,6 @@ func (a *Models) EvaluateModel(ctx context.Context, s Snapshot, id string) (Mode
 			c.ChampionID, c.Champion = now.ID, m
 		}
 	}
-	activity.RecordHeartbeat(ctx)
 	return verdictOf(id, ml.Evaluate(c, set, s.PerDay)), nil
 }
 

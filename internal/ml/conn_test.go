@@ -74,12 +74,14 @@ func recorded(t testing.TB, names ...string) *Dataset {
 // train seals and trains as an activity does.
 func train(t testing.TB, s *Dataset) *Model {
 	t.Helper()
-	m, err := Train(s, s.Seal(zeekConn.Params.MaxRows), perDay, func(int, int) error { return nil })
+	m, err := Train(s, s.Seal(zeekConn.Params.MaxRows), perDay, never)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
+
+func never() error { return nil }
 
 // perDay is so few that the budget is the largest share.
 const perDay = 1000
@@ -336,7 +338,7 @@ func FuzzDecode(f *testing.F) {
 		s := NewDataset(zeekConn)
 		eachConn(f, connLogs[0], s.Add)
 		s.Seal(24)
-		m, err := Train(s, "x", perDay, func(int, int) error { return nil })
+		m, err := Train(s, "x", perDay, never)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -421,7 +423,7 @@ func BenchmarkTrain20k(b *testing.B) {
 	h := s.Seal(20_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Train(s, h, perDay, func(int, int) error { return nil }); err != nil {
+		if _, err := Train(s, h, perDay, never); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -71,12 +71,12 @@ func newForest(features, sub int) *forest {
 }
 
 // growForest builds a forest that depends on nothing but the rows, their order, the
-// parameters and the seed. progress is called before each tree and may end the work.
-func growForest(m matrix, trees, sub int, seed uint64, progress func(tree int) error) (*forest, error) {
+// parameters and the seed. stop is asked before each tree; its error ends the work.
+func growForest(m matrix, trees, sub int, seed uint64, stop func() error) (*forest, error) {
 	f := newForest(m.cols, min(sub, m.rows(), maxSubsample))
 	order := make([]int32, m.rows())
 	for t := range trees {
-		if err := progress(t); err != nil {
+		if err := stop(); err != nil {
 			return nil, err
 		}
 		for i := range order {

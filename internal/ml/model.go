@@ -97,8 +97,8 @@ func (enc *encoder) matrix(rows []sample, cols int) matrix {
 
 // Train makes a model of the part of a sealed data set that is not held out. perDay is how
 // many events a day there are, which decides where the threshold spends the
-// detector's budget. progress is called before each tree and may end the work.
-func Train(s *Dataset, datasetHash string, perDay float64, progress func(tree, of int) error) (*Model, error) {
+// detector's budget. stop is asked before each tree; its error ends the work.
+func Train(s *Dataset, datasetHash string, perDay float64, stop func() error) (*Model, error) {
 	d := s.d
 	rows, _ := s.split()
 	if len(rows) < 2 {
@@ -107,7 +107,7 @@ func Train(s *Dataset, datasetHash string, perDay float64, progress func(tree, o
 	m := &Model{Detector: d, Dataset: datasetHash, encoder: d.learn(rows)}
 	x := m.encoder.matrix(rows, len(d.Features))
 	var err error
-	m.forest, err = growForest(x, d.Params.Trees, d.Params.Subsample, d.seed(datasetHash), func(t int) error { return progress(t, d.Params.Trees) })
+	m.forest, err = growForest(x, d.Params.Trees, d.Params.Subsample, d.seed(datasetHash), stop)
 	if err != nil {
 		return nil, err
 	}

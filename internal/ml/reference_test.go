@@ -44,7 +44,7 @@ func TestReference(t *testing.T) {
 		x, labels := table(t, filepath.Join(dir, set.File))
 		auc := 0.0
 		for seed := range uint64(3) {
-			f, err := growForest(x, 100, 256, seed+1, func(int) error { return nil })
+			f, err := growForest(x, 100, 256, seed+1, never)
 			if err != nil {
 				t.Fatal(err)
 			}
