@@ -88,6 +88,8 @@ func TestRetrain(t *testing.T) {
 	if got := w.anomalies("before"); len(got) > 0 {
 		t.Errorf("an alert without a model: %+v", got)
 	}
+	w.attacksAreNotLearned("before")
+	w.scoresOnce()
 
 	first := w.promoted(flow.RetrainInput{Detector: detector, By: "ana"})
 	w.keep("Retrain-promoted", flow.RetrainID("main", detector))
@@ -328,11 +330,7 @@ func (w *world) featuresAgree(logs []string) {
 		}
 	}
 	stored := ml.NewDataset(d)
-	last, err := w.store.LastCommit(w.t.Context(), "main")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	win := store.TrainingWindow{Org: "main", Dataset: d.Dataset, Ingested: time.Now().Add(-time.Hour), Committed: last}
+	win := w.window(d)
 	total, days, err := w.store.TrainingSize(w.t.Context(), win)
 	if err != nil || total < 3000 || days < 2 {
 		w.t.Fatalf("%d rows of %d days (%v)", total, days, err)
@@ -349,6 +347,76 @@ func (w *world) featuresAgree(logs []string) {
 	}
 	if share := float64(thin) / float64(total); share < 0.2 || share > 0.3 {
 		w.t.Errorf("a quarter of %d rows is %d", total, thin)
+	}
+}
+
+func (w *world) window(d *ml.Detector) store.TrainingWindow {
+	w.t.Helper()
+	last, err := w.store.LastCommit(w.t.Context(), "main")
+	if err != nil || last.IsZero() {
+		w.t.Fatal(last, err)
+	}
+	return store.TrainingWindow{Org: "main", Dataset: d.Dataset, Ingested: time.Now().Add(-time.Hour), Committed: last}
+}
+
+// attacksAreNotLearned: an event on which a rule of high severity fired is no training row.
+func (w *world) attacksAreNotLearned(source string) {
+	w.t.Helper()
+	d, err := ml.ByID(detector)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	chunks, err := w.store.Chunks(w.t.Context(), "main", source)
+	if err != nil || len(chunks) == 0 {
+		w.t.Fatal(err)
+	}
+	win := w.window(d)
+	count := func() (total, stolen int, id string) {
+		if err := w.store.TrainingRows(w.t.Context(), win, d.Fields, 1, func(e *schema.Event) error {
+			total++
+			if e.Int(schema.FSourceBytes) == 3<<30 {
+				stolen, id = stolen+1, e.ID.String()
+			}
+			return nil
+		}); err != nil {
+			w.t.Fatal(err)
+		}
+		return total, stolen, id
+	}
+	total, stolen, id := count()
+	if stolen != 1 {
+		w.t.Fatalf("%d stolen rows", stolen)
+	}
+	if err := w.store.PutDetections(w.t.Context(), "test", []schema.Detection{{ID: "found", Org: "main", Source: source, Chunk: chunks[0].ID, Rule: "r", Kind: "match", Severity: schema.High,
+		EventID: id, Dataset: d.Dataset, Time: time.Now(), Ingested: chunks[0].Ingested}}); err != nil {
+		w.t.Fatal(err)
+	}
+	if now, stolen, _ := count(); stolen != 0 || now != total-1 {
+		w.t.Errorf("%d of %d rows are left, %d stolen ones", now, total, stolen)
+	}
+}
+
+// scoresOnce: however often a chunk is committed, its scores are stored once.
+func (w *world) scoresOnce() {
+	w.t.Helper()
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	c := schema.Chunk{Org: "main", Source: "scores", ID: "chunk-1", Object: "o", Fingerprint: "f", Ingested: at}
+	d := store.ChunkData{Chunk: c, Events: store.NewBatch()}
+	for i := range 3 {
+		d.Scores = append(d.Scores, schema.Score{Org: "main", Model: "m", Detector: detector, EventID: fmt.Sprint(i), Source: c.Source, Chunk: c.ID, Score: float64(i) / 2, Time: at, Ingested: at})
+	}
+	for attempt := range 3 {
+		d.InDoubt = attempt == 2
+		if err := w.store.CommitChunk(w.t.Context(), d); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if kept, above, err := w.store.ScoreStats(w.t.Context(), "main", "m", 0.5); err != nil || kept != 3 || above != 2 {
+		w.t.Errorf("%d scores, %d above (%v)", kept, above, err)
+	}
+	d.Scores = d.Scores[:2]
+	if err := w.store.CommitChunk(w.t.Context(), d); err == nil {
+		w.t.Error("another number of scores than the attempt before is not noticed")
 	}
 }
 

@@ -178,8 +178,11 @@ func TestInjected(t *testing.T) {
 			all := append(append([]float64{}, own.scores...), m.scoreAll(m.encoder.matrix(attacks, len(zeekConn.Features)))...)
 			auc := rocAUC(all, labels)
 			t.Logf("%-50s %-13s ROC-AUC %.3f recall %.2f", name, sim.Name, auc, own.recall[i])
-			if auc < 0.9 {
+			if auc < 0.88 {
 				t.Errorf("%s: %s ROC-AUC %.3f", name, sim.Name, auc)
+			}
+			if (sim.Name == "exfiltration" || sim.Name == "long-channel") && own.recall[i] < 0.9 {
+				t.Errorf("%s: %s recall %.2f", name, sim.Name, own.recall[i])
 			}
 		}
 	}

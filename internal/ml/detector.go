@@ -29,7 +29,8 @@ type Detector struct {
 // Params are the settings of a training.
 type Params struct {
 	Trees, Subsample int
-	MaxRows          int // sample size
+	MaxRows          int     // sample size
+	Strangers        float64 // made-up rows beyond the range of the real ones, as a share of these
 	// Budget is how many events a day may score above the threshold; MinShare and
 	// MaxShare bound the share of events that this comes to.
 	Budget             float64

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,7 +108,7 @@ func Train(s *Dataset, datasetHash string, perDay float64, stop func() error) (*
 	m := &Model{Detector: d, Dataset: datasetHash, encoder: d.learn(rows)}
 	x := m.encoder.matrix(rows, len(d.Features))
 	var err error
-	m.forest, err = growForest(x, d.Params.Trees, d.Params.Subsample, d.seed(datasetHash), stop)
+	m.forest, err = growForest(d.withStrangers(x, d.seed(datasetHash)), d.Params.Trees, d.Params.Subsample, d.seed(datasetHash), stop)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +116,46 @@ func Train(s *Dataset, datasetHash string, perDay float64, stop func() error) (*
 	scores := m.scoreAll(x)
 	m.Threshold = threshold(scores, d.share(perDay))
 	return m, nil
+}
+
+// strangers are made of random training rows: each feature is with a chance of a half put
+// beyond what training saw, by up to so many powers of two, mostly upwards.
+const (
+	strangerChance = 0.5
+	strangerReach  = 4
+	strangerBelow  = 0.25
+)
+
+// withStrangers adds made-up rows to those a forest is grown of. Splits lie within the
+// range of the rows, so a plain isolation forest cannot tell a value far outside it from the
+// largest one inside, and never looks at a feature that is constant in training: on a
+// quiet network the worst of attacks would score like a large but honest transfer. A few
+// rows out there make the trees split towards the outside.
+func (d *Detector) withStrangers(x matrix, seed uint64) matrix {
+	low, high := slices.Clone(x.row(0)), slices.Clone(x.row(0))
+	for i := range x.rows() {
+		for f, v := range x.row(i) {
+			low[f], high[f] = min(low[f], v), max(high[f], v)
+		}
+	}
+	rng := rand.New(rand.NewPCG(seed, streams-1))
+	out := matrix{x.cols, slices.Clone(x.v)}
+	for range int(d.Params.Strangers * float64(x.rows())) {
+		row := slices.Clone(x.row(rng.IntN(x.rows())))
+		for f := range row {
+			if rng.Float64() >= strangerChance {
+				continue
+			}
+			beyond := float32(rng.Float64() * strangerReach)
+			if d.Features[f].unit != asRarity && rng.Float64() < strangerBelow {
+				row[f] = low[f] - beyond
+			} else {
+				row[f] = high[f] + beyond
+			}
+		}
+		out.v = append(out.v, row...)
+	}
+	return out
 }
 
 // seed derives the random seed from everything a training depends on.
