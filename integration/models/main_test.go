@@ -215,10 +215,10 @@ func (w *world) keep(name, id string) {
 		w.t.Fatal(err)
 	}
 	var v any // protojson's spacing differs from run to run
-	if err := json.Unmarshal(b, &v); err == nil {
-		b, err = json.MarshalIndent(v, "", " ")
+	if err := json.Unmarshal(b, &v); err != nil {
+		w.t.Fatal(err)
 	}
-	if err == nil {
+	if b, err = json.MarshalIndent(v, "", " "); err == nil {
 		err = os.WriteFile(filepath.Join("..", "..", "workflows", "testdata", "replay", name+".json"), append(b, '\n'), 0o644)
 	}
 	if err != nil {

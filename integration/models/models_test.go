@@ -206,7 +206,7 @@ func (w *world) refusedPoison(champion string) {
 			failed += " " + c.Name
 		}
 	}
-	if res.Decision != "refused" || res.Champion != champion || !strings.Contains(failed, "recall") {
+	if res.Decision != "refused" || res.Champion != champion || !strings.Contains(failed, "no-attack-lost") {
 		w.t.Errorf("a poisoned model: %+v", res)
 	}
 	w.status(res.Model, "refused")

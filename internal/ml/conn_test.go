@@ -230,7 +230,7 @@ func TestGate(t *testing.T) {
 	m := train(t, poisoned)
 	v := Evaluate(Candidate{ID: "p", Model: m, ChampionID: "c", Champion: champion}, poisoned, perDay)
 	t.Logf("poisoned with %d rows: %s", n, v.Why)
-	if v.Pass || !strings.Contains(failed(v), "recall") {
+	if v.Pass || !strings.Contains(failed(v), "no-attack-lost") {
 		t.Errorf("a poisoned model passes: %+v", v)
 	}
 }
@@ -275,7 +275,7 @@ func attack(name string) (*schema.Event, error) {
 
 func TestLog2(t *testing.T) {
 	last := float32(-1)
-	for n := int64(0); n < 100_000; n++ {
+	for n := range int64(100_000) {
 		v := log2(n)
 		if v <= last {
 			t.Fatalf("not rising at %d", n)

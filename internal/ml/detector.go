@@ -7,6 +7,7 @@ package ml
 import (
 	"math"
 	"math/bits"
+	"strings"
 
 	"vigil/schema"
 )
@@ -71,11 +72,11 @@ func ByID(id string) (*Detector, error) {
 			return d, nil
 		}
 	}
-	known := ""
+	var known []string
 	for _, d := range Detectors() {
-		known += " " + d.ID
+		known = append(known, d.ID)
 	}
-	return nil, schema.E(schema.NotFound, "there is no detector "+id, "there are:"+known)
+	return nil, schema.E(schema.NotFound, "there is no detector "+id, "there are: "+strings.Join(known, ", "))
 }
 
 // FeatureNames lists the features in the order of the vector.

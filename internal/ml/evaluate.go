@@ -15,6 +15,7 @@ type Limits struct {
 	VolumeFactor float64 // share of held-out events above the threshold, against the budget
 	MinRecall    float64 // share of the injected attacks that score above the threshold
 	RecallLoss   float64 // how much lower than the champion's the recall may be
+	KeptRecall   float64 // least recall of an attack that the champion finds nearly always
 	MinRank      float64 // rank correlation with the champion on held-out events
 }
 
@@ -117,10 +118,25 @@ func checks() []check {
 		}, text: "more events than the budget allows would alert: the newest events are unlike those before them"},
 		{name: "injected-recall", measure: func(e *evaluation) (float64, float64) { return e.own.mean, e.d.Gate.MinRecall }, text: "too few of the injected attacks stand out"},
 		{name: "recall-vs-champion", vs: true, measure: func(e *evaluation) (float64, float64) { return e.own.mean, e.other.mean - e.d.Gate.RecallLoss }, text: "the champion finds more of the injected attacks"},
+		{name: "no-attack-lost", vs: true, measure: func(e *evaluation) (float64, float64) { return e.kept(), e.d.Gate.KeptRecall }, text: "a kind of attack that the champion finds does not stand out any more"},
 		{name: "rank-stability", vs: true, measure: func(e *evaluation) (float64, float64) { return e.rank, e.d.Gate.MinRank }, text: "it orders events quite unlike the champion"},
 		{name: "changed", vs: true, measure: func(e *evaluation) (float64, float64) { return number(e.ID != e.ChampionID), 1 }, text: "the same data gave the champion again"},
 		{name: "not-rolled-back", measure: func(e *evaluation) (float64, float64) { return number(!e.RolledBack), 1 }, text: "this very model was rolled back; other data will give another one"},
 	}
+}
+
+// nearlyAlways is the recall from which on the champion is said to find an attack.
+const nearlyAlways = 0.9
+
+// kept is the lowest recall among the attacks that the champion finds, 1 when it finds none.
+func (e *evaluation) kept() float64 {
+	least := 1.0
+	for i, r := range e.other.recall {
+		if r >= nearlyAlways {
+			least = min(least, e.own.recall[i])
+		}
+	}
+	return least
 }
 
 func number(yes bool) float64 {
