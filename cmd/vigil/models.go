@@ -10,6 +10,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"vigil/internal/ml"
 	"vigil/schema"
@@ -153,9 +154,18 @@ func (a *app) train(ctx context.Context, in flow.RetrainInput, detach bool) erro
 		return exit(1, nil)
 	}
 	if err != nil {
-		return exit(1, fmt.Errorf("training: %w", err))
+		return exit(1, refusal(err))
 	}
 	return a.trained(res)
+}
+
+// refusal is what a workflow said when it refused, without the names of all the runs that
+// passed it on.
+func refusal(err error) error {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return errors.New(app.Message())
+	}
+	return err
 }
 
 // followTraining says what the workflow is at, until it ends.
@@ -223,7 +233,7 @@ func newModelsRollbackCmd(a *app) *cobra.Command {
 			}
 			res, err := a.admin(c.Context(), "model", flow.AdminInput{Verb: "model.rollback", By: "operator", Key: args[0], Args: map[string]string{"reason": reason}})
 			if err != nil {
-				return err
+				return refusal(err)
 			}
 			fmt.Fprintf(a.out, "%s: in force now: %s\n", args[0], orNone(res.Doc))
 			return nil

@@ -200,13 +200,13 @@ func (w *world) refusedPoison(champion string) {
 	p := w.ingest("flood", write(w.t, "flood/conn.log", b.String()))
 	w.t.Logf("flood: %+v", p)
 	res := w.retrain(flow.RetrainInput{Detector: detector})
-	failed := ""
+	var failed strings.Builder
 	for _, c := range res.Checks {
 		if !c.Pass {
-			failed += " " + c.Name
+			failed.WriteString(" " + c.Name)
 		}
 	}
-	if res.Decision != "refused" || res.Champion != champion || !strings.Contains(failed, "no-attack-lost") {
+	if res.Decision != "refused" || res.Champion != champion || !strings.Contains(failed.String(), "no-attack-lost") {
 		w.t.Errorf("a poisoned model: %+v", res)
 	}
 	w.status(res.Model, "refused")

@@ -37,7 +37,7 @@ var zeekConn = &Detector{
 	},
 	Simulators: connSimulators,
 	Params:     Params{Trees: 100, Subsample: 256, MaxRows: 20_000, Strangers: 0.06, Budget: 100, MinShare: 0.0005, MaxShare: 0.01},
-	Gate:       Limits{MinRows: 500, VolumeFactor: 1.2, MinRecall: 0.5, RecallLoss: 0.05, KeptRecall: 0.5, MinRank: 0.5},
+	Gate:       Limits{MinRows: 500, VolumeFactor: 1.2, MinRecall: 0.5, RecallLoss: 0.15, KeptRecall: 0.5, MinRank: 0.5},
 }
 
 func logOf(f schema.FieldID) func(*schema.Event) float32 {
