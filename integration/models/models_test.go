@@ -428,6 +428,7 @@ type collector struct {
 }
 
 func (c *collector) NewEvents() pipeline.Events                     { return c }
+func (c *collector) Recycle(pipeline.Events)                        {}
 func (c *collector) Commit(context.Context, *pipeline.Commit) error { return nil }
 func (c *collector) Rows() int                                      { return c.rows }
 func (c *collector) Reset()                                         { c.rows = 0 }
