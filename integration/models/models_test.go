@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/client"
+
 	"vigil/internal/ml"
 	"vigil/internal/pipeline"
 	"vigil/internal/source"
@@ -123,6 +125,7 @@ func TestRetrain(t *testing.T) {
 		t.Errorf("an alert after the rollback: %+v", got)
 	}
 	w.underItsOwnID()
+	w.oneAtATime()
 	w.audited()
 }
 
@@ -263,6 +266,27 @@ func (w *world) underItsOwnID() {
 		if err := w.run("retrain-bad", flow.QueueTrain, flow.Retrain, want, &res); err == nil || !strings.Contains(err.Error(), in) {
 			w.t.Errorf("%q: %v", in, err)
 		}
+	}
+}
+
+// oneAtATime: while something runs under the detector's id, a training is refused, not failed,
+// and a rollback says what to wait for.
+func (w *world) oneAtATime() {
+	w.t.Helper()
+	id := flow.RetrainID("main", detector)
+	if _, err := w.tp.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}, flow.Retrain, flow.RetrainInput{Detector: detector}); err != nil {
+		w.t.Fatal(err)
+	}
+	var res flow.RetrainResult
+	if err := w.run("retrain-second", flow.QueueTrain, flow.Retrain, flow.RetrainInput{Detector: detector}, &res); err != nil || res.Decision != "refused" || !strings.Contains(res.Why, id) {
+		w.t.Errorf("%+v %v", res, err)
+	}
+	err := w.run(flow.AdminID("main", "model", detector), flow.QueueRespond, flow.Admin, flow.AdminInput{Verb: "model.rollback", Key: detector}, nil)
+	if err == nil || !strings.Contains(err.Error(), "a training of "+detector+" is running") {
+		w.t.Errorf("%v", err)
+	}
+	if err := w.tp.TerminateWorkflow(w.t.Context(), id, "", "test"); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
