@@ -209,7 +209,7 @@ func usual(x matrix) [][2]float32 {
 
 func (m *Model) scoreAll(x matrix) []float64 {
 	out := make([]float64, x.rows())
-	v := vector()
+	var v [maxFeatures + 1]float32
 	for i := range out {
 		copy(v[:], x.row(i))
 		v[x.cols] = endMark
@@ -219,8 +219,6 @@ func (m *Model) scoreAll(x matrix) []float64 {
 }
 
 var endMark = float32(math.Inf(-1))
-
-func vector() [maxFeatures + 1]float32 { return [maxFeatures + 1]float32{} }
 
 // Scorer scores events with a model. It holds buffers: one goroutine each.
 type Scorer struct {
