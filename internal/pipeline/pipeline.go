@@ -34,6 +34,7 @@ type Commit struct {
 	Events     Events
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
+	Sightings  []schema.Sighting
 	RuleError  string    // why evaluation failed, "" when it did not
 	InDoubt    bool      // an earlier attempt may have stored parts of the chunk
 	Read       time.Time // when the first record of the chunk was read
@@ -49,6 +50,12 @@ type Sink interface {
 // Enricher puts context on events, from tables handed in. It keeps nothing of e.
 type Enricher interface {
 	Enrich(e *schema.Event)
+}
+
+// Witness is an Enricher that tells which indicators it saw in the event it enriched last;
+// only indicator, value and feed are filled in.
+type Witness interface {
+	Sightings(dst []schema.Sighting) []schema.Sighting
 }
 
 // Config is what a run needs to know. One Config serves one goroutine.
@@ -280,9 +287,28 @@ func (r *run) take(rec source.Record) {
 	}
 	if r.cfg.Enricher != nil {
 		r.cfg.Enricher.Enrich(e)
+		r.witness(e)
 	}
 	r.detect(e)
 	r.cur.Events.Append(e)
+}
+
+// witness keeps the sightings of the event with its chunk.
+func (r *run) witness(e *schema.Event) {
+	w, ok := r.cfg.Enricher.(Witness)
+	if !ok {
+		return
+	}
+	from := len(r.cur.Sightings)
+	r.cur.Sightings = w.Sightings(r.cur.Sightings)
+	if len(r.cur.Sightings) == from {
+		return
+	}
+	id := e.ID.String()
+	for i := range r.cur.Sightings[from:] {
+		s := &r.cur.Sightings[from+i]
+		s.Org, s.Source, s.EventID, s.Time, s.Ingested = r.cfg.Org, r.cfg.Source, id, e.Time(), r.cfg.Plan.Ingested
+	}
 }
 
 func (r *run) detect(e *schema.Event) {
@@ -365,6 +391,9 @@ func (r *run) cut(ctx context.Context, last bool) error {
 	}
 	for i := range c.Detections {
 		c.Detections[i].Chunk = ch.ID
+	}
+	for i := range c.Sightings {
+		c.Sightings[i].Chunk = ch.ID
 	}
 	if r.cfg.Evaluator != nil {
 		if _, err := r.cfg.Evaluator.Failures(); err != nil {
