@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,8 +44,9 @@ type Folder interface {
 type Ingest struct {
 	Store IngestStore
 	Rules func() *rules.Set
-	// Enricher makes the enrichment of a plan; nil enriches nothing.
-	Enricher func(plan flow.IngestPlan) pipeline.Enricher
+	// Enricher makes the enrichment of a plan, with the versions that it pins; nil
+	// enriches nothing.
+	Enricher func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error)
 	// Scores answers score() in rules; nil: 0 for every detector.
 	Scores func(plan flow.IngestPlan) rules.Scores
 	Folder Folder
@@ -52,7 +54,7 @@ type Ingest struct {
 	// Crash is called at the named points; kill tests end the process there. nil does nothing.
 	Crash func(point string)
 	// Versions names the indicator set and the models now in force; nil: none.
-	Versions func() (intel, models string)
+	Versions func(ctx context.Context, org string) (intel, models string, err error)
 }
 
 // PlanIngest fixes what retries must not change: ingest time, base year, chunk cuts
@@ -67,7 +69,10 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes, RuleSet: a.Rules().Hash()}
 	if a.Versions != nil {
-		plan.Intel, plan.Models = a.Versions()
+		var err error
+		if plan.Intel, plan.Models, err = a.Versions(ctx, cmp.Or(in.Org, schema.DefaultOrg)); err != nil {
+			return plan, Retryable(fmt.Errorf("pinning versions: %w", err))
+		}
 	}
 	for o, err := range source.Objects(ctx, in.Paths) {
 		activity.RecordHeartbeat(ctx)
@@ -162,7 +167,10 @@ func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectSt
 		Evaluator: set.Evaluator(), Committed: func(c schema.Chunk) error { return s.committed(ctx, c) },
 		Reading: func(stored int64) { s.reading(ctx, o.Name(), stored) }}
 	if s.a.Enricher != nil {
-		cfg.Enricher = s.a.Enricher(plan)
+		var err error
+		if cfg.Enricher, err = s.a.Enricher(ctx, cfg.Org, plan); err != nil {
+			return fmt.Errorf("preparing the enrichment: %w", err)
+		}
 	}
 	if s.a.Scores != nil {
 		cfg.Evaluator.SetScores(s.a.Scores(plan))
@@ -188,7 +196,7 @@ func (sink) NewEvents() pipeline.Events { return store.NewBatch() }
 // Commit implements pipeline.Sink. A broken engine is tried again here, while the
 // activity heartbeats: the chunk is in memory, and its token makes repeats harmless.
 func (k sink) Commit(ctx context.Context, c *pipeline.Commit) error {
-	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
+	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, Sightings: c.Sightings, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
 	d.Events, _ = c.Events.(*store.Batch)
 	pause := 100 * time.Millisecond
 	for {

@@ -27,16 +27,19 @@ const partRows = 25_000
 // EncodePart returns the bodies under which a feed's entries are stored, and the hash
 // that names them. Entries must be sorted as Read returns them.
 func EncodePart(entries []Entry) (hash string, bodies []string, err error) {
-	hashes := []string{"intel-part"}
 	for c := range slices.Chunk(entries, partRows) {
 		b, err := json.Marshal(c)
 		if err != nil {
 			return "", nil, fmt.Errorf("writing indicators: %w", err)
 		}
 		bodies = append(bodies, string(b))
-		hashes = append(hashes, schema.HashID(string(b)))
 	}
-	return schema.HashID(hashes...), bodies, nil
+	return PartHash(bodies), bodies, nil
+}
+
+// PartHash names a part by its bodies.
+func PartHash(bodies []string) string {
+	return schema.HashID(append([]string{"intel-part"}, bodies...)...)
 }
 
 // DecodePart reads the bodies of a part.

@@ -127,6 +127,13 @@ type SyncIntelResult struct {
 	Version string         `json:"version"`           // version of the indicator set now matched
 }
 
+// SyncIntelState is what the state query of SyncIntel returns.
+type SyncIntelState struct {
+	Status string          `json:"status"` // waiting, syncing, scheduling, removing, completed, failed
+	Result SyncIntelResult `json:"result"`
+	Error  string          `json:"error,omitempty"`
+}
+
 // RetrainInput trains, evaluates and promotes or refuses a model; with Rollback it
 // makes the previous champion the champion again.
 type RetrainInput struct {
