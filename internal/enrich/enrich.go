@@ -126,9 +126,19 @@ func (x *indicators) Enrich(e *schema.Event) {
 			x.look(e, how, e.Str(f))
 		}
 		if len(x.found) > 0 {
-			x.note(e, e.Str(f), x.found)
+			x.note(e, shown(e, f, how), x.found)
 		}
 	}
+}
+
+// shown is the field's value; a bare path says nothing without its host, there the
+// indicator's own value does.
+func shown(e *schema.Event, f schema.FieldID, how lookup) string {
+	v := e.Str(f)
+	if how == byPath && strings.HasPrefix(v, "/") {
+		return ""
+	}
+	return v
 }
 
 func (x *indicators) look(e *schema.Event, how lookup, v string) []intel.Match {
