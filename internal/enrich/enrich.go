@@ -4,6 +4,7 @@ package enrich
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -192,12 +193,7 @@ func (x *indicators) note(e *schema.Event, value string, found []intel.Match) {
 }
 
 func seen(list []intel.Match, m intel.Match) bool {
-	for i := range list {
-		if list[i] == m {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, m)
 }
 
 // Sightings implements Witness: one per indicator and event.

@@ -239,7 +239,7 @@ func (s *Set) Domain(dst []Match, name string, at int64) []Match {
 	}
 	var buf [256]byte
 	d := lower(buf[:0], strings.TrimSuffix(name, "."))
-	for i := 0; i < len(d); i++ {
+	for i := range d {
 		if i > 0 && d[i-1] != '.' {
 			continue
 		}

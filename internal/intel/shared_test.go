@@ -281,7 +281,7 @@ func countMISP(t *testing.T, file string) counted {
 func countText(t *testing.T, file string) counted {
 	var c counted
 	for _, text := range members(t, file) {
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			if line == "" || line[0] == '#' {
 				continue
 			}
@@ -297,7 +297,7 @@ func countText(t *testing.T, file string) counted {
 func countZeek(t *testing.T, file string) counted {
 	var c counted
 	for _, text := range members(t, file) {
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			if line == "" || line[0] == '#' {
 				continue
 			}
