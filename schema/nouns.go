@@ -311,8 +311,8 @@ type Indicator struct {
 	Name       string    `json:"name"`
 	Confidence int       `json:"confidence"` // 0–100
 	Labels     []string  `json:"labels,omitempty"`
-	ValidFrom  time.Time `json:"valid_from"`
-	ValidUntil time.Time `json:"valid_until"` // the zero time: never expires
+	ValidFrom  time.Time `json:"valid_from,omitzero"`  // the zero time: always
+	ValidUntil time.Time `json:"valid_until,omitzero"` // the zero time: never expires
 	Revoked    bool      `json:"revoked"`
 	Version    uint64    `json:"version"`
 }

@@ -57,15 +57,15 @@ func feedName(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-const (
-	syncWait  = 10 * time.Second // between two tries while the feed is being synced
-	syncTries = 60
-)
+// syncTries is how often a sync waits for another of the same feed: a second first, half
+// a minute at last, a quarter of an hour in all.
+const syncTries = 35
 
 // child does the work under the feed's own id; it waits while another does.
 func (w *syncIntel) child(ctx workflow.Context) error {
 	opts := workflow.ChildWorkflowOptions{WorkflowID: flow.SyncIntelID(w.in.Org, w.in.Feed), TaskQueue: flow.QueueIntel,
 		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL, StaticSummary: clip("syncs feed "+w.in.Feed, 100)}
+	wait := time.Second
 	for try := 1; ; try++ {
 		err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, opts), flow.SyncIntel, w.in).Get(ctx, &w.state.Result)
 		if !alreadyStarted(err) {
@@ -74,9 +74,10 @@ func (w *syncIntel) child(ctx workflow.Context) error {
 		if try == syncTries {
 			return refuse(schema.Conflict, "the feed "+w.in.Feed+" is being synced by another workflow", "wait for "+opts.WorkflowID)
 		}
-		if err := workflow.Sleep(ctx, syncWait); err != nil {
+		if err := workflow.Sleep(ctx, wait); err != nil {
 			return err
 		}
+		wait = min(2*wait, 30*time.Second)
 	}
 }
 

@@ -151,6 +151,10 @@ func (a *app) runSync(ctx context.Context, in flow.SyncIntelInput) (flow.SyncInt
 	for said := ""; ; {
 		select {
 		case err := <-done:
+			if ctx.Err() != nil {
+				fmt.Fprintln(a.err, "The sync goes on; `vigil intel feeds` tells what came of it.")
+				return res, exit(1, nil)
+			}
 			return res, syncError(err)
 		case <-tick.C:
 			if now := syncTrouble(ctx, tp, id); now != said && now != "" {
@@ -178,9 +182,6 @@ func syncTrouble(ctx context.Context, tp client.Client, id string) string {
 func syncError(err error) error {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return exit(1, errors.New(app.Message()))
-	}
-	if errors.Is(err, context.Canceled) {
-		return exit(1, errors.New("stopped watching; the sync goes on"))
 	}
 	return err
 }

@@ -3,6 +3,7 @@
 package enrich
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -70,10 +71,10 @@ type indicators struct {
 }
 
 // Indicators returns the part that notes matching indicators: threat.indicator.value
-// gets the value as the event has it, and the indicator's own when that is another (a
-// domain above it, a network around it); threat.indicator.feed the feeds. Validity is judged
-// at the time given, which is the ingest time of the plan and not the clock: a retry finds
-// the same. One part serves one goroutine.
+// gets the value as the event has it (what can be blocked; the domain above it or the
+// network around it is in the sighting), threat.indicator.feed the feeds. Validity is
+// judged at the time given, which is the ingest time of the plan and not the clock: a
+// retry finds the same. One part serves one goroutine.
 func Indicators(set *intel.Set, at time.Time) Part {
 	return &indicators{set: set, at: at.Unix(), ids: map[intel.Match]string{}}
 }
@@ -184,10 +185,7 @@ func (x *indicators) note(e *schema.Event, value string, found []intel.Match) {
 			continue
 		}
 		x.matches = append(x.matches, m)
-		e.Add(schema.FThreatIndicatorValue, value)
-		if !strings.EqualFold(m.Value, value) {
-			e.Add(schema.FThreatIndicatorValue, m.Value)
-		}
+		e.Add(schema.FThreatIndicatorValue, cmp.Or(value, m.Value))
 		e.Add(schema.FThreatIndicatorFeed, m.Feed)
 	}
 }
