@@ -184,11 +184,11 @@ func address(v string) (string, error) {
 		return "", errors.New("no URL")
 	}
 	host, _, _ := strings.Cut(string(k), "/")
-	name := host
-	if i := strings.LastIndexByte(host, ':'); i > 0 && host[len(host)-1] != ']' {
-		name = host[:i]
+	name, port := splitPort(host)
+	if strings.Trim(port, "0123456789") != "" {
+		return "", errors.New("a URL without a proper host")
 	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+	if _, err := netip.ParseAddr(bare(name)); err == nil {
 		return string(k), nil
 	}
 	if !ascii(name) {
@@ -202,6 +202,16 @@ func address(v string) (string, error) {
 		return "", errors.New("a URL without a proper host")
 	}
 	return string(k), nil
+}
+
+// bare takes the brackets off an IPv6 address.
+func bare(host string) string {
+	if v, ok := strings.CutPrefix(host, "["); ok {
+		if v, ok = strings.CutSuffix(v, "]"); ok && strings.Contains(v, ":") {
+			return v
+		}
+	}
+	return host
 }
 
 // urlKey appends the form in which URLs are compared: host in lower case, port unless
@@ -223,18 +233,27 @@ func urlKey(dst []byte, v string) ([]byte, bool) {
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
 		host = host[i+1:]
 	}
-	if i := strings.LastIndexByte(host, ':'); i > 0 && defaultPort(scheme, host[i+1:]) {
-		host = host[:i]
-	}
+	host, port := splitPort(host)
 	host = strings.TrimSuffix(host, ".")
-	if host == "" || len(host) > 300 {
+	if host == "" || len(host) > 300 || len(port) > 5 || host[0] != '[' && strings.IndexByte(host, ':') >= 0 {
 		return dst, false
 	}
 	dst = lower(dst, host)
+	if !defaultPort(scheme, port) {
+		dst = append(append(dst, ':'), port...)
+	}
 	if tail == "" || tail[0] != '/' {
 		dst = append(dst, '/')
 	}
 	return append(dst, tail...), true
+}
+
+// splitPort splits host:port; an IPv6 address stands in brackets.
+func splitPort(s string) (host, port string) {
+	if i := strings.LastIndexByte(s, ':'); i > 0 && s[len(s)-1] != ']' {
+		return s[:i], s[i+1:]
+	}
+	return s, ""
 }
 
 func defaultPort(scheme, port string) bool {
