@@ -133,9 +133,34 @@ func (w *world) pinned(version string) {
 	if _, err := fresh.Set(w.t.Context(), "main", "no such version"); schema.CodeOf(err) != schema.NotFound {
 		w.t.Errorf("an unknown version: %v", err)
 	}
+	w.file("bundle.json", bundle("", other))
+	if res := w.sync(flow.SyncIntelInput{Feed: "demo"}); res.Version == version {
+		w.t.Errorf("%+v", res)
+	}
+	// A run that was planned before the sync, and is continued after it.
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	for name, c := range map[string]struct {
+		version string
+		at      time.Time
+		want    int64
+	}{"old-plan": {version, now, 1}, "new-plan": {w.version(), now, 0}, "none": {"", now, 0}, "too-late": {version, now.AddDate(0, 0, 31), 0}} {
+		p := w.resume(name, flow.IngestPlan{Ingested: c.at, BaseYear: 2026, Records: 1000, Bytes: 1 << 20, Intel: c.version, Objects: 1})
+		if p.Detections != c.want || p.Events != 1 {
+			w.t.Errorf("%s: %+v, want %d detections", name, p, c.want)
+		}
+	}
 	if v, err := fresh.Version(w.t.Context(), "elsewhere"); v != "" || err != nil {
 		w.t.Errorf("another org has the set %q %v", v, err)
 	}
+}
+
+func (w *world) version() string {
+	w.t.Helper()
+	v, err := w.sets.Version(w.t.Context(), "main")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
 }
 
 // TestFeedOverHTTP: unchanged feeds, broken feeds, empty feeds, schedules, the end.

@@ -179,9 +179,19 @@ func (w *world) sync(in flow.SyncIntelInput) flow.SyncIntelResult {
 // ingest ingests a file as a new source and returns the totals.
 func (w *world) ingest(source, path string) flow.IngestProgress {
 	w.t.Helper()
+	return w.run(flow.IngestInput{Source: source, Paths: []string{path}})
+}
+
+// resume ingests a connection to the bad address with a plan that was made before.
+func (w *world) resume(source string, plan flow.IngestPlan) flow.IngestProgress {
+	w.t.Helper()
+	return w.run(flow.IngestInput{Source: source, Paths: []string{w.file(source+".log", connections(source, bad))}, Cursor: &flow.IngestCursor{Plan: plan}})
+}
+
+func (w *world) run(in flow.IngestInput) flow.IngestProgress {
+	w.t.Helper()
 	var p flow.IngestProgress
-	run, err := w.tp.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: flow.IngestID("main", source), TaskQueue: flow.QueueIngest}, flow.Ingest,
-		flow.IngestInput{Source: source, Paths: []string{path}})
+	run, err := w.tp.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: flow.IngestID("main", in.Source), TaskQueue: flow.QueueIngest}, flow.Ingest, in)
 	if err == nil {
 		err = run.Get(w.t.Context(), &p)
 	}

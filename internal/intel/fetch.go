@@ -115,16 +115,17 @@ func remote(u string) bool {
 }
 
 func open(name string) (*Document, error) {
-	f, err := os.Open(name)
+	// Looked at before it is opened: opening a pipe would wait for its writer.
+	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, schema.E(schema.NotFound, "there is no file "+name, "the path is one of the worker's host")
-	case err != nil:
-		return nil, schema.E(schema.Denied, "the file "+name+" cannot be opened", "the worker needs to read it", err)
+	case err == nil && !info.Mode().IsRegular():
+		return nil, schema.E(schema.Invalid, name+" is no file", "name one file or archive")
 	}
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(schema.E(schema.Invalid, name+" is no file", "name one file or archive", err), f.Close())
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, schema.E(schema.Denied, "the file "+name+" cannot be opened", "the worker needs to read it", err)
 	}
 	return &Document{name: path.Base(name), file: f}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -103,12 +104,16 @@ func TestFetchErrors(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for url, want := range map[string]schema.Code{
 		srv.URL + "/403": schema.Denied, srv.URL + "/404": schema.NotFound, srv.URL + "/410": schema.NotFound, srv.URL + "/429": schema.Unavailable, srv.URL + "/500": schema.Unavailable, srv.URL + "/418": schema.Invalid,
 		srv.URL + "/loop": schema.Invalid, srv.URL + "/cut": schema.Unavailable, gone.URL: schema.Unavailable, "http://": schema.Invalid, "http://169.254.169.254/latest": schema.Denied,
-		filepath.Join(t.TempDir(), "no"): schema.NotFound, t.TempDir(): schema.Invalid,
+		filepath.Join(t.TempDir(), "no"): schema.NotFound, t.TempDir(): schema.Invalid, pipe: schema.Invalid,
 	} {
 		_, err := Fetch(t.Context(), Source{URL: url})
 		if schema.CodeOf(err) != want {
