@@ -30,6 +30,7 @@ type Schedule struct {
 func DefaultSchedules(org string) []Schedule {
 	return []Schedule{
 		{ID: "detect-" + org, Workflow: flow.Detect, RunID: flow.DetectID(org), Input: flow.DetectInput{Org: org}, Every: 30 * time.Second},
+		{ID: "posture-" + org, Workflow: flow.AssessPosture, RunID: flow.PostureID(org), Input: flow.AssessPostureInput{Org: org}, Every: time.Hour, Jitter: time.Minute},
 	}
 }
 

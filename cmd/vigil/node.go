@@ -139,7 +139,7 @@ func (n *node) activities() worker.Activities {
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	return worker.Activities{
 		Ingest:    &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Log: n.o.log, Crash: crash},
-		Prove:     &activities.Prove{Store: n.store},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
 		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
@@ -147,6 +147,8 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
+		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
 	}
 }
 
