@@ -195,28 +195,10 @@ func (x *Hunts) HuntRule(ctx context.Context, w HuntWindow) (flow.HuntResult, er
 	return h.res, nil
 }
 
-// beatEvery is how often a waiting activity says that it lives, and learns that it
-// is cancelled.
-const beatEvery = 3 * time.Second
-
 // beat heartbeats while something else is waited for; call what it returns at the end.
 func beat(ctx context.Context) (stop func()) {
-	activity.RecordHeartbeat(ctx)
 	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(beatEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
-			case <-done:
-				return
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	go heartbeat(ctx, done)
 	return func() { close(done) }
 }
 

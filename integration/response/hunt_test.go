@@ -363,7 +363,9 @@ func TestHuntCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { _, err := w.store.CountHits(ctx, q); done <- err }()
-	running := func() bool { return w.query("SELECT count() FROM system.processes WHERE query_id = 'hunt-to-cancel'") == "1" }
+	running := func() bool {
+		return w.query("SELECT count() FROM system.processes WHERE query_id = 'hunt-to-cancel'") == "1"
+	}
 	w.eventually("the query", running)
 	began := time.Now()
 	cancel()
