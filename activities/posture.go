@@ -92,8 +92,12 @@ func (x *Posture) facts(ctx context.Context, in flow.AssessPostureInput, now tim
 	}
 	for _, r := range x.Rules().Rules() {
 		f := fired[r.ID]
-		facts.Rules = append(facts.Rules, schema.RuleFact{ID: r.ID, Title: r.Title, Severity: r.Severity, Enabled: r.Runs(), Datasets: r.Datasets, Attack: r.Attack,
-			Tests: len(r.Tests), Fired: f.Count, LastFired: f.Last})
+		rf := schema.RuleFact{ID: r.ID, Title: r.Title, Severity: r.Severity, Enabled: r.Runs(), Datasets: r.Datasets, Attack: r.Attack,
+			Indicator: r.Kind == rules.Indicator, Tests: len(r.Tests), Fired: f.Count, LastFired: f.Last}
+		if r.Detector != nil {
+			rf.Detector = r.Detector.Name
+		}
+		facts.Rules = append(facts.Rules, rf)
 	}
 	return facts, nil
 }

@@ -6,12 +6,17 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"vigil/schema"
+	"vigil/schema/flow"
 )
 
 // notYet are the sections of docs/WORKFLOWS.md whose workflow has no worker yet, with
@@ -47,6 +52,60 @@ func TestWorkflowCommands(t *testing.T) {
 			}
 			t.Logf("%s", tail(out, 1500))
 		})
+	}
+	t.Run("api", func(t *testing.T) { huntAndPostureAPI(t, v) })
+}
+
+// huntAndPostureAPI starts the same over HTTP and reads what came of it.
+func huntAndPostureAPI(t *testing.T, v *Vigil) {
+	v.SignIn("correct horse battery staple 1")
+	var started struct{ Workflow string }
+	if err := v.Call("POST", "/hunts", map[string]any{"rule": "linux-ssh-brute-force"}, &started); err != nil {
+		t.Fatal(err)
+	}
+	var st flow.HuntState
+	Eventually(t, "the end of the hunt", time.Minute, func() bool {
+		return v.Call("GET", "/hunts/"+url.PathEscape(started.Workflow), nil, &st) == nil && st.Status == "completed"
+	})
+	if st.Result.Hits != 9 || st.Result.Fires != 1 || len(st.Result.Samples) != 1 {
+		t.Errorf("%+v", st)
+	}
+	var hunts page[struct{ Workflow, Status string }]
+	Eventually(t, "the hunt in the list", 30*time.Second, func() bool {
+		return v.Call("GET", "/hunts", nil, &hunts) == nil && slices.ContainsFunc(hunts.Items, func(h struct{ Workflow, Status string }) bool {
+			return h.Workflow == started.Workflow && h.Status == "completed"
+		})
+	})
+	for _, c := range []struct {
+		method, path string
+		in           any
+		want         string
+	}{
+		{"GET", "/hunts/" + url.PathEscape("hunt/main/none/1"), nil, "there is no hunt"},
+		{"GET", "/hunts/" + url.PathEscape("ingest/main/demo"), nil, "there is no hunt"},
+		{"DELETE", "/hunts/" + url.PathEscape("ingest/main/demo"), nil, "there is no hunt"},
+		{"POST", "/posture/assess", map[string]any{"objectives": "id: x"}, "objectives.yaml:1:1"},
+		{"GET", "/posture?objectives=none", nil, "no assessment"},
+	} {
+		if err := v.Call(c.method, c.path, c.in, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v, want %q", c.method, c.path, err, c.want)
+		}
+	}
+	var res flow.AssessPostureResult
+	if err := v.Call("POST", "/posture/assess", map[string]any{}, &res); err != nil || res.Objectives != "builtin" {
+		t.Errorf("%+v %v", res, err)
+	}
+	var view struct {
+		Assessment schema.Assessment
+		Findings   []schema.Finding
+		History    map[string][]struct{ Status string }
+	}
+	if err := v.Call("GET", "/posture", nil, &view); err != nil || view.Assessment.ID != res.Assessment || len(view.Findings) < res.Missed || len(view.History["no-silent-source"]) < 2 {
+		t.Errorf("%+v %v", view, err)
+	}
+	var coverage page[schema.TechniqueCoverage]
+	if err := v.Call("GET", "/posture/coverage", nil, &coverage); err != nil || len(coverage.Items) < 50 {
+		t.Errorf("%d techniques, %v", len(coverage.Items), err)
 	}
 }
 

@@ -62,8 +62,10 @@ type RuleFact struct {
 	Enabled   bool
 	Datasets  []string // exact, or a prefix ending in ".*", or "*"
 	Attack    []string
-	Tests     int   // inline tests
-	Fired     int64 // detections ever
+	Indicator bool   // looks for indicators, which feeds bring
+	Detector  string // looks at the scores of this detector, which a champion gives; "" for none
+	Tests     int    // inline tests
+	Fired     int64  // detections ever
 	LastFired time.Time
 }
 
@@ -131,7 +133,7 @@ type RulePresence struct {
 	ID        string        `json:"id"`
 	Title     string        `json:"title"`
 	Severity  Severity      `json:"severity"`
-	State     PresenceState `json:"state"`    // of the best of its data sets; silent when it has none
+	State     PresenceState `json:"state"`    // of the best of its data sets; silent when it has none, or lacks feeds or model
 	Datasets  []string      `json:"datasets"` // those that come, of the ones it is for
 	Fired     int64         `json:"fired"`
 	LastFired time.Time     `json:"last_fired,omitzero"`

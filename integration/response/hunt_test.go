@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -116,6 +117,15 @@ func (w *world) found() found {
 	return f
 }
 
+// only keeps what some rules found: the log of the others spans months, and hunting
+// it for each of them takes minutes.
+func (f found) only(keep func(rule string) bool) found {
+	maps.DeleteFunc(f.rules, func(rule string, _ [2]time.Time) bool { return !keep(rule) })
+	maps.DeleteFunc(f.detections, func(_ string, d schema.Detection) bool { return !keep(d.Rule) })
+	maps.DeleteFunc(f.alerts, func(_ string, a schema.Alert) bool { return !keep(a.Rule) })
+	return f
+}
+
 // TestHunt: what rules find when they see events come is what hunts make of the same
 // events later, and a hunt that is repeated adds nothing.
 func TestHunt(t *testing.T) {
@@ -127,7 +137,7 @@ func TestHunt(t *testing.T) {
 		if _, err := w.alerts.EvaluateWindows(t.Context(), "main"); err != nil {
 			t.Fatal(err)
 		}
-		want = w.found()
+		want = w.found().only(func(rule string) bool { return rule == "linux-ssh-brute-force" || !strings.HasPrefix(rule, "linux-") })
 		w.huntsAgree(want)
 	})
 	t.Run("raise", func(t *testing.T) {
@@ -179,8 +189,8 @@ func (w *world) huntsAgree(want found) {
 	if kinds["match"] < 3 || kinds["threshold"] < 1 {
 		w.t.Errorf("too few rules fire on the recordings: %v", kinds)
 	}
-	if now := w.found(); len(now.detections) != len(want.detections) || len(now.alerts) != len(want.alerts) {
-		w.t.Errorf("hunts over what is known added to it: %d detections, want %d; %d alerts, want %d", len(now.detections), len(want.detections), len(now.alerts), len(want.alerts))
+	if n := w.query("SELECT count() FROM detections WHERE startsWith(chunk, 'hunt:')"); n != "0" {
+		w.t.Errorf("hunts over what is known added %s detections", n)
 	}
 }
 

@@ -165,9 +165,19 @@ func rank(s schema.PresenceState) int {
 	return slices.Index([]schema.PresenceState{schema.Present, schema.Stale, schema.Silent}, s)
 }
 
-// rulePresence is as present as the best of the rule's data sets.
+// blind says whether the rule lacks what it looks for: indicators without a feed,
+// scores without a champion.
+func (x *view) blind(r schema.RuleFact) bool {
+	champion := slices.ContainsFunc(x.facts.Models, func(m schema.ModelFact) bool { return m.Detector == r.Detector })
+	return r.Indicator && len(x.facts.Feeds) == 0 || r.Detector != "" && !champion
+}
+
+// rulePresence is as present as the best of the rule's data sets, unless it is blind.
 func (x *view) rulePresence(r schema.RuleFact) schema.RulePresence {
 	p := schema.RulePresence{ID: r.ID, Title: r.Title, Severity: r.Severity, State: schema.Silent, Datasets: []string{}, Fired: r.Fired, LastFired: r.LastFired, Tests: r.Tests}
+	if x.blind(r) {
+		return p
+	}
 	for _, d := range x.datasets {
 		if !slices.ContainsFunc(r.Datasets, func(pattern string) bool { return takes(pattern, d.ID) }) {
 			continue

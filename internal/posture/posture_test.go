@@ -32,6 +32,9 @@ func facts() schema.PostureFacts {
 			{ID: "ps", Severity: schema.High, Enabled: true, Datasets: []string{"windows.*"}, Attack: []string{"T1059.001"}, Tests: 2},
 			{ID: "scan", Severity: schema.Low, Enabled: true, Datasets: []string{"zeek.conn"}, Attack: []string{"T1046"}, Fired: 3, LastFired: ago(70 * time.Hour)},
 			{ID: "bare", Severity: schema.Medium, Enabled: true, Datasets: []string{"*"}, Attack: []string{"T1110", "TA0006"}},
+			{ID: "intel", Severity: schema.Medium, Enabled: true, Datasets: []string{"*"}, Attack: []string{"T1071"}, Indicator: true, Tests: 1},
+			{ID: "odd", Severity: schema.Medium, Enabled: true, Datasets: []string{"*"}, Attack: []string{"T1571"}, Detector: "zeek-conn-iforest", Tests: 1},
+			{ID: "other", Severity: schema.Medium, Enabled: true, Datasets: []string{"*"}, Attack: []string{"T1030"}, Detector: "other", Tests: 1},
 			{ID: "draft", Severity: schema.High, Datasets: []string{"*"}, Attack: []string{"T1003"}, Tests: 1},
 		},
 		Alerts: []schema.AlertFact{
@@ -68,7 +71,7 @@ func TestMetrics(t *testing.T) {
 		{"metric: technique_coverage, target: 1, scope: {techniques: [T1003]}", "missed", 0, "not-covered"},
 		{"metric: technique_coverage, target: 100%, scope: {techniques: [T1059.001]}", "met", 100, "1 of 1"},
 		{"metric: technique_coverage, target: 0, scope: {techniques: [T1059.002]}", "met", 0, "T1059.002: not-covered"},
-		{"metric: rule_health, target: 66%", "met", 200.0 / 3, "2 of 3 rules"},
+		{"metric: rule_health, target: 66%", "met", 200.0 / 3, "4 of 6 rules"},
 		{"metric: rule_health, target: 66%, scope: {rules: [scan]}", "missed", 0, "scan: its data is silent"},
 		{"metric: rule_health, target: 66%, scope: {severity: critical}", "unknown", 0, "no rule"},
 		{"metric: source_silence, target: 24h", "missed", 60 * 3600, "zeek: silent for 2 d"},
@@ -133,13 +136,25 @@ func TestAssess(t *testing.T) {
 	for _, c := range a.Coverage {
 		states[c.ID] = c.State
 	}
-	for id, want := range map[string]schema.CoverageState{"T1059": schema.Covered, "T1059.001": schema.Covered, "T1046": schema.CoveredSilent, "T1110": schema.CoveredUntest, "T1003": schema.NotCovered} {
+	for id, want := range map[string]schema.CoverageState{"T1059": schema.Covered, "T1059.001": schema.Covered, "T1046": schema.CoveredSilent, "T1110": schema.CoveredUntest, "T1003": schema.NotCovered,
+		"T1071": schema.Covered, "T1571": schema.Covered, "T1030": schema.CoveredSilent} {
 		if states[id] != want {
 			t.Errorf("%s is %q, want %q", id, states[id], want)
 		}
 	}
-	if len(a.Rules) != 3 || a.Rules[1].ID != "ps" || !slices.Equal(a.Rules[1].Datasets, []string{"windows.sysmon"}) || a.Rules[2].State != schema.Silent {
+	byID := map[string]schema.RulePresence{}
+	for _, r := range a.Rules {
+		byID[r.ID] = r
+	}
+	if len(a.Rules) != 6 || !slices.Equal(byID["ps"].Datasets, []string{"windows.sysmon"}) || byID["scan"].State != schema.Silent || byID["other"].State != schema.Silent {
 		t.Errorf("%+v", a.Rules)
+	}
+	blind := facts()
+	blind.Feeds = nil
+	for _, c := range Assess(d, blind, now).Coverage {
+		if c.ID == "T1071" && c.State != schema.CoveredSilent {
+			t.Errorf("without feeds, %s is %s", c.ID, c.State)
+		}
 	}
 	empty := Assess(d, schema.PostureFacts{}, now)
 	for _, r := range empty.Results {

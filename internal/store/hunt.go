@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -42,9 +43,7 @@ const (
 
 func (q HuntQuery) where() (string, P) {
 	p := P{"org": q.Org, "from": q.From, "to": q.To}
-	for k, v := range q.Params {
-		p[k] = v
-	}
+	maps.Copy(p, q.Params)
 	return "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + q.Condition + ")", p
 }
 
