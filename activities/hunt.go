@@ -57,6 +57,7 @@ type HuntPlan struct {
 	From    time.Time `json:"from"`
 	To      time.Time `json:"to"`
 	Samples int       `json:"samples"`
+	Events  int64     `json:"events"` // stored in the range, whatever they are
 }
 
 // PlanHunt checks the rule and the range, and leaves the hunt in the audit trail.
@@ -78,6 +79,11 @@ func (x *Hunts) PlanHunt(ctx context.Context, in flow.HuntInput) (HuntPlan, erro
 	if p.From, p.To, err = x.span(ctx, in); err != nil {
 		return p, Retryable(err)
 	}
+	all, err := x.Store.CountHits(ctx, store.HuntQuery{Org: in.Org, Condition: "1", From: p.From, To: p.To})
+	if err != nil {
+		return p, Retryable(err)
+	}
+	p.Events = all.Hits
 	key := activity.GetInfo(ctx).WorkflowExecution.RunID
 	err = x.Trail.record(ctx, schema.AuditRecord{Org: in.Org, ID: auditID("hunt.run", key), Actor: by(in.By), Verb: "hunt.run", Object: r.ID, Outcome: "ok",
 		Details: map[string]string{"version": r.Version, "from": stamp(p.From), "to": stamp(p.To), "raise": fmt.Sprint(in.Raise), "workflow": activity.GetInfo(ctx).WorkflowExecution.ID}})

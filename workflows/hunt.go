@@ -53,7 +53,7 @@ func (w *huntRun) run(ctx workflow.Context) error {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, attrOrg.ValueSet(w.in.Org), attrRule.ValueSet(plan.Rule)); err != nil {
 		return err
 	}
-	windows := huntWindows(plan.From, plan.To)
+	windows := huntWindows(plan.From, plan.To, plan.Events)
 	w.st.Status, w.st.From, w.st.To, w.st.All = "running", plan.From, plan.To, len(windows)
 	for _, x := range windows {
 		o := workflow.GetActivityOptions(ctx)
@@ -81,17 +81,20 @@ func (w *huntRun) add(got flow.HuntResult) {
 	r.Samples = append(r.Samples, got.Samples...)
 }
 
-// maxHuntWindows bounds the activities of one hunt, and so its history.
-const maxHuntWindows = 60
+const (
+	// maxHuntWindows bounds the activities of one hunt, and so its history.
+	maxHuntWindows = 60
+	// huntWindowEvents is how many events a window is meant to hold: some seconds of work.
+	huntWindowEvents = 2_000_000
+)
 
-// huntWindows cuts a range of event times at UTC days, or at several days when there
-// would be too many windows.
-func huntWindows(from, to time.Time) [][2]time.Time {
+// huntWindows cuts a range of event times at UTC days: into as many windows as its
+// events need, none of them shorter than a day.
+func huntWindows(from, to time.Time, events int64) [][2]time.Time {
 	const day = 24 * time.Hour
-	width := day
-	if days := int64(to.Sub(from)/day) + 2; days > maxHuntWindows {
-		width = time.Duration((days+maxHuntWindows-1)/maxHuntWindows) * day
-	}
+	n := min(events/huntWindowEvents+1, maxHuntWindows)
+	days := int64(to.Sub(from.Truncate(day))/day) + 1
+	width := time.Duration((days+n-1)/n) * day
 	var out [][2]time.Time
 	for from.Before(to) {
 		end := from.Truncate(day).Add(width)

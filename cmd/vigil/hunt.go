@@ -26,7 +26,7 @@ func newHuntCmd(a *app) *cobra.Command {
 	var detach bool
 	c := &cobra.Command{
 		Use: "hunt [RULE]", Short: "Run one rule over stored history", Args: cobra.MaximumNArgs(1),
-		Long: `Starts a Hunt workflow: the rule, one in use or a file, is asked of the stored events, a day after the other.
+		Long: `Starts a Hunt workflow: the rule, one in use or a file, is asked of the stored events, a window of days after the other.
 With --raise its hits become detections and alerts, the same that ingestion would have made; a repeat adds nothing.
 Threshold rules are counted over the hits. Ctrl-C cancels the hunt and its query.`,
 		Example: "  vigil hunt linux-ssh-brute-force --last 720h\n  vigil hunt -f my-rule.yaml --from 2026-03-01 --to 2026-04-01\n  vigil hunt win-lsass-dump --raise",

@@ -108,7 +108,7 @@ func human(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
 		return fmt.Sprintf("%d d", int(d.Hours()/24))
-	case d >= 2*time.Hour:
+	case d >= 2*time.Hour || d == time.Hour:
 		return fmt.Sprintf("%d h", int(d.Hours()))
 	case d >= 2*time.Minute:
 		return fmt.Sprintf("%d min", int(d.Minutes()))

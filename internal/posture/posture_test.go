@@ -85,7 +85,7 @@ func TestMetrics(t *testing.T) {
 		{"metric: parse_failures, target: 1%, scope: {sources: [x]}", "unknown", 0, "no record"},
 		{"metric: unproved_sources, target: 0", "missed", 1, "zeek: never proved"},
 		{"metric: unproved_sources, target: 0, scope: {sources: [dc01]}", "met", 0, "of 1 sources"},
-		{"metric: unproved_sources, target: 0, scope: {sources: [dc01], within: 30m}", "missed", 1, "dc01: proved 60 min ago"},
+		{"metric: unproved_sources, target: 0, scope: {sources: [dc01], within: 30m}", "missed", 1, "dc01: proved 1 h ago"},
 		{"metric: intel_age, target: 48h", "missed", 100 * 3600, "old: 4 d old"},
 		{"metric: intel_age, target: 48h, scope: {feeds: [kev]}", "met", 3 * 3600, "kev is the oldest of 1 feeds"},
 		{"metric: intel_age, target: 48h, scope: {feeds: [x]}", "unknown", 0, "no feed"},
