@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"vigil/activities"
+	"vigil/schema"
 	"vigil/schema/flow"
 )
 
@@ -41,7 +42,8 @@ type huntRun struct {
 func (w *huntRun) run(ctx workflow.Context) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 30 * time.Minute, HeartbeatTimeout: 30 * time.Second, WaitForCancellation: true, Summary: "check the rule and the range",
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: 5, NonRetryableErrorTypes: permanent()},
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: 5,
+			NonRetryableErrorTypes: append(permanent(), string(schema.Exhausted))}, // a query over its limits is over them again
 	})
 	var a *activities.Hunts
 	var plan activities.HuntPlan

@@ -323,6 +323,7 @@ func (w *world) posture() {
 	if err != nil || len(h["proved"]) != 3 || h["proved"][0].Status != schema.ObjectiveMissed || h["proved"][2].Status != schema.ObjectiveMet {
 		w.t.Errorf("%+v %v", h, err)
 	}
+	w.facts()
 	// An objective that leaves the file takes its finding along.
 	missing := "id: test\ntitle: Test\nobjectives:\n  - {id: zerologon, title: Firmware, metric: technique_coverage, target: 1%, scope: {techniques: [T1495]}}\n"
 	want(assess(missing), 0, 1, 0, 1, 0)
@@ -348,6 +349,47 @@ func (w *world) posture() {
 	if err != nil || n != 6 {
 		w.t.Errorf("%d notes about posture, %v", n, err)
 	}
+}
+
+// facts checks what the store says of a source with a rhythm, and of alerts that
+// somebody took.
+func (w *world) facts() {
+	w.t.Helper()
+	now := time.Now().UTC()
+	for i := range 8 { // every half hour, the newest two hours ago
+		at := now.Add(-2*time.Hour - time.Duration(i)*30*time.Minute)
+		w.query(fmt.Sprintf("INSERT INTO chunks (org, source, id, records, failures, committed) VALUES ('main', 'rhythm', 'r%d', 10, 1, '%s')", i, at.Format("2006-01-02 15:04:05.000000")))
+	}
+	list, _, err := w.store.Alerts(w.t.Context(), "main", store.AlertFilter{Limit: 1})
+	if err != nil || len(list) != 1 {
+		w.t.Fatal(list, err)
+	}
+	id := list[0].ID
+	if err := w.run(flow.AdminID("main", "alert", id), flow.Admin, flow.AdminInput{Verb: "alert.update", Key: id, By: "cy", Args: map[string]string{"status": "acknowledged"}}, nil); err != nil {
+		w.t.Fatal(err)
+	}
+	f, err := w.store.PostureFacts(w.t.Context(), "main", now.AddDate(0, 0, -30), now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, s := range f.Sources {
+		if quiet := now.Sub(s.LastIngest).Round(time.Minute); s.ID == "rhythm" && (s.Gap != 30*time.Minute || s.Records != 80 || s.Failures != 8 || quiet != 2*time.Hour) {
+			w.t.Errorf("%+v, silent for %s", s, quiet)
+		}
+	}
+	taken := 0
+	for _, a := range f.Alerts {
+		if !a.Acknowledged.IsZero() {
+			taken++
+			if a.ID != id || a.Acknowledged.Before(a.Created) {
+				w.t.Errorf("%+v", a)
+			}
+		}
+	}
+	if len(f.Sources) != 2 || taken != 1 {
+		w.t.Errorf("%d sources, %d alerts taken", len(f.Sources), taken)
+	}
+	w.query("ALTER TABLE chunks DELETE WHERE source = 'rhythm' SETTINGS mutations_sync = 1")
 }
 
 // TestHuntCancel: a hunt that is cancelled stops its query on the engine.
