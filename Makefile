@@ -61,7 +61,7 @@ lint: ## gofmt, vet, go fix, staticcheck, workflowcheck, deadcode
 	@.ci/lint
 
 race: ## the race detector, for the packages where goroutines meet
-	CGO_ENABLED=1 $(GO) test -race ./internal/live/... ./internal/enrich/... ./internal/pipeline/... ./rules/... ./internal/alert/... ./internal/audit/... ./server/...
+	CGO_ENABLED=1 $(GO) test -race ./internal/live/... ./internal/pipeline/... ./rules/... ./internal/alert/... ./internal/audit/... ./server/...
 
 integration: build engine ## end-to-end tests against containers (needs a Docker daemon)
 	@.ci/fetch-temporal >/dev/null
