@@ -139,19 +139,36 @@ func (a *app) hunt(ctx context.Context, name string, in flow.HuntInput, detach b
 // followHunt says every two seconds how far the hunt is, until it ends.
 func (a *app) followHunt(ctx context.Context, tp client.Client, run client.WorkflowRun) (flow.HuntResult, error) {
 	var res flow.HuntResult
-	done := make(chan error, 1)
-	go func() { done <- run.Get(ctx, &res) }()
-	tick := time.NewTicker(2 * time.Second)
+	next := time.Now().Add(2 * time.Second)
+	err := await(ctx, tp, run, &res, func() {
+		var st flow.HuntState
+		if time.Now().Before(next) {
+			return
+		}
+		next = time.Now().Add(2 * time.Second)
+		if v, err := tp.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), flow.QueryState); err == nil && v.Get(&st) == nil {
+			fmt.Fprintf(a.err, "%s: %d of %d windows, %d hits, %d rows read\n", st.Status, st.Windows, st.All, st.Result.Hits, st.Result.Scanned)
+		}
+	})
+	return res, err
+}
+
+// await waits for a workflow's result and calls each in between. It looks at the
+// status instead of waiting in Get, which may hear of the end of a short workflow
+// only when its long poll expires.
+func await(ctx context.Context, tp client.Client, run client.WorkflowRun, result any, each func()) error {
+	tick := time.NewTicker(300 * time.Millisecond)
 	defer tick.Stop()
 	for {
+		d, err := tp.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
+		if err == nil && d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			return run.Get(ctx, result)
+		}
+		each()
 		select {
-		case err := <-done:
-			return res, err
 		case <-tick.C:
-			var st flow.HuntState
-			if v, err := tp.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), flow.QueryState); err == nil && v.Get(&st) == nil {
-				fmt.Fprintf(a.err, "%s: %d of %d windows, %d hits, %d rows read\n", st.Status, st.Windows, st.All, st.Result.Hits, st.Result.Scanned)
-			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }

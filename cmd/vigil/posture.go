@@ -56,7 +56,7 @@ func newPostureAssessCmd(a *app) *cobra.Command {
 				return fmt.Errorf("starting the assessment: %w", err)
 			}
 			var res flow.AssessPostureResult
-			if err := run.Get(c.Context(), &res); err != nil {
+			if err := await(c.Context(), tp, run, &res, func() {}); err != nil {
 				return exit(1, refusal(err))
 			}
 			if err := a.showPosture(c, res.Objectives); err != nil {
