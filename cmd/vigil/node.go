@@ -147,7 +147,7 @@ func (n *node) activities() worker.Activities {
 		Ingest: &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
 			Enricher: enricher(sets), IntelVersion: sets.Version, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
-		Prove:     &activities.Prove{Store: n.store},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
 		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
@@ -156,6 +156,8 @@ func (n *node) activities() worker.Activities {
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
+		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
+		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
 	}
 }
 

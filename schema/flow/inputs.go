@@ -80,9 +80,9 @@ type HuntInput struct {
 	Org   string    `json:"org,omitempty"`
 	Rule  string    `json:"rule,omitempty"`  // id of a loaded rule
 	YAML  string    `json:"yaml,omitempty"`  // or a rule document
-	From  time.Time `json:"from"`            // event time, inclusive
-	To    time.Time `json:"to"`              // event time, exclusive
-	Limit int       `json:"limit,omitempty"` // sample events in the result; default 20
+	From  time.Time `json:"from,omitzero"`   // event time, inclusive; default: the oldest event
+	To    time.Time `json:"to,omitzero"`     // event time, exclusive; default: the newest event
+	Limit int       `json:"limit,omitempty"` // sample events in the result; default 20, at most 1000
 	Raise bool      `json:"raise,omitempty"` // also write detections and raise alerts
 	By    string    `json:"by,omitempty"`    // who asked
 }
@@ -90,12 +90,27 @@ type HuntInput struct {
 // HuntResult is what a hunt found.
 type HuntResult struct {
 	Rule       string   `json:"rule"`
-	Hits       int64    `json:"hits"`
-	Scanned    int64    `json:"scanned"`
-	Bytes      int64    `json:"bytes"`
-	Millis     int64    `json:"millis"`
-	Samples    []string `json:"samples"` // event ids
-	Detections int64    `json:"detections"`
+	Version    string   `json:"version"`
+	Kind       string   `json:"kind"`
+	Hits       int64    `json:"hits"`       // events; for threshold rules those that are counted
+	Fires      int64    `json:"fires"`      // detections that the rule makes of them: as many as hits but for threshold rules
+	Scanned    int64    `json:"scanned"`    // rows read
+	Bytes      int64    `json:"bytes"`      // read, uncompressed
+	Millis     int64    `json:"millis"`     // spent in the engine
+	Samples    []string `json:"samples"`    // event ids, oldest first
+	Detections int64    `json:"detections"` // new ones that raise wrote
+	Alerts     int64    `json:"alerts"`     // that these are part of
+}
+
+// HuntState is what the state query of Hunt returns: the result so far.
+type HuntState struct {
+	Status  string     `json:"status"` // planning, running, completed, cancelled, failed
+	From    time.Time  `json:"from"`   // what is asked, after defaults
+	To      time.Time  `json:"to"`
+	Windows int        `json:"windows"` // windows of event time done
+	All     int        `json:"all"`     // windows altogether
+	Result  HuntResult `json:"result"`
+	Error   string     `json:"error,omitempty"`
 }
 
 // SyncIntelInput syncs one feed. For a feed that was synced before, feed alone is
@@ -171,8 +186,21 @@ type RetrainResult struct {
 // AssessPostureInput measures posture against an objectives file.
 type AssessPostureInput struct {
 	Org        string `json:"org,omitempty"`
-	Objectives string `json:"objectives,omitempty"` // YAML text; default: the built-in objectives
-	WindowDays int    `json:"window_days,omitempty"`
+	Objectives string `json:"objectives,omitempty"`  // YAML text; default: the built-in objectives
+	WindowDays int    `json:"window_days,omitempty"` // of alerts and records looked at; default 30
+	By         string `json:"by,omitempty"`          // who asked; default: system
+}
+
+// AssessPostureResult says what an assessment found; the whole of it is in the store.
+type AssessPostureResult struct {
+	Assessment string `json:"assessment"`
+	Objectives string `json:"objectives"` // id of the objectives file
+	Status     string `json:"status"`     // met, missed, unknown
+	Met        int    `json:"met"`
+	Missed     int    `json:"missed"`
+	Unknown    int    `json:"unknown"`
+	Opened     int    `json:"opened"` // findings
+	Closed     int    `json:"closed"`
 }
 
 // IncidentInput opens an incident; alerts join by the signal "alert".
