@@ -13,13 +13,6 @@ import (
 	"vigil/schema/flow"
 )
 
-// ahead are fields that docs/WORKFLOWS.md tells of before they are merged. Take a row
-// out when its fields are there.
-var ahead = map[string][]string{
-	flow.SyncIntel: {"every_minutes", "remove", "by"},
-	flow.Retrain:   {"by"},
-}
-
 var fieldRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|")
 
 // TestWorkflowsDocument holds docs/WORKFLOWS.md to the inputs of the workflows and to
@@ -48,7 +41,7 @@ func TestWorkflowsDocument(t *testing.T) {
 				t.Errorf("the section %s lacks %q", name, must)
 			}
 		}
-		checkNames(t, name, fields(in), documented(body), ahead[name])
+		checkNames(t, name, fields(in), documented(body))
 	}
 	var verbs, told []string
 	for _, v := range adminVerbs() {
@@ -57,21 +50,18 @@ func TestWorkflowsDocument(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+(?:\\.[a-z]+)?)` \\|[^|]*\\|[^|]*\\|[^|]*\\|$").FindAllStringSubmatch(sections[flow.Admin], -1) {
 		told = append(told, m[1])
 	}
-	checkNames(t, "Admin's verbs", verbs, told, nil)
+	checkNames(t, "Admin's verbs", verbs, told)
 }
 
-func checkNames(t *testing.T, what string, want, told, ahead []string) {
+func checkNames(t *testing.T, what string, want, told []string) {
 	t.Helper()
 	for _, n := range want {
 		if !slices.Contains(told, n) {
 			t.Errorf("%s: %q is not in docs/WORKFLOWS.md", what, n)
 		}
-		if slices.Contains(ahead, n) {
-			t.Errorf("%s: %q is there now; take it out of the table ahead", what, n)
-		}
 	}
 	for _, n := range told {
-		if !slices.Contains(want, n) && !slices.Contains(ahead, n) {
+		if !slices.Contains(want, n) {
 			t.Errorf("%s: docs/WORKFLOWS.md tells of %q, which does not exist", what, n)
 		}
 	}
