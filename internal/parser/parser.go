@@ -54,7 +54,7 @@ type Format struct {
 // Formats is the table of formats, most specific first.
 func Formats() []Format {
 	return []Format{
-		{"windows", "Windows events as JSON: NXLog flat, nested Event/System/EventData, or Winlogbeat", detectWindows, newWindows},
+		{"windows", "Windows events: event logs (.evtx), and JSON as NXLog, evtx_dump and Winlogbeat write it", detectWindows, newWindows},
 		{"windows-xml", "Windows events as XML, one by one or in an Events element", detectWindowsXML, newWindowsXML},
 		{"suricata", "Suricata EVE JSON", detectSuricata, newSuricata},
 		{"cloudtrail", "AWS CloudTrail records", detectCloudTrail, newCloudTrail},
