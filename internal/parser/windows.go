@@ -59,8 +59,8 @@ func (p *windowsParser) rename(path []byte) []byte {
 	const want, user = "winlog.event_data.", "Event.UserData."
 	rest := path[len(want):]
 	if tail, ok := bytes.CutPrefix(rest, []byte(user)); ok {
-		if i := bytes.IndexByte(tail, '.'); i >= 0 {
-			rest = tail[i+1:]
+		if _, after, ok0 := bytes.Cut(tail, []byte{'.'}); ok0 {
+			rest = after
 		}
 	}
 	for _, nested := range nestings {
