@@ -38,7 +38,7 @@ type table map[string]target
 
 // tree builds the key tree of a table.
 func (t table) tree() *node {
-	root := &node{kids: map[string]*node{}}
+	root := &node{}
 	for key, to := range t {
 		root.put(key, &to)
 	}
@@ -46,23 +46,26 @@ func (t table) tree() *node {
 }
 
 func (n *node) put(key string, to *target) {
-	if kid := n.kids[key]; kid != nil {
-		kid.to = to
-	} else {
-		n.kids[key] = &node{kids: map[string]*node{}, to: to}
-	}
+	n.down(key).to = to
 	for i := 0; i < len(key); i++ {
-		if key[i] != '.' {
-			continue
+		if key[i] == '.' {
+			n.down(key[:i]).put(key[i+1:], to)
+			return
 		}
-		kid := n.kids[key[:i]]
-		if kid == nil {
-			kid = &node{kids: map[string]*node{}}
-			n.kids[key[:i]] = kid
-		}
-		kid.put(key[i+1:], to)
-		return
 	}
+}
+
+// down is the node of a key below n, made if it is not there.
+func (n *node) down(key string) *node {
+	kid := n.kids[key]
+	if kid == nil {
+		kid = &node{}
+		if n.kids == nil {
+			n.kids = map[string]*node{}
+		}
+		n.kids[key] = kid
+	}
+	return kid
 }
 
 // field is the plain target of a field.

@@ -127,3 +127,32 @@ func eventsOf(t *testing.T, o source.Object) []map[string]string {
 		}
 	}
 }
+
+const xmlEvent = `<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='P' Guid='{G}'/><EventID Qualifiers="7">4624</EventID><Level>0</Level>
+<TimeCreated SystemTime='2020-01-02T03:04:05.1234567Z'/><EventRecordID>9</EventRecordID><Correlation ActivityID='{A}'/><Execution ProcessID='4' ThreadID='8'/><Channel>Security</Channel><Computer>ws01</Computer><Security UserID='S-1-5-18'/></System>
+<EventData><Data Name='TargetUserName'>mira</Data><Data Name="CommandLine">a &lt;b&gt; &amp;&#x41;&#66; &amp;lt; &unknown; x&amp;</Data><Data Name='Empty'/><!-- > --><Data Name='Raw'><![CDATA[<x>&amp;]]></Data></EventData><RenderingInfo Culture='en'><Message>An account
+was logged on.</Message><Level>Information</Level></RenderingInfo></Event>`
+
+// TestWindowsXML: an event as XML gives the fields of the same event as JSON.
+func TestWindowsXML(t *testing.T) {
+	got := parseOne(t, "windows-xml", xmlEvent)
+	expect(t, got, map[string]string{
+		"event.code": "4624", "user.target.name": "mira", "user.name": "mira", "process.command_line": "a <b> &AB &lt; &unknown; x&", "+winlog.event_data.Raw": "<x>&amp;", "timestamp": "2020-01-02T03:04:05.123456Z", "winlog.record_id": "9",
+		"winlog.process.thread.id": "8", "winlog.channel": "Security", "host.name": "ws01", "message": "An account\nwas logged on.", "+winlog.activity_id": "{A}", "event.action": "logged-in", "winlog.provider_name": "P",
+	})
+	list := parseOne(t, "windows-xml", `<13>Oct 11 22:14:15 host x: <Event><System><EventID>400</EventID></System><EventData><Data>a"b</Data><Data></Data><Data/><Data>c</Data></EventData></Event>`)
+	expect(t, list, map[string]string{"event.code": "400", "+winlog.event_data.Data": `["a\"b","","","c"]`})
+	user := parseOne(t, "windows-xml", `<Event><System><EventID>1102</EventID><Channel>Security</Channel></System><UserData><LogFileCleared xmlns='u'><SubjectUserName>mira</SubjectUserName><Other>o</Other></LogFileCleared></UserData></Event>`)
+	expect(t, user, map[string]string{"user.name": "mira", "+winlog.event_data.Other": "o"})
+	for _, bad := range []string{"<Event", "<Event>", "<Event><System></Event>", "<Event a>", "<Event a='x", "<Event>" + strings.Repeat("<a>", 100), "<Event><![CDATA[</Event>", "<Event><!--</Event>", "</x>"} {
+		f, _ := ByName("windows-xml")
+		var e schema.Event
+		e.Reset([]byte(bad), 0)
+		if err := f.New(Options{}).Parse([]byte(bad), &e); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+	if f, why, err := Detect([]byte(xmlEvent), "x"); err != nil || f.Name != "windows-xml" {
+		t.Errorf("detected as %s (%s), %v", f.Name, why, err)
+	}
+}

@@ -120,3 +120,33 @@ func TestSharedEventLogs(t *testing.T) {
 	}
 	t.Logf("%d logs, %d records, %d damaged extents", logs, records, damaged)
 }
+
+// TestXMLEvents frames events as XML however they are spread over lines.
+func TestXMLEvents(t *testing.T) {
+	const a, b = "<Event xmlns='u'><x>1</x></Event>", "<Event>\n<EventData>2</EventData>\n</Event>"
+	for name, doc := range map[string]string{
+		"export":     "\ufeff<?xml version=\"1.0\"?>\n<Events>" + a + b + "</Events>\n",
+		"one a line": a + "\r\n" + b + "\n",
+		"cut":        "<Events>" + a + b + "<Event><System>",
+	} {
+		o := write(t, "a.xml", []byte(doc))
+		all, err := read(t, o, 0)
+		if err != nil || len(all) < 2 || all[0].data != a || all[1].data != b {
+			t.Fatalf("%s: %+v, %v", name, all, err)
+		}
+		if cut := name == "cut"; cut != (len(all) == 3) {
+			t.Errorf("%s: %d records", name, len(all))
+		}
+		rest, err := read(t, o, all[0].offset+all[0].size)
+		if err != nil || fmt.Sprint(rest) != fmt.Sprint(all[1:]) {
+			t.Errorf("%s resumed: %+v, %v", name, rest, err)
+		}
+		if at := all[1].offset; doc[at:at+all[1].size] != b {
+			t.Errorf("%s: offset %d", name, at)
+		}
+	}
+	many := "<Events>" + strings.Repeat(a, 30000) + strings.Repeat(" ", 600<<10) + b + "</Events>"
+	if all, err := read(t, write(t, "many.xml", []byte(many)), 0); err != nil || len(all) != 30001 || all[30000].data != b {
+		t.Errorf("%d records, %v", len(all), err)
+	}
+}

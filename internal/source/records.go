@@ -44,6 +44,7 @@ type Reader struct {
 	array  *arrayFrame
 	text   *utf16Frame
 	evtx   *evtxFrame
+	xml    bool // framed by Event elements
 }
 
 // Records opens the object and yields its records from the given offset on. An error
@@ -121,7 +122,7 @@ func (r *Reader) Stored() int64 { return r.stored() }
 
 // frame looks at the first bytes: a JSON document that is one array (or CloudTrail's
 // {"Records":[…]}) and objects over several lines are framed by element, UTF-16 text is converted, Windows event logs
-// are framed by their own structure, the rest is lines.
+// are framed by their own structure, their XML export by element, the rest is lines.
 func (r *Reader) frame() error {
 	for r.end < 4096 && r.eof == nil {
 		r.fill()
@@ -147,6 +148,9 @@ func (r *Reader) frame() error {
 	}
 	if bytes.IndexByte(head, 0) >= 0 && isBinary(head) {
 		return errors.New("the file is binary, not a log of lines or JSON; its format is not supported")
+	}
+	if r.xml = xmlStart(head); r.xml {
+		return nil
 	}
 	if spread(head) {
 		r.array = &arrayFrame{}
@@ -262,6 +266,8 @@ func (r *Reader) Next() (Record, error) {
 	switch {
 	case r.evtx != nil:
 		return r.event()
+	case r.xml:
+		return r.xmlEvent()
 	case r.array != nil:
 		return r.element()
 	case r.text != nil:

@@ -216,7 +216,7 @@ func (c *Chunk) search() (Record, bool) {
 			break
 		}
 		at += i
-		if r, ok := c.record(at); ok && (!c.any || r.ID > c.last) {
+		if r, ok := c.record(at); ok && (c.free != 0 || !c.any || r.ID > c.last) {
 			c.at, c.any = at, false
 			return Record{Offset: from, Size: at - from, Damage: errors.New("these bytes are no record: reading goes on at the next one")}, true
 		}
