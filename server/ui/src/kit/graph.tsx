@@ -1,0 +1,109 @@
+import type { KeyboardEvent } from "react";
+import { clip, words } from "../lib/format";
+import { draw, node, type Placed } from "../lib/graph";
+
+export interface ShownStep {
+  id: string;
+  name: string;
+  type: string;
+  action: string;
+  /** done, running, waiting, failed, …; "" for a playbook that does not run. */
+  status: string;
+  next?: string[];
+}
+
+const glyphs: Record<string, string> = {
+  done: "✓",
+  running: "▶",
+  waiting: "⧗",
+  failed: "✕",
+  denied: "⊘",
+  skipped: "↷",
+  pending: "○",
+};
+
+interface GraphProps {
+  steps: ShownStep[];
+  start?: string;
+  chosen: string;
+  choose: (id: string) => void;
+  label: string;
+}
+
+/** Steps as a graph with their live state. A step is a button: it shows its details. */
+export function StepGraph({ steps, start, chosen, choose, label }: GraphProps) {
+  const d = draw(steps, start);
+  return (
+    <div className="graph" role="group" aria-label={label}>
+      <svg width={d.width} height={d.height} viewBox={`0 0 ${d.width} ${d.height}`}>
+        {d.edges.map(({ from, to }) => (
+          <path
+            key={`${from.step.id} ${to.step.id}`}
+            className={edgeClass(from.step, to.step)}
+            d={curve(from, to)}
+          />
+        ))}
+        {d.nodes.map((n) => (
+          <Step key={n.step.id} at={n} chosen={n.step.id === chosen} choose={choose} />
+        ))}
+      </svg>
+    </div>
+  );
+}
+
+function edgeClass(from: ShownStep, to: ShownStep): string {
+  const taken =
+    from.status === "done" && to.status !== "pending" && to.status !== "skipped" && to.status !== "";
+  return `edge ${taken ? "is-taken" : ""} ${taken && to.status === "running" ? "is-moving" : ""}`;
+}
+
+function curve(from: Placed<ShownStep>, to: Placed<ShownStep>): string {
+  const [x1, y1] = [from.x + node.width, from.y + node.height / 2];
+  const [x2, y2] = [to.x, to.y + node.height / 2];
+  const bend = Math.max(24, Math.abs(x2 - x1) / 2);
+  return `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+}
+
+interface StepProps {
+  at: Placed<ShownStep>;
+  chosen: boolean;
+  choose: (id: string) => void;
+}
+
+function Step({ at, chosen, choose }: StepProps) {
+  const s = at.step;
+  const name = s.name || words(s.type);
+  const detail = [s.status && words(s.status), s.action || words(s.type)].filter(Boolean).join(" · ");
+  const onKeyDown = (e: KeyboardEvent) => {
+    if (e.key !== "Enter" && e.key !== " ") return;
+    e.preventDefault();
+    e.stopPropagation();
+    choose(s.id);
+  };
+  return (
+    <g
+      className={`step step-${s.status || "static"} ${chosen ? "is-chosen" : ""}`}
+      transform={`translate(${at.x} ${at.y})`}
+      role="button"
+      tabIndex={0}
+      aria-pressed={chosen}
+      aria-label={`${name}: ${detail}`}
+      onClick={() => choose(s.id)}
+      onKeyDown={onKeyDown}
+    >
+      <title>{`${name}: ${detail}`}</title>
+      <rect width={node.width} height={node.height} rx="8" />
+      <text x="12" y="22" className="step-name">
+        {clip(name, 20)}
+      </text>
+      <text x="12" y="40" className="step-detail">
+        {clip(detail, 25)}
+      </text>
+      {s.status ? (
+        <text x={node.width - 12} y="22" className="step-glyph" textAnchor="end" aria-hidden>
+          {glyphs[s.status] ?? ""}
+        </text>
+      ) : null}
+    </g>
+  );
+}

@@ -1,0 +1,4 @@
+import { Head } from "../kit/layout";
+export default function Posture() {
+  return <Head title="Posture" />;
+}
