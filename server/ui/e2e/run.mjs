@@ -8,24 +8,50 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const url = process.env.VIGIL_URL, link = process.env.VIGIL_LINK;
+const url = process.env.VIGIL_URL,
+  link = process.env.VIGIL_LINK;
 if (!url || !link) throw new Error("VIGIL_URL and VIGIL_LINK name the Vigil under test");
 const out = process.env.VIGIL_SCREENS ?? "../../artifacts/screens";
 await mkdir(out, { recursive: true });
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const problems = [];
 let checks = 0;
-const expect = (ok, what) => { checks++; if (!ok) problems.push(what); };
+const expect = (ok, what) => {
+  checks++;
+  if (!ok) problems.push(what);
+};
 
-process.on("uncaughtException", (e) => { for (const p of problems) console.error("FAIL", p); console.error(e); process.exit(1); });
+process.on("uncaughtException", (e) => {
+  for (const p of problems) console.error("FAIL", p);
+  console.error(e);
+  process.exit(1);
+});
 
-const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const open = (bypassCSP) => chromium.launchPersistentContext(mkdtempSync(join(tmpdir(), "vigil-e2e-")), { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args, bypassCSP, viewport: { width: 1440, height: 900 } });
+const args = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const open = (bypassCSP) =>
+  chromium.launchPersistentContext(mkdtempSync(join(tmpdir(), "vigil-e2e-")), {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args,
+    bypassCSP,
+    viewport: { width: 1440, height: 900 },
+  });
 
 const context = await open(false);
 const page = context.pages()[0] ?? (await context.newPage());
 const expected = /401 \(Unauthorized\)/; // the app asks who is signed in before anybody is
-page.on("console", (m) => { if (m.type() === "error" && !expected.test(m.text())) problems.push(`console: ${m.text()} at ${page.url()}`); });
+page.on("console", (m) => {
+  if (m.type() === "error" && !expected.test(m.text()))
+    problems.push(`console: ${m.text()} at ${page.url()}`);
+});
 page.on("pageerror", (e) => problems.push(`page error: ${e.message}`));
 
 await page.goto(link);
@@ -40,14 +66,32 @@ await page.locator("tbody tr.row button.link").first().click();
 await page.waitForSelector("pre");
 await page.screenshot({ path: join(out, "alert-open.png") });
 
-const screens = ["", "search", "alerts", "incidents", "approvals", "sources", "detections", "playbooks", "audit", "users"];
+const screens = [
+  "",
+  "search",
+  "alerts",
+  "incidents",
+  "approvals",
+  "sources",
+  "detections",
+  "playbooks",
+  "audit",
+  "users",
+];
 for (const theme of ["dark", "light"]) {
   await page.evaluate((t) => localStorage.setItem("theme", t), theme);
   for (const s of screens) {
     await page.goto(`${url}/${s}`);
     await page.waitForSelector("main h1");
-    await page.waitForFunction(() => !document.querySelector("main [role=status]")?.textContent?.startsWith("Loading"), null, { timeout: 20_000 });
-    expect((await page.locator(".error").count()) === 0, `${s || "home"} shows an error: ${await page.locator(".error").allTextContents()}`);
+    await page.waitForFunction(
+      () => !document.querySelector("main [role=status]")?.textContent?.startsWith("Loading"),
+      null,
+      { timeout: 20_000 },
+    );
+    expect(
+      (await page.locator(".error").count()) === 0,
+      `${s || "home"} shows an error: ${await page.locator(".error").allTextContents()}`,
+    );
     await page.screenshot({ path: join(out, `${s || "home"}-${theme}.png`) });
   }
 }
@@ -60,8 +104,13 @@ await page.waitForSelector("textarea");
 await page.fill("textarea", "approved in the browser test");
 await page.screenshot({ path: join(out, "approval.png") });
 await page.click("button.primary");
-await page.waitForFunction(() => document.querySelector("h1 .tag")?.textContent === "approved", null, { timeout: 30_000 });
-expect((await page.locator("main").textContent())?.includes("approved in the browser test"), "the decision is not shown");
+await page.waitForFunction(() => document.querySelector("h1 .tag")?.textContent === "approved", null, {
+  timeout: 30_000,
+});
+expect(
+  (await page.locator("main").textContent())?.includes("approved in the browser test"),
+  "the decision is not shown",
+);
 await page.screenshot({ path: join(out, "approval-done.png") });
 await page.goto(`${url}/incidents`);
 await page.locator("tbody tr.row a").first().click();
@@ -89,8 +138,16 @@ for (const theme of ["dark", "light"]) {
     await checked.waitForSelector("main h1");
     await checked.waitForTimeout(400);
     await checked.evaluate(axe);
-    const result = await checked.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-    for (const v of result.violations) problems.push(`axe: ${s || "home"} (${theme}): ${v.id}: ${v.nodes.slice(0, 2).map((n) => n.html.slice(0, 160)).join(" | ")}`);
+    const result = await checked.evaluate(() =>
+      globalThis.axe.run(document, { resultTypes: ["violations"] }),
+    );
+    for (const v of result.violations)
+      problems.push(
+        `axe: ${s || "home"} (${theme}): ${v.id}: ${v.nodes
+          .slice(0, 2)
+          .map((n) => n.html.slice(0, 160))
+          .join(" | ")}`,
+      );
     checks++;
   }
 }

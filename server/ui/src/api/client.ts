@@ -60,6 +60,13 @@ export interface AlertFilter {
   q: string;
 }
 
+export interface IndicatorFilter {
+  feed: string;
+  type: string;
+  status: string;
+  q: string;
+}
+
 /** Every call this app makes, by name. */
 export const api = {
   me: () => get<T.Me>("/me"),
@@ -108,6 +115,23 @@ export const api = {
 
   audit: (limit: number, cursor = "") => get<T.Page<T.AuditRecord>>(`/audit${params({ limit, cursor })}`),
   verifyAudit: () => get<Record<string, unknown>>("/audit/verify"),
+  feeds: () => get<T.Page<T.Feed>>("/intel/feeds"),
+  syncFeed: (id: string) => post<{ workflow: string }>(`/intel/feeds/${at(id)}/sync`),
+  indicators: (f: IndicatorFilter, limit: number, cursor = "") =>
+    get<T.Page<T.Indicator>>(`/intel/indicators${params({ ...f, limit, cursor })}`),
+  sightings: (f: { feed?: string; value?: string }, limit: number) =>
+    get<T.Page<T.Sighting>>(`/intel/sightings${params({ ...f, limit })}`),
+
+  models: () => get<T.Page<T.Model>>("/models"),
+  model: (id: string) => get<T.ModelDetail>(`/models/${at(id)}`),
+  trainModel: (detector: string) => post<{ workflow: string }>("/models/train", { detector }),
+  rollBackModel: (detector: string, reason: string) =>
+    post<{ champion: string }>(`/models/${at(detector)}/rollback`, { reason }),
+
+  posture: () => get<T.Posture>("/posture"),
+  coverage: () => get<T.Coverage>("/posture/coverage"),
+  assess: () => post<unknown>("/posture/assess"),
+
   users: () => get<T.Page<T.User>>("/users"),
   putUser: (user: {
     name: string;

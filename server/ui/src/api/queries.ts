@@ -34,6 +34,15 @@ export const queries = {
   rule: (id: string) => ({ queryKey: ["rules", id], queryFn: () => api.rule(id) }),
   playbooks: () => ({ queryKey: ["playbooks"], queryFn: api.playbooks, staleTime: 60_000 }),
   audit: (limit: number) => ({ queryKey: ["audit", limit], queryFn: () => api.audit(limit) }),
+  feeds: () => ({ queryKey: ["intel", "feeds"], queryFn: api.feeds }),
+  sightings: (feed: string) => ({
+    queryKey: ["intel", "sightings", feed],
+    queryFn: () => api.sightings({ feed }, 20),
+  }),
+  models: () => ({ queryKey: ["models"], queryFn: api.models }),
+  model: (id: string) => ({ queryKey: ["models", id], queryFn: () => api.model(id) }),
+  posture: () => ({ queryKey: ["posture"], queryFn: api.posture }),
+  coverage: () => ({ queryKey: ["posture", "coverage"], queryFn: api.coverage }),
   users: () => ({ queryKey: ["users"], queryFn: api.users }),
 };
 

@@ -392,3 +392,169 @@ export interface Note {
   data: string;
   time: string;
 }
+
+export interface Feed {
+  id: string;
+  kind: string;
+  url: string;
+  confidence?: number;
+  ttl_hours?: number;
+  every_minutes?: number;
+  status: string;
+  error?: string;
+  synced?: string;
+  tried?: string;
+  indicators: number;
+  active: number;
+  read: number;
+  added: number;
+  changed: number;
+  expired: number;
+  refused: number;
+  ignored: number;
+  reasons?: Record<string, number>;
+}
+
+export interface Indicator {
+  id: string;
+  feed: string;
+  type: string;
+  value: string;
+  name: string;
+  confidence: number;
+  labels?: string[] | null;
+  valid_from: string;
+  valid_until: string;
+  revoked: boolean;
+}
+
+export interface Sighting {
+  indicator: string;
+  value: string;
+  feed: string;
+  event_id: string;
+  source: string;
+  time: string;
+}
+
+/** One check of the gate that a model passes to be put in force. */
+export interface GateCheck {
+  name: string;
+  measured: number;
+  limit: number;
+  at_most?: boolean;
+  pass: boolean;
+}
+
+export interface Model {
+  id: string;
+  detector: string;
+  status: string;
+  created: string;
+  train_from: string;
+  train_to: string;
+  rows: number;
+  features: string[] | null;
+  threshold: number;
+  metrics: Record<string, number> | null;
+  checks?: GateCheck[] | null;
+  decision: string;
+  dataset?: string;
+  replaces?: string;
+}
+
+export interface ModelDetail extends Model {
+  size: number;
+  scores_kept: number;
+  scores_above: number;
+}
+
+export interface ObjectiveResult {
+  id: string;
+  title: string;
+  metric: string;
+  unit: string;
+  comparator: string;
+  severity: Severity;
+  status: "met" | "missed" | "unknown";
+  target: number;
+  measured: number;
+  text: string;
+  evidence?: string[];
+}
+
+export interface Presence {
+  id: string;
+  state: string;
+  last_event: string;
+  last_ingest: string;
+  silence: number;
+  stale_after: number;
+  events?: number;
+}
+
+export interface RulePresence {
+  id: string;
+  title: string;
+  severity: Severity;
+  state: string;
+  datasets: string[] | null;
+  fired: number;
+  last_fired?: string;
+  tests: number;
+}
+
+export interface TechniqueCoverage {
+  id: string;
+  name?: string;
+  tactics?: string[];
+  state: string;
+  rules?: string[];
+  fired?: number;
+  last_fired?: string;
+}
+
+export interface Assessment {
+  id: string;
+  objectives: string;
+  title: string;
+  time: string;
+  window_days: number;
+  status: "met" | "missed" | "unknown";
+  met: number;
+  missed: number;
+  unknown: number;
+  results: ObjectiveResult[] | null;
+  sources: Presence[] | null;
+  datasets: Presence[] | null;
+  rules: RulePresence[] | null;
+}
+
+export interface Finding {
+  id: string;
+  kind: string;
+  subject: string;
+  severity: Severity;
+  status: string;
+  text: string;
+  time: string;
+}
+
+export interface ObjectivePoint {
+  time: string;
+  status: string;
+  measured: number;
+}
+
+export interface Posture {
+  assessment: Assessment;
+  findings: Finding[] | null;
+  history: Record<string, ObjectivePoint[]> | null;
+}
+
+export interface Coverage {
+  assessment: string;
+  objectives: string;
+  time: string;
+  items: TechniqueCoverage[] | null;
+}

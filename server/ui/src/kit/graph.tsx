@@ -1,4 +1,4 @@
-import type { KeyboardEvent } from "react";
+import { type KeyboardEvent, useEffect, useRef } from "react";
 import { clip, words } from "../lib/format";
 import { draw, node, type Placed } from "../lib/graph";
 
@@ -33,8 +33,14 @@ interface GraphProps {
 /** Steps as a graph with their live state. A step is a button: it shows its details. */
 export function StepGraph({ steps, start, chosen, choose, label }: GraphProps) {
   const d = draw(steps, start);
+  const box = useRef<HTMLDivElement>(null);
+  const at = d.nodes.find((n) => n.step.id === chosen)?.x;
+  useEffect(() => {
+    const width = box.current?.clientWidth ?? 0;
+    if (at !== undefined) box.current?.scrollTo({ left: at + node.width / 2 - width / 2 });
+  }, [at]);
   return (
-    <div className="graph" role="group" aria-label={label}>
+    <div ref={box} className="graph" role="group" aria-label={label}>
       <svg width={d.width} height={d.height} viewBox={`0 0 ${d.width} ${d.height}`}>
         {d.edges.map(({ from, to }) => (
           <path
@@ -94,10 +100,10 @@ function Step({ at, chosen, choose }: StepProps) {
       <title>{`${name}: ${detail}`}</title>
       <rect width={node.width} height={node.height} rx="8" />
       <text x="12" y="22" className="step-name">
-        {clip(name, 20)}
+        {clip(name, 19)}
       </text>
       <text x="12" y="40" className="step-detail">
-        {clip(detail, 25)}
+        {clip(detail, 23)}
       </text>
       {s.status ? (
         <text x={node.width - 12} y="22" className="step-glyph" textAnchor="end" aria-hidden>

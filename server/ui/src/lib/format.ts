@@ -104,3 +104,8 @@ export function pretty(text: string): string {
 export function words(id: string): string {
   return id.replaceAll("_", " ").replaceAll("-", " ");
 }
+
+/** A number to at most four digits behind the point. */
+export function figure(n: number | undefined): string {
+  return n === undefined ? "–" : n.toLocaleString("en-US", { maximumFractionDigits: 4 });
+}

@@ -18,7 +18,7 @@ export interface Drawing<S> {
   height: number;
 }
 
-export const node = { width: 168, height: 54, gapX: 44, gapY: 18, margin: 12 };
+export const node = { width: 156, height: 54, gapX: 32, gapY: 18, margin: 12 };
 
 /** The layer of each step: the longest way to it. Loops are cut where they close. */
 export function layers(steps: GraphStep[], first?: string): Map<string, number> {

@@ -72,11 +72,7 @@ function View({ d }: { d: IncidentDetail }) {
 function RunPanel({ run, approvals }: { run: Run; approvals: Approval[] }) {
   return (
     <Panel
-      title={
-        <To to={`/runs/${encodeURIComponent(run.id)}`}>
-          <Text of={run.title || run.playbook} />
-        </To>
-      }
+      title={<To to={`/runs/${encodeURIComponent(run.id)}`}>Run of {run.playbook}</To>}
       note={
         <>
           <State of={run.status} /> started {ago(run.started)} by <Text of={run.requester} />

@@ -20,7 +20,7 @@ export default function RunPage({ id }: { id: string }) {
     <Loaded q={q}>
       {({ run, temporal_url }) => (
         <>
-          <Head title={<Text of={run.title || run.playbook} />} actions={<TemporalLink url={temporal_url} />}>
+          <Head title={<>Run of {run.playbook}</>} actions={<TemporalLink url={temporal_url} />}>
             <State of={run.status} />
           </Head>
           <Facts
@@ -71,7 +71,7 @@ function TemporalLink({ url }: { url?: string }) {
 export function RunView({ run, approvals = [] }: { run: Run; approvals?: Approval[] }) {
   const steps = run.steps ?? [];
   const [chosen, setChosen] = useState("");
-  const shown = steps.find((s) => s.id === chosen) ?? steps.find((s) => interesting.has(s.status));
+  const shown = steps.find((s) => s.id === chosen) ?? interesting(steps);
   return (
     <div className="stack">
       {steps
@@ -91,8 +91,14 @@ export function RunView({ run, approvals = [] }: { run: Run; approvals?: Approva
   );
 }
 
-/** The states of a step that a person wants to see without asking. */
-const interesting = new Set(["waiting", "failed", "denied", "running"]);
+/** The step that a person wants to see without asking. */
+function interesting(steps: RunStep[]): RunStep | undefined {
+  for (const status of ["waiting", "failed", "denied", "running"]) {
+    const hit = steps.find((s) => s.status === status);
+    if (hit) return hit;
+  }
+  return undefined;
+}
 
 /** Says that the run stands still until a person answers. */
 export function Waiting({

@@ -10,12 +10,12 @@ import { EventView } from "./event";
 
 /** What rows carry (internal/store/search.go, shown) and how wide it is drawn. */
 const widths: Record<string, number> = {
-  "event.dataset": 130,
-  "host.name": 120,
-  "user.name": 120,
-  "source.ip": 140,
+  "event.dataset": 110,
+  "host.name": 116,
+  "user.name": 100,
+  "source.ip": 120,
   "source.port": 80,
-  "destination.ip": 140,
+  "destination.ip": 120,
   "destination.port": 90,
   "event.action": 140,
   "event.outcome": 90,
@@ -40,14 +40,7 @@ const summaryFields = [
 ];
 
 /** The columns at first; "summary" is whichever text says most. */
-export const defaultColumns = [
-  "event.dataset",
-  "host.name",
-  "user.name",
-  "source.ip",
-  "destination.ip",
-  "summary",
-];
+export const defaultColumns = ["event.dataset", "host.name", "user.name", "source.ip", "summary"];
 
 export function ColumnPicker({ chosen, choose }: { chosen: string[]; choose: (c: string[]) => void }) {
   const all = [...Object.keys(widths), "summary"];
@@ -126,8 +119,8 @@ export function ResultTable({ rows, columns, hasMore, loading, more }: ResultTab
   useCommand("expand", current && (() => expand(current.id)));
   useCommand("drawer", current && (() => set({ d: drawn === current.id ? "" : current.id })));
 
-  const grid = `24px 172px ${columns.map((c) => (c === "summary" ? "minmax(240px, 1fr)" : `${widths[c] ?? 140}px`)).join(" ")} 30px`;
-  const least = 24 + 172 + 30 + columns.reduce((n, c) => n + (widths[c] ?? 240) + 12, 24);
+  const grid = `24px 166px ${columns.map((c) => (c === "summary" ? "minmax(220px, 1fr)" : `${widths[c] ?? 140}px`)).join(" ")} 30px`;
+  const least = 24 + 166 + 30 + columns.reduce((n, c) => n + (widths[c] ?? 220) + 12, 24);
   return (
     <div
       className="grid"
