@@ -1,4 +1,4 @@
-import { parts } from "../lib/format";
+import { cut, parts } from "../lib/format";
 
 /**
  * The one way a value from outside gets on screen: as text, with the characters that
@@ -6,8 +6,8 @@ import { parts } from "../lib/format";
  */
 export function Text({ of, max }: { of: string | undefined; max?: number }) {
   const whole = of ?? "";
-  const cut = max !== undefined && whole.length > max;
-  const shown = parts(cut ? whole.slice(0, max) : whole);
+  const short = max !== undefined && whole.length > max ? cut(whole, max) : undefined;
+  const shown = parts(short ?? whole);
   const body = shown.map((p, i) =>
     p.hidden ? (
       <span key={i} className="hidden-char" title={`hidden character U+${p.text.toUpperCase()}`}>
@@ -17,5 +17,5 @@ export function Text({ of, max }: { of: string | undefined; max?: number }) {
       p.text
     ),
   );
-  return cut ? <span title={whole.slice(0, 2000)}>{body}…</span> : <>{body}</>;
+  return short !== undefined ? <span title={whole.slice(0, 2000)}>{body}…</span> : <>{body}</>;
 }

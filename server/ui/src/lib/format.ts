@@ -25,10 +25,14 @@ export function parts(text: string): { text: string; hidden: boolean }[] {
   return out;
 }
 
-/** Shortens a long value without cutting a character in two. */
+/** The first n units of a text, without cutting a character in two. */
+export function cut(text: string, n: number): string {
+  return text.slice(0, n).replace(/[\ud800-\udbff]$/, "");
+}
+
+/** Shortens a long value. */
 export function clip(text: string, n = 160): string {
-  if (text.length <= n) return text;
-  return `${[...text.slice(0, n + 1)].slice(0, n).join("")}…`;
+  return text.length <= n ? text : `${cut(text, n)}…`;
 }
 
 export function count(n: number): string {
