@@ -121,15 +121,22 @@ func (r *queries) start(ctx context.Context, user string, q *store.SearchRequest
 	}
 }
 
-// searchProgress says what a running search of the caller's has read so far.
-func (s *Server) searchProgress(ctx context.Context, in *byID) (*body[store.SearchStats], error) {
+// progress is what a search has read so far; one that has ended is not running.
+type progress struct {
+	store.SearchStats
+	Running bool `json:"running"`
+}
+
+// searchProgress says how far a search of the caller's is. An unknown one has ended: the
+// answer races with the result.
+func (s *Server) searchProgress(ctx context.Context, in *byID) (*body[progress], error) {
 	s.queries.mu.Lock()
 	defer s.queries.mu.Unlock()
 	q, ok := s.queries.running[callerOf(ctx).user.Name+"/"+in.ID]
 	if !ok {
-		return nil, schema.E(schema.NotFound, "no search of that id is running", "it may have ended")
+		return answer(progress{}), nil
 	}
-	return answer(*q.read.Load()), nil
+	return answer(progress{*q.read.Load(), true}), nil
 }
 
 // cancelSearch stops a search of the caller's; the engine drops the query at once.

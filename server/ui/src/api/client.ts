@@ -104,7 +104,7 @@ export const api = {
     post<{ progress?: T.Progress; proof?: T.Proof }>(`/sources/${at(id)}/${verb}`),
 
   search: (body: T.SearchBody, signal?: AbortSignal) => post<T.SearchResult>("/searches", body, signal),
-  searchProgress: (id: string) => get<T.SearchStats>(`/searches/${at(id)}`),
+  searchProgress: (id: string) => get<T.SearchProgress>(`/searches/${at(id)}`),
   cancelSearch: (id: string) => call<void>("DELETE", `/searches/${at(id)}`),
   event: (id: string) => get<T.StoredEvent>(`/events/${at(id)}`),
   fields: () => get<T.Page<T.Field>>("/fields"),

@@ -281,6 +281,10 @@ export interface SearchStats {
   ms: number;
 }
 
+export interface SearchProgress extends SearchStats {
+  running: boolean;
+}
+
 export interface SearchResult {
   id: string;
   rows: SearchRow[];

@@ -23,6 +23,8 @@ export function Dialog({ title, close, children, submit, footer, wide }: DialogP
   }, []);
   const onSubmit = (e: FormEvent) => {
     e.preventDefault();
+    // A dialog may be asked for within another form: its answer is not that form's.
+    e.stopPropagation();
     submit?.();
   };
   return (

@@ -1,6 +1,7 @@
+import { Ban, Check, Circle, CornerDownRight, Hourglass, type LucideIcon, Play, X } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef } from "react";
 import { clip, words } from "../lib/format";
-import { draw, node, type Placed } from "../lib/graph";
+import { draw, lines, node, type Placed } from "../lib/graph";
 
 export interface ShownStep {
   id: string;
@@ -12,14 +13,14 @@ export interface ShownStep {
   next?: string[];
 }
 
-const glyphs: Record<string, string> = {
-  done: "✓",
-  running: "▶",
-  waiting: "⧗",
-  failed: "✕",
-  denied: "⊘",
-  skipped: "↷",
-  pending: "○",
+const icons: Record<string, LucideIcon> = {
+  done: Check,
+  running: Play,
+  waiting: Hourglass,
+  failed: X,
+  denied: Ban,
+  skipped: CornerDownRight,
+  pending: Circle,
 };
 
 interface GraphProps {
@@ -78,8 +79,12 @@ interface StepProps {
 
 function Step({ at, chosen, choose }: StepProps) {
   const s = at.step;
-  const name = s.name || words(s.type);
-  const detail = [s.status && words(s.status), s.action || words(s.type)].filter(Boolean).join(" · ");
+  const name = lines(s.name || words(s.type));
+  const detail = clip(
+    [s.status && words(s.status), s.action || words(s.type)].filter(Boolean).join(" · "),
+    23,
+  );
+  const Icon = icons[s.status];
   const onKeyDown = (e: KeyboardEvent) => {
     if (e.key !== "Enter" && e.key !== " ") return;
     e.preventDefault();
@@ -93,23 +98,22 @@ function Step({ at, chosen, choose }: StepProps) {
       role="button"
       tabIndex={0}
       aria-pressed={chosen}
-      aria-label={`${name}: ${detail}`}
+      aria-label={[...name, detail].join(" ")}
       onClick={() => choose(s.id)}
       onKeyDown={onKeyDown}
     >
-      <title>{`${name}: ${detail}`}</title>
-      <rect width={node.width} height={node.height} rx="8" />
-      <text x="12" y="22" className="step-name">
-        {clip(name, 19)}
-      </text>
-      <text x="12" y="40" className="step-detail">
-        {clip(detail, 23)}
-      </text>
-      {s.status ? (
-        <text x={node.width - 12} y="22" className="step-glyph" textAnchor="end" aria-hidden>
-          {glyphs[s.status] ?? ""}
+      <rect width={node.width} height={node.height} rx="8">
+        <title>{s.name}</title>
+      </rect>
+      {name.map((line, i) => (
+        <text key={i} x="12" y={(name.length === 1 ? 26 : 20) + i * 15} className="step-name">
+          {line}
         </text>
-      ) : null}
+      ))}
+      <text x="12" y={node.height - 10} className="step-detail">
+        {detail}
+      </text>
+      {Icon ? <Icon className="step-icon" x={node.width - 24} y={9} size={14} aria-hidden /> : null}
     </g>
   );
 }

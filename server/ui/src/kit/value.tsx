@@ -1,5 +1,6 @@
 import { Bell, Copy, Crosshair, Filter, FilterX, Search } from "lucide-react";
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 import { useMay } from "./may";
 import { filterIn, filterOut, term } from "../lib/query";
 import { goTo, useRoute } from "../lib/router";
@@ -114,7 +115,8 @@ function ValueMenu({ field, value, at, from, close }: Asked & { close: () => voi
     e.preventDefault();
     e.stopPropagation();
   };
-  return (
+  // In main, so that it belongs to a landmark; as a popover it is above everything anyway.
+  return createPortal(
     <div
       ref={box}
       popover="manual"
@@ -143,7 +145,8 @@ function ValueMenu({ field, value, at, from, close }: Asked & { close: () => voi
           {i.name}
         </button>
       ))}
-    </div>
+    </div>,
+    document.getElementById("main") ?? document.body,
   );
 }
 

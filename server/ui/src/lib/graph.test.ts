@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { draw, layers, node } from "./graph";
+import { draw, layers, lines, node } from "./graph";
 import { nextOf } from "./playbook";
 
 const steps = [
@@ -40,6 +40,13 @@ describe("the drawing of a playbook", () => {
     expect(draw(loop, "a").edges.length).toBe(2);
     expect(draw([], "a").nodes).toEqual([]);
     expect(draw([{ id: "island" }]).nodes.length).toBe(1);
+  });
+
+  it("writes long names on two lines", () => {
+    expect(lines("start")).toEqual(["start"]);
+    expect(lines("Who else talked to the address?")).toEqual(["Who else talked to", "the address?"]);
+    expect(lines("a".repeat(30))).toEqual([`${"a".repeat(19)}…`]);
+    expect(lines(`${"word ".repeat(20)}`)).toHaveLength(2);
   });
 
   it("follows every way out of a step once", () => {

@@ -1,5 +1,7 @@
 // Lays out the steps of a playbook: a small layered drawing, left to right.
 
+import { clip } from "./format";
+
 export interface GraphStep {
   id: string;
   next?: string[];
@@ -18,7 +20,21 @@ export interface Drawing<S> {
   height: number;
 }
 
-export const node = { width: 156, height: 54, gapX: 32, gapY: 18, margin: 12 };
+export const node = { width: 156, height: 62, gapX: 32, gapY: 18, margin: 12 };
+
+/** A name on at most two lines of a node; what does not fit is cut. */
+export function lines(name: string, width = 19): string[] {
+  const out: string[] = [""];
+  for (const word of name.split(" ")) {
+    const last = out[out.length - 1] ?? "";
+    const longer = last === "" ? word : `${last} ${word}`;
+    if (longer.length <= width || last === "") out[out.length - 1] = longer;
+    else out.push(word);
+  }
+  const [first = "", ...rest] = out;
+  const second = rest.join(" ");
+  return second === "" ? [clip(first, width)] : [clip(first, width), clip(second, width)];
+}
 
 /** The layer of each step: the longest way to it. Loops are cut where they close. */
 export function layers(steps: GraphStep[], first?: string): Map<string, number> {

@@ -140,9 +140,8 @@ function Queue() {
     <>
       <Head title="Alerts">
         <span className="dim">
-          {q.data
-            ? `${plural(groups.length, "group")} of ${plural(alerts.length, "alert")}${q.hasNextPage ? " (more below)" : ""}`
-            : ""}
+          {q.data ? `${plural(groups.length, "group")} of ${plural(alerts.length, "alert")}` : ""}
+          {q.hasNextPage ? " (more below)" : ""}
         </span>
       </Head>
       <Filters filter={filter} />
@@ -405,7 +404,7 @@ function Row({ g, now, ...p }: RowsProps & { g: Group; now: number }) {
       <td className="cell-entities">
         <Entities of={a.entities} />
       </td>
-      <td className="num" data-label="events">
+      <td className="num" data-label={g.events === 1 ? "event" : "events"}>
         {count(g.events)}
       </td>
       <td className="nowrap">

@@ -63,7 +63,7 @@ function Fields({ e }: { e: StoredEvent }) {
       <FieldTable rows={rows} />
       {extras.length > 0 ? (
         <>
-          <h3>Fields that no model names</h3>
+          <p className="subhead">Fields that no model names</p>
           <FieldTable rows={extras} />
         </>
       ) : null}
@@ -71,7 +71,7 @@ function Fields({ e }: { e: StoredEvent }) {
         of={[
           ["Source", <Value field="source" of={e.source} />],
           ["Ingested", isSet(e.ingested) ? `${when(e.ingested)} UTC` : ""],
-          ["Where in its object", `chunk ${e.chunk.slice(0, 12)}, byte ${e.offset}`],
+          ["Where", `chunk ${e.chunk.slice(0, 12)}, byte ${e.offset}`],
           ["Size", bytes(new TextEncoder().encode(e.raw).length)],
           ["Event id", <span className="mono">{e.id}</span>],
         ]}

@@ -131,7 +131,7 @@ export function Waiting({
 }
 
 function took(s: RunStep): string {
-  if (!isSet(s.started) || !isSet(s.ended)) return "";
+  if (["waiting", "running", "pending"].includes(s.status) || !isSet(s.started) || !isSet(s.ended)) return "";
   const ms = Date.parse(s.ended) - Date.parse(s.started);
   return ms < 2000 ? `${ms} ms` : span(ms / 1000);
 }

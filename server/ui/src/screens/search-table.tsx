@@ -73,6 +73,19 @@ function insert(c: string, chosen: string[]): string[] {
 }
 
 const rowHeight = 30;
+const gap = 12;
+
+/** How narrow a column may become. */
+function leastOf(c: string): number {
+  return c === "summary" ? 200 : Math.round(0.7 * (widths[c] ?? 140));
+}
+
+/** The tracks of head and rows: columns share what room there is, the summary takes the rest. */
+function tracks(columns: string[]): string {
+  const track = (c: string) =>
+    `minmax(${leastOf(c)}px, ${c === "summary" ? "1fr" : `${widths[c] ?? 140}px`})`;
+  return `24px 166px ${columns.map(track).join(" ")} 30px`;
+}
 
 interface ResultTableProps {
   rows: SearchRow[];
@@ -119,8 +132,8 @@ export function ResultTable({ rows, columns, hasMore, loading, more }: ResultTab
   useCommand("expand", current && (() => expand(current.id)));
   useCommand("drawer", current && (() => set({ d: drawn === current.id ? "" : current.id })));
 
-  const grid = `24px 166px ${columns.map((c) => (c === "summary" ? "minmax(220px, 1fr)" : `${widths[c] ?? 140}px`)).join(" ")} 30px`;
-  const least = 24 + 166 + 30 + columns.reduce((n, c) => n + (widths[c] ?? 220) + 12, 24);
+  const grid = tracks(columns);
+  const least = 24 + 166 + 30 + columns.reduce((n, c) => n + leastOf(c) + gap, 2 * gap + 16);
   return (
     <div
       className="grid"

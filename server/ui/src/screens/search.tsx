@@ -1,10 +1,11 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { CircleStop, Search as SearchIcon } from "lucide-react";
-import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
+import { type FormEvent, type RefObject, useEffect, useMemo, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 import { api } from "../api/client";
 import { queries } from "../api/queries";
 import type { FacetValue, SearchResult, SearchRow } from "../api/types";
-import { Drawer } from "../kit/dialog";
+import { Dialog, Drawer } from "../kit/dialog";
 import { Histogram } from "../kit/histogram";
 import { useCommand } from "../kit/keyboard";
 import { Head } from "../kit/layout";
@@ -148,7 +149,7 @@ function Running({ id, stop }: { id: string; stop: () => void }) {
     queryKey: ["search-progress", id],
     queryFn: () => api.searchProgress(id),
     refetchInterval: 300,
-    initialData: { rows: 0, bytes: 0, ms: 0 },
+    initialData: { rows: 0, bytes: 0, ms: 0, running: false },
     initialDataUpdatedAt: 0,
     retry: false,
     // The first reading may come before the query is known; the next one tells.
@@ -283,25 +284,95 @@ function QueryBar({ asked, ask, again }: QueryBarProps) {
           </div>
         ) : null}
       </div>
+      <RangePicker value={asked.range} choose={(t) => ask({ t })} box={time} />
+      <button className="primary" type="submit">
+        Search
+      </button>
+    </form>
+  );
+}
+
+interface RangePickerProps {
+  value: string;
+  choose: (range: string) => void;
+  box: RefObject<HTMLSelectElement | null>;
+}
+
+/** The named ranges, the range that was brushed, and one of two times. */
+function RangePicker({ value, choose, box }: RangePickerProps) {
+  const [asks, setAsks] = useState(false);
+  const named = ranges.some((r) => r.id === value);
+  return (
+    <>
       <select
-        ref={time}
+        ref={box}
         aria-label="Time range"
-        value={asked.range}
-        onChange={(e) => ask({ t: e.target.value })}
+        value={value}
+        onChange={(e) => (e.target.value === "custom" ? setAsks(true) : choose(e.target.value))}
       >
         {ranges.map((r) => (
           <option key={r.id} value={r.id}>
             {r.name}
           </option>
         ))}
-        {ranges.some((r) => r.id === asked.range) ? null : (
-          <option value={asked.range}>{rangeName(asked.range)}</option>
-        )}
+        {named ? null : <option value={value}>{rangeName(value)}</option>}
+        <option value="custom">From … to …</option>
       </select>
-      <button className="primary" type="submit">
-        Search
-      </button>
-    </form>
+      {asks
+        ? createPortal(
+            <CustomRange value={value} choose={choose} close={() => setAsks(false)} />,
+            document.body,
+          )
+        : null}
+    </>
+  );
+}
+
+/** Two times, in UTC like every time on screen. */
+function CustomRange({ value, choose, close }: Omit<RangePickerProps, "box"> & { close: () => void }) {
+  const now = timesOf(value, Date.now());
+  const local = (iso: string | undefined, otherwise: number) =>
+    (iso ?? new Date(otherwise).toISOString()).slice(0, 19);
+  const [from, setFrom] = useState(local(now.from, Date.now() - 86_400_000));
+  const [to, setTo] = useState(local(now.to, Date.now()));
+  const [a, b] = [Date.parse(`${from}Z`), Date.parse(`${to}Z`)];
+  const ready = b > a;
+  return (
+    <Dialog
+      title="Time range"
+      close={close}
+      submit={() => {
+        if (!ready) return;
+        close();
+        choose(rangeOf(a, b));
+      }}
+      footer={
+        <>
+          <button type="button" onClick={close}>
+            Cancel
+          </button>
+          <button className="primary" disabled={!ready}>
+            Use
+          </button>
+        </>
+      }
+    >
+      <label>
+        From (UTC)
+        <input
+          data-first
+          type="datetime-local"
+          step="1"
+          value={from}
+          onChange={(e) => setFrom(e.target.value)}
+          required
+        />
+      </label>
+      <label>
+        To (UTC), not included
+        <input type="datetime-local" step="1" value={to} onChange={(e) => setTo(e.target.value)} required />
+      </label>
+    </Dialog>
   );
 }
 

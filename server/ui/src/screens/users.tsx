@@ -62,7 +62,7 @@ function Rows({ rows, edit }: { rows: User[]; edit: (u: User) => void }) {
         { name: "State", cell: (u) => <State of={u.disabled ? "disabled" : "active"} /> },
         { name: "Since (UTC)", cell: (u) => <span className="nowrap">{when(u.created)}</span> },
         {
-          name: "",
+          name: "Change",
           cell: (u) => (
             <button onClick={() => edit(u)} aria-label={`Change ${u.name}`}>
               Change…

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Keyboard as KeyboardIcon, LogOut, Moon, Search, Sun, WifiOff } from "lucide-react";
-import { Suspense, useEffect, useMemo, useState } from "react";
+import { Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../api/client";
 import { queries } from "../api/queries";
 import { KeyboardProvider, useCommand } from "../kit/keyboard";
@@ -114,6 +114,12 @@ function Rail({ mine, current, theme, stale, openPalette, openHelp }: RailProps)
     incidents: home.data?.incidents_open,
     approvals: home.data?.approvals_pending,
   };
+  const list = useRef<HTMLDivElement>(null);
+  // On a phone the screens are a strip: the current one is scrolled into it.
+  useEffect(() => {
+    const link = list.current?.querySelector<HTMLElement>("[aria-current]");
+    if (link) list.current?.scrollTo({ left: link.offsetLeft - innerWidth / 3 });
+  }, [current]);
   const signOut = () => void api.logout().finally(() => location.assign("/"));
   const groups = [...new Set(mine.map((s) => s.group))];
   return (
@@ -129,7 +135,7 @@ function Rail({ mine, current, theme, stale, openPalette, openHelp }: RailProps)
         <span>Go to…</span>
         <kbd>ctrl K</kbd>
       </button>
-      <div className="rail-screens">
+      <div className="rail-screens" ref={list}>
         {groups.map((g) => (
           <div key={g} className="rail-group">
             <div className="rail-title">{g}</div>
