@@ -9,7 +9,7 @@ import { useChange } from "../kit/hooks";
 import { Head, Table } from "../kit/layout";
 import { Empty, Failed, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
-import { count, when, words } from "../lib/format";
+import { plural, when, words } from "../lib/format";
 
 const pageSize = 100;
 
@@ -59,7 +59,7 @@ function Report({ of }: { of: Record<string, unknown> }) {
       <ShieldCheck size={18} aria-hidden />
       <div>
         <b>{ok ? "Every link holds." : "The trail was changed."}</b>
-        <div className="dim">{numbers.map(([k, v]) => `${count(v)} ${words(k)}`).join(", ")}</div>
+        <div className="dim">{numbers.map(([k, v]) => plural(v, words(k).replace(/s$/, ""))).join(", ")}</div>
         {ok
           ? null
           : problems.map((p, i) => (
@@ -79,7 +79,7 @@ function Rows({ rows }: { rows: AuditRecord[] }) {
       id={(r) => `${r.writer}/${r.seq}`}
       columns={[
         { name: "Time (UTC)", cell: (r) => <span className="mono nowrap">{when(r.time)}</span> },
-        { name: "Who", cell: (r) => <Text of={r.actor} max={60} /> },
+        { name: "Who", className: "nowrap", cell: (r) => <Text of={r.actor} max={24} /> },
         {
           name: "What",
           cell: (r) => (
@@ -90,6 +90,7 @@ function Rows({ rows }: { rows: AuditRecord[] }) {
         },
         {
           name: "Object",
+          className: "cell-object",
           cell: (r) => (
             <span className="mono">
               <Text of={r.object} max={60} />
@@ -111,15 +112,17 @@ function Rows({ rows }: { rows: AuditRecord[] }) {
   );
 }
 
+/** What the record holds besides; long digests are cut, the whole is in the title. */
 function Details({ of }: { of?: Record<string, string> }) {
+  const set = Object.entries(of ?? {}).filter(([, v]) => v !== "");
   return (
     <span className="details">
-      {Object.entries(of ?? {}).map(([k, v]) => (
+      {set.map(([k, v]) => (
         <span key={k}>
           <span className="dim">
             <Text of={k} />
           </span>{" "}
-          <Text of={v} max={120} />
+          <Text of={v} max={/^[0-9a-f]{32,}$/.test(v) ? 12 : 120} />
         </span>
       ))}
     </span>

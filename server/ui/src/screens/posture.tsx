@@ -16,7 +16,7 @@ import { Choice, Head, Panel, Table, To } from "../kit/layout";
 import { useMay } from "../kit/may";
 import { Empty, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
-import { ago, count, plural, span, when } from "../lib/format";
+import { ago, count, plural, span, when, words } from "../lib/format";
 import { measured } from "../lib/posture";
 import { useRoute } from "../lib/router";
 
@@ -195,7 +195,7 @@ function CoverageTab() {
             {[...byTactic(all)].map(([tactic, list]) => (
               <Panel
                 key={tactic}
-                title={tactic}
+                title={words(tactic)}
                 note={`${list.filter((t) => t.state === "covered").length} of ${list.length} covered`}
               >
                 <div className="matrix">
