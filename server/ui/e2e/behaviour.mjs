@@ -52,26 +52,40 @@ export async function demoIsThere(page) {
 
 const hostile = "x<img/src=x/onerror=alert(1)>\u202ecod.exe";
 
-/** One log file whose only line is an attack, with a name made to be dangerous. */
-function attackFile() {
-  const dir = mkdtempSync(join(tmpdir(), "vigil-e2e-log-"));
-  const file = join(dir, "auth.log");
+/** A file of the given lines, in a folder of its own. */
+function file(name, lines) {
+  const path = join(mkdtempSync(join(tmpdir(), "vigil-e2e-log-")), name);
+  writeFileSync(path, lines.map((l) => `${l}\n`).join(""));
+  return path;
+}
+
+/** A time as syslog writes it. */
+function stamp() {
   const at = new Date().toUTCString();
-  const stamp = `${at.slice(8, 11)} ${at.slice(5, 7).replace(/^0/, " ")} ${at.slice(17, 25)}`;
-  writeFileSync(
-    file,
-    `${stamp} live01 useradd[77]: new user: name=${hostile}, UID=0, GID=0, home=/root, shell=/bin/bash\n`,
-  );
-  return file;
+  return `${at.slice(8, 11)} ${at.slice(5, 7).replace(/^0/, " ")} ${at.slice(17, 25)}`;
+}
+
+/** Ingests a file and waits until it is read. */
+async function ingested(context, source, path, format) {
+  await post(context, "/sources/ingest", { source, paths: [path], format });
+  for (let i = 0; i < 120; i++) {
+    const { body } = await api(context, `/sources/${source}`);
+    if (body?.status === "completed") return body;
+    await new Promise((r) => setTimeout(r, 250));
+  }
+  throw new Error(`${source} is not read after 30 s`);
 }
 
 export async function live(context, page) {
   await test("an alert arrives without a reload, and its hostile values stay text", async () => {
+    const attack = file("auth.log", [
+      `${stamp()} live01 useradd[77]: new user: name=${hostile}, UID=0, GID=0, home=/root, shell=/bin/bash`,
+    ]);
     await visit(page, "/alerts");
     await page.waitForSelector(".live-dot.is-live");
     await page.evaluate(() => (globalThis.neverReloaded = true));
     const before = await groups(page).count();
-    await post(context, "/sources/ingest", { source: "e2e-live", paths: [attackFile()] });
+    await post(context, "/sources/ingest", { source: "e2e-live", paths: [attack] });
     const row = page.locator("tr[data-row]", { hasText: "live01" });
     await row.first().waitFor({ timeout: 60_000 });
     expect((await groups(page).count()) > before, "the new alert is no new group");
@@ -174,7 +188,7 @@ async function totals(page) {
   return { sum, total, rows };
 }
 
-export async function search(page) {
+export async function search(context, page) {
   await test("histogram, facets and rows of a search agree", async () => {
     await visit(page, "/search?t=all");
     const whole = await totals(page);
@@ -188,15 +202,22 @@ export async function search(page) {
     expect(few.rows === few.total && few.sum === few.total && few.total > 0, `few: ${JSON.stringify(few)}`);
     expect(few.total < whole.total, "a filter filters nothing");
   });
-  await test("scrolling reads every row once", async () => {
-    await visit(page, "/search?t=all");
+  await test("scrolling reads every row once, also when they share a second", async () => {
+    const lines = Array.from({ length: 450 }, (_, i) => `${stamp()} same01 cron[${i}]: job ${i} is done`);
+    const same = lines.map((l) => lines[0].slice(0, 15) + l.slice(15));
+    await ingested(context, "e2e-same", file("syslog.log", same));
+    await visit(page, `/search?t=all&q=${encodeURIComponent('source:"e2e-same"')}`);
     const { total } = await totals(page);
-    for (let i = 0; i < 40 && (await totals(page)).rows < total; i++) {
-      await page.evaluate(() => document.querySelector(".grid").scrollTo({ top: 1e9 }));
-      await page.waitForTimeout(250);
+    expect(total === 450, `${total} of 450 events are stored`);
+    const seen = new Set();
+    for (let i = 0; i < 60 && seen.size < total; i++) {
+      for (const id of await page.locator(".grid-item").evaluateAll((x) => x.map((r) => r.dataset.row)))
+        seen.add(id);
+      await page.evaluate(() => document.querySelector(".grid").scrollBy({ top: 400 }));
+      await page.waitForTimeout(80);
     }
     const { rows } = await totals(page);
-    expect(rows === total, `${rows} of ${total} rows were read`);
+    expect(rows === total && seen.size === total, `${rows} rows read, ${seen.size} seen, of ${total}`);
     expect((await page.locator(".grid-item").count()) < 80, "rows out of sight are in the document");
   });
   await test("dragging over the histogram zooms, and the address says so", async () => {
@@ -368,7 +389,16 @@ export async function incident(page) {
   });
 }
 
-export async function proofs(page) {
+export async function proofs(context, page) {
+  await test("records that no parser takes are shown", async () => {
+    const broken = file("conn.log.json", ['{"ts": 1, "uid":', "neither JSON nor Zeek \u202e"]);
+    const { failures } = await ingested(context, "e2e-broken", broken, "zeek-json");
+    expect(failures === 2, `${failures} rejects, not 2`);
+    await visit(page, "/sources/e2e-broken");
+    await page.waitForSelector(".reject .hidden-char");
+    expect((await page.locator(".reject").count()) === 2, "not every reject is shown");
+    await shot(page, "source-rejects");
+  });
   await test("a source is proved", async () => {
     await visit(page, "/sources/demo");
     await page.click("main button.primary");

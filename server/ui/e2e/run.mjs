@@ -13,7 +13,7 @@ await behaviour.demoIsThere(page);
 await screens.look(context, page);
 await screens.widths(context, page);
 await behaviour.keyboard(page);
-await behaviour.search(page);
+await behaviour.search(context, page);
 await behaviour.deepLinks(context, page);
 await behaviour.live(context, page);
 await behaviour.acknowledge(page);
@@ -29,6 +29,6 @@ await second.close();
 // Last, because they change what the screens above show.
 await behaviour.approve(context, page);
 await behaviour.incident(page);
-await behaviour.proofs(page);
+await behaviour.proofs(context, page);
 await context.close();
 process.exit(finish());
