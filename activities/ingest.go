@@ -34,6 +34,12 @@ type IngestStore interface {
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
 
+// IngestMetrics counts chunks for operators; *telemetry.Metrics is one.
+type IngestMetrics interface {
+	Committed(format string, events, failures, bytes, detections int64)
+	Folded(alerts int, sinceRead time.Duration)
+}
+
 // Folder folds the detections of committed chunks into alerts; *Alerts is one.
 type Folder interface {
 	FoldChunk(ctx context.Context, org string, chunks []string) (FoldResult, error)
@@ -51,6 +57,8 @@ type Ingest struct {
 	Log    *slog.Logger
 	// Crash is called at the named points; kill tests end the process there. nil does nothing.
 	Crash func(point string)
+	// Metrics is told of each chunk; nil counts nothing.
+	Metrics IngestMetrics
 	// Versions names the indicator set and the models now in force; nil: none.
 	Versions func() (intel, models string)
 }
@@ -97,7 +105,7 @@ type SegmentResult struct {
 // IngestSegment moves chunks for about a minute, from where the manifest says, and
 // heartbeats its progress. It may be killed and repeated at any point.
 func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentResult, error) {
-	s := &segment{a: a, in: in, began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}
+	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}
 	s.p.Problems = nil
 	activity.RecordHeartbeat(ctx, s.p) // before anything slow
 	done, err := s.run(ctx)
@@ -113,6 +121,7 @@ func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentRes
 type segment struct {
 	a     *Ingest
 	in    SegmentInput
+	sink  *sink
 	began time.Time
 	base  flow.IngestProgress
 
@@ -167,7 +176,7 @@ func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectSt
 	if s.a.Scores != nil {
 		cfg.Evaluator.SetScores(s.a.Scores(plan))
 	}
-	err := pipeline.Run(ctx, cfg, o, pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: true}, sink{s.a.Store, s.a.Crash})
+	err := pipeline.Run(ctx, cfg, o, pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: true}, s.sink)
 	var p *source.Problem
 	if errors.As(err, &p) && ctx.Err() == nil {
 		s.problem(p)
@@ -176,18 +185,31 @@ func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectSt
 	return err
 }
 
-// sink adapts the store to the pipeline.
+// sink adapts the store to the pipeline. It serves the objects of one segment, one
+// after another.
 type sink struct {
 	store IngestStore
 	crash func(string)
+	free  []pipeline.Events
 }
 
 // NewEvents implements pipeline.Sink.
-func (sink) NewEvents() pipeline.Events { return store.NewBatch() }
+func (k *sink) NewEvents() pipeline.Events {
+	n := len(k.free)
+	if n == 0 {
+		return store.NewBatch()
+	}
+	events := k.free[n-1]
+	k.free = k.free[:n-1]
+	return events
+}
+
+// Recycle implements pipeline.Sink.
+func (k *sink) Recycle(e pipeline.Events) { k.free = append(k.free, e) }
 
 // Commit implements pipeline.Sink. A broken engine is tried again here, while the
 // activity heartbeats: the chunk is in memory, and its token makes repeats harmless.
-func (k sink) Commit(ctx context.Context, c *pipeline.Commit) error {
+func (k *sink) Commit(ctx context.Context, c *pipeline.Commit) error {
 	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
 	d.Events, _ = c.Events.(*store.Batch)
 	pause := 100 * time.Millisecond
@@ -216,6 +238,12 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 			s.a.Log.Warn("folding right after the commit failed; the Detect sweep repeats it", "chunk", c.ID, "error", err)
 		}
 		alerts = r.Alerts
+		if s.a.Metrics != nil && err == nil {
+			s.a.Metrics.Folded(alerts, time.Since(c.Read))
+		}
+	}
+	if s.a.Metrics != nil {
+		s.a.Metrics.Committed(c.Format, c.Events, c.Failures, c.Bytes, c.Detections)
 	}
 	s.mu.Lock()
 	s.p.Chunks++

@@ -51,9 +51,10 @@ type Chunk struct {
 	Hash        string // hex SHA-256 of the chunk's bytes
 	Last        bool   // the object ends with this chunk
 	Ingested    time.Time
-	RuleSet     string // pinned rule-set hash
-	Intel       string // pinned indicator-set version
-	Models      string // pinned model versions
+	RuleSet     string    // pinned rule-set hash
+	Intel       string    // pinned indicator-set version
+	Models      string    // pinned model versions
+	Read        time.Time // when the worker read the chunk's first record; differs between attempts
 }
 
 // ParseFailure is a record that could not be made an event, kept whole.

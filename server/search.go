@@ -38,15 +38,7 @@ type searchInput struct {
 
 func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
 	b := in.Body
-	q := store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, Limit: b.Limit, Histogram: b.Histogram, ID: b.ID}
-	if b.Cursor != "" {
-		var err error
-		at, id, _ := strings.Cut(b.Cursor, "/")
-		q.BeforeID = id
-		if q.Before, err = time.Parse(time.RFC3339Nano, at); err != nil {
-			return nil, schema.E(schema.Invalid, "the cursor is not one of ours", "pass next of the page before, unchanged", err)
-		}
-	}
+	q := store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, Limit: b.Limit, Cursor: b.Cursor, Histogram: b.Histogram, ID: b.ID}
 	if err := s.wholeRange(ctx, &q); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,6 @@ func commands(a *app) []*cobra.Command {
 		newUpCmd(a), newWorkerCmd(a), newServerCmd(a), newEngineCmd(a),
 		newIngestCmd(a), newProveCmd(a), newSearchCmd(a), newRulesCmd(a),
 		newAlertsCmd(a), newIncidentsCmd(a), newApprovalsCmd(a), newPlaybooksCmd(a), newAuditCmd(a), newUsersCmd(a),
-		newLoginCmd(a), newEnvCmd(a), newDoctorCmd(a), newVersionCmd(a),
+		newLoginCmd(a), newEnvCmd(a), newDoctorCmd(a), newBenchCmd(a), newVersionCmd(a),
 	}
 }

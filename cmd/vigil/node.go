@@ -23,6 +23,7 @@ import (
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
 	"vigil/internal/store"
+	"vigil/internal/telemetry"
 	"vigil/rules"
 	"vigil/rules/chsql"
 	"vigil/schema"
@@ -49,6 +50,7 @@ type node struct {
 	audit   *audit.Log
 	key     auth.DecisionKey
 	rules   *rules.Set
+	metrics *telemetry.Metrics
 	books   *playbook.Set
 	group   *worker.Group
 	srv     *server.Server
@@ -62,7 +64,7 @@ type node struct {
 
 // newNode starts the halves of Vigil that o names.
 func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o nodeOptions) (_ *node, err error) {
-	n := &node{a: a, o: o, failed: make(chan error, 4)}
+	n := &node{a: a, o: o, metrics: telemetry.New(version()), failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
 			n.stop()
@@ -138,7 +140,7 @@ func (n *node) activities() worker.Activities {
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	return worker.Activities{
-		Ingest:    &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Log: n.o.log, Crash: crash},
+		Ingest:    &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash},
 		Prove:     &activities.Prove{Store: n.store},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
@@ -161,7 +163,7 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		n.o.log.Warn("the web server listens on more than this machine, without TLS: put a TLS proxy before it", "address", l.Addr())
 	}
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: func() *rules.Set { return n.rules }, Playbooks: n.books,
-		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition}
+		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI
 	}
@@ -210,6 +212,7 @@ func (n *node) serveOps(ctx context.Context) error {
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
+	mux.Handle("GET /metrics", n.metrics.Handler())
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	n.background(func() error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -34,15 +34,18 @@ type Commit struct {
 	Events     Events
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
-	RuleError  string    // why evaluation failed, "" when it did not
-	InDoubt    bool      // an earlier attempt may have stored parts of the chunk
-	Read       time.Time // when the first record of the chunk was read
+	RuleError  string // why evaluation failed, "" when it did not
+	InDoubt    bool   // an earlier attempt may have stored parts of the chunk
 }
 
 // Sink stores chunks. Commit must be idempotent: the manifest row last, everything
 // under the chunk's id as deduplication token.
 type Sink interface {
+	// NewEvents returns an empty collection, a recycled one if there is any: the buffers
+	// of a chunk have grown to tens of megabytes.
 	NewEvents() Events
+	// Recycle takes a collection back that no run uses any more.
+	Recycle(Events)
 	Commit(ctx context.Context, c *Commit) error
 }
 
@@ -90,10 +93,25 @@ func Run(ctx context.Context, cfg Config, o source.Object, at Position, sink Sin
 	go func() { done <- r.commitAll(ctx, cancel) }()
 	err = r.readAll(ctx)
 	close(r.ready)
-	if cerr := <-done; cerr != nil {
+	cerr := <-done
+	r.recycle()
+	if cerr != nil {
 		return cerr
 	}
 	return err
+}
+
+// recycle hands the buffers back when nothing is under way.
+func (r *run) recycle() {
+	if r.cur != nil {
+		r.free <- r.cur.Events
+		r.cur = nil
+	}
+	for range len(r.free) {
+		events := <-r.free
+		events.Reset()
+		r.sink.Recycle(events)
+	}
 }
 
 // run is the state of one Run.
@@ -302,7 +320,7 @@ const maxKept = 64 << 10
 // fail keeps a record that is no event, with the reason.
 func (r *run) fail(rec source.Record, reason string) {
 	if r.cur == nil {
-		r.cur = &Commit{Chunk: r.newChunk(rec.Offset), Events: <-r.free, InDoubt: r.at.InDoubt, Read: r.cfg.Now()}
+		r.cur = &Commit{Chunk: r.newChunk(rec.Offset), Events: <-r.free, InDoubt: r.at.InDoubt}
 		r.cur.Chunk.To = rec.Offset
 	}
 	raw := rec.Data
@@ -322,13 +340,14 @@ func (r *run) offset() int64 {
 
 func (r *run) newChunk(from int64) schema.Chunk {
 	return schema.Chunk{Org: r.cfg.Org, Source: r.cfg.Source, Epoch: r.cfg.Epoch, Object: r.object.Name(), Fingerprint: r.object.Fingerprint, Format: r.format,
-		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models}
+		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models, Read: r.cfg.Now()}
 }
 
 func (r *run) begin(ctx context.Context, from int64) error {
+	chunk := r.newChunk(from) // before the wait: its time of reading counts the wait for the engine
 	select {
 	case events := <-r.free:
-		r.cur = &Commit{Chunk: r.newChunk(from), Events: events, InDoubt: r.at.InDoubt, Read: r.cfg.Now()}
+		r.cur = &Commit{Chunk: chunk, Events: events, InDoubt: r.at.InDoubt}
 		r.sum.Reset()
 		return nil
 	case <-ctx.Done():

@@ -19,10 +19,9 @@ type SearchRequest struct {
 	Query     string // query language of query.go; "" matches everything
 	From, To  time.Time
 	Limit     int
-	Before    time.Time // keyset: only events behind this time and id; zero for the first page
-	BeforeID  string    // id of the last event at Before that was shown
+	Cursor    string // Next of the page before, "" for the first page
 	Histogram bool
-	ID        string // query id, for cancelling; "" for none
+	ID        string // handed back in the result
 	// Progress, when set, is told what the engine has read so far.
 	Progress func(SearchStats)
 	// Condition, when set, replaces Query by a rule's expression already rendered to
@@ -57,7 +56,7 @@ type FacetValue struct {
 type SearchResult struct {
 	ID        string                  `json:"id"`
 	Rows      []SearchRow             `json:"rows"`
-	Next      string                  `json:"next"` // time/id to pass as Before and BeforeID, "" at the end
+	Next      string                  `json:"next"` // cursor of the next page, "" at the end
 	Total     uint64                  `json:"total"`
 	From      time.Time               `json:"from"` // the range that was searched
 	To        time.Time               `json:"to"`
@@ -97,7 +96,7 @@ func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, erro
 	}
 	p["org"], p["from"], p["to"] = q.Org, q.From, q.To
 	where := "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + cond + ")"
-	ctx = s.searchContext(ctx, q.Progress, &res.Stats)
+	ctx = searchContext(ctx, q.Progress, &res.Stats)
 	if err := s.searchRows(ctx, q, where, p, &res); err != nil {
 		return res, err
 	}
@@ -114,7 +113,7 @@ func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, erro
 }
 
 // searchContext limits the query on the engine, counts what it reads and tells so.
-func (s *Store) searchContext(ctx context.Context, tell func(SearchStats), stats *SearchStats) context.Context {
+func searchContext(ctx context.Context, tell func(SearchStats), stats *SearchStats) context.Context {
 	began := time.Now()
 	count := func(p *clickhouse.Progress) {
 		stats.Rows, stats.Bytes = stats.Rows+p.Rows, stats.Bytes+p.Bytes
@@ -126,6 +125,23 @@ func (s *Store) searchContext(ctx context.Context, tell func(SearchStats), stats
 		clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}))
 }
 
+// cursor is the place behind a row: events of one time are ordered by id.
+func cursor(r SearchRow) string { return r.Time.Format(time.RFC3339Nano) + "|" + r.ID }
+
+// behind restricts a query to the rows behind a cursor, "" for the first page.
+func behind(c string, p P) (string, error) {
+	if c == "" {
+		return "", nil
+	}
+	at, id, ok := strings.Cut(c, "|")
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if !ok || err != nil || len(id) != 32 {
+		return "", schema.E(schema.Invalid, "the cursor is not one of ours", "pass next of the page before, unchanged")
+	}
+	p["before"], p["before_id"] = t, id
+	return " AND (timestamp < {before:DateTime64(6)} OR timestamp = {before:DateTime64(6)} AND id > unhex({before_id:String}))", nil
+}
+
 func (s *Store) analystEach(ctx context.Context, q string, p P, scan func(driver.Rows) error) error {
 	return (&Store{o: s.o, conn: s.analyst}).each(ctx, q, p, scan)
 }
@@ -135,17 +151,17 @@ func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p
 	if limit <= 0 || limit > 1000 {
 		limit = 100
 	}
-	if !q.Before.IsZero() {
-		// Many events share a second: behind the last row shown means its time and id.
-		p["before"], p["before_id"] = q.Before, q.BeforeID
-		where += " AND (timestamp < {before:DateTime64(6)} OR timestamp = {before:DateTime64(6)} AND id > unhex({before_id:String}))"
+	page, err := behind(q.Cursor, p)
+	if err != nil {
+		return err
 	}
+	where += page
 	cols := make([]string, len(shown))
 	for i, f := range shown {
 		cols[i] = textOf(f.Def())
 	}
 	sql := fmt.Sprintf("SELECT lower(hex(id)), timestamp, source, event_dataset, %s FROM events WHERE %s ORDER BY timestamp DESC, id LIMIT %d", strings.Join(cols, ", "), where, limit)
-	err := s.analystEach(ctx, sql, p, func(r driver.Rows) error {
+	err = s.analystEach(ctx, sql, p, func(r driver.Rows) error {
 		row := SearchRow{Fields: map[string]string{}}
 		vals := make([]string, len(shown))
 		to := []any{&row.ID, &row.Time, &row.Source, &row.Dataset}
@@ -165,8 +181,7 @@ func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p
 		return nil
 	})
 	if len(res.Rows) == limit {
-		last := res.Rows[limit-1]
-		res.Next = last.Time.Format(time.RFC3339Nano) + "/" + last.ID
+		res.Next = cursor(res.Rows[limit-1])
 	}
 	delete(p, "before")
 	delete(p, "before_id")
