@@ -8,7 +8,7 @@ import { Loaded } from "../kit/state";
 import { Text } from "../kit/text";
 import { Entities, Value } from "../kit/value";
 import { ago, plural, when, words } from "../lib/format";
-import { EventView } from "./event";
+import { EventView, FieldTable } from "./event";
 
 /** Everything about one alert; the expanded row, the drawer and the page all show this. */
 export function AlertView({ id }: { id: string }) {
@@ -19,6 +19,7 @@ export function AlertView({ id }: { id: string }) {
         <div className="alert-view">
           <div className="stack">
             <WhyPanel alert={alert} detections={detections ?? []} />
+            <IntelHits of={events[0]?.fields ?? {}} />
             <Panel title="Evidence" note={plural(alert.count, "event")}>
               {events[0] ? (
                 <EventView id={events[0].id} />
@@ -56,13 +57,12 @@ function WhyPanel({ alert, detections }: { alert: Alert; detections: Detection[]
   );
 }
 
-const scoreKeys = /^(score|threshold|model|probability|z)$/;
-
 /** A part of the rule with the values that made it true; intel hits and model scores say what they are. */
 function Reason({ w }: { w: Why }) {
-  const values = Object.entries(w.values ?? {});
-  const intel = values.some(([k]) => k.startsWith("threat.") || k.startsWith("indicator"));
-  const model = values.some(([k]) => scoreKeys.test(k) || k.startsWith("feature."));
+  const { explanation, ...read } = w.values ?? {};
+  const values = Object.entries(read);
+  const intel = w.part === "indicator" || values.some(([k]) => k.startsWith("threat."));
+  const model = w.part === "anomaly" || values.some(([k]) => k.startsWith("labels.score."));
   return (
     <div className="reason">
       <div className="reason-head">
@@ -83,6 +83,11 @@ function Reason({ w }: { w: Why }) {
       <code className="expr">
         <Text of={w.expr} />
       </code>
+      {explanation ? (
+        <p className="explanation">
+          Most unusual: <Text of={explanation} />
+        </p>
+      ) : null}
       {values.length > 0 ? (
         <dl className="because">
           {values.map(([k, v]) => (
@@ -98,6 +103,25 @@ function Reason({ w }: { w: Why }) {
         </dl>
       ) : null}
     </div>
+  );
+}
+
+/** What intelligence says of the event, whatever rule fired on it. */
+function IntelHits({ of }: { of: Record<string, string> }) {
+  const said = Object.entries(of).filter(([k]) => k.startsWith("threat."));
+  if (said.length === 0) return null;
+  const value = of["threat.indicator.value"] ?? "";
+  return (
+    <Panel
+      title="Intelligence"
+      note={
+        value ? (
+          <To to={`/intel?${new URLSearchParams({ q: value.split(", ")[0] ?? "" })}`}>look it up</To>
+        ) : undefined
+      }
+    >
+      <FieldTable rows={said.toSorted(([a], [b]) => a.localeCompare(b))} />
+    </Panel>
   );
 }
 
