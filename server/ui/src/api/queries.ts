@@ -1,14 +1,14 @@
 import { QueryClient } from "@tanstack/react-query";
-import { api, type AlertFilter } from "./client";
+import { api } from "./client";
 
 // The one table of what is cached under which key. A key's first word is its noun:
 // live notes of a topic make every query of the topic's nouns read again.
 export const queries = {
   me: () => ({ queryKey: ["me"], queryFn: api.me }),
   home: () => ({ queryKey: ["home"], queryFn: api.home }),
-  alerts: (f: AlertFilter, limit: number) => ({
-    queryKey: ["alerts", f, limit],
-    queryFn: () => api.alerts(f, limit),
+  newestAlerts: () => ({
+    queryKey: ["alerts", "newest"],
+    queryFn: () => api.alerts({ status: "open" }, 50),
   }),
   alert: (id: string) => ({ queryKey: ["alerts", "one", id], queryFn: () => api.alert(id) }),
   ruleAlerts: (rule: string) => ({

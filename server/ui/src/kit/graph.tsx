@@ -98,12 +98,11 @@ function Step({ at, chosen, choose }: StepProps) {
       role="button"
       tabIndex={0}
       aria-pressed={chosen}
-      aria-label={[...name, detail].join(" ")}
       onClick={() => choose(s.id)}
       onKeyDown={onKeyDown}
     >
       <rect width={node.width} height={node.height} rx="8">
-        <title>{s.name}</title>
+        {name.join(" ") === s.name ? null : <title>{s.name}</title>}
       </rect>
       {name.map((line, i) => (
         <text key={i} x="12" y={(name.length === 1 ? 26 : 20) + i * 15} className="step-name">

@@ -59,10 +59,10 @@ export function Panel({ title, note, children, flush, className = "" }: PanelPro
 }
 
 /** Names and values. Rows without a value are left out. */
-export function Facts({ of }: { of: [string, ReactNode][] }) {
+export function Facts({ of, wide }: { of: [string, ReactNode][]; wide?: boolean }) {
   const rows = of.filter(([, v]) => v !== undefined && v !== null && v !== "" && v !== false);
   return (
-    <dl className="facts">
+    <dl className={`facts ${wide ? "is-wide" : ""}`}>
       {rows.map(([k, v]) => (
         <div key={k}>
           <dt>{k}</dt>

@@ -1,12 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { queries } from "../api/queries";
 import { type Home as HomeView, severities, type Source } from "../api/types";
-import { Sev, State } from "../kit/badges";
+import { Risk, Sev, State } from "../kit/badges";
+import { useNow } from "../kit/hooks";
 import { Head, Meter, Panel, Table, To } from "../kit/layout";
-import { useMe } from "../kit/may";
+import { useMay, useMe } from "../kit/may";
 import { Empty, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
-import { ago, count, percent, short } from "../lib/format";
+import { ago, count, percent, short, until } from "../lib/format";
+import { mainEntity } from "../lib/groups";
 
 export default function Home() {
   const me = useMe();
@@ -53,6 +55,10 @@ function View({ h }: { h: HomeView }) {
         <Tile to="/search" n={h.events_24h} name="events in 24 hours" />
       </div>
       <SeverityBar by={h.by_severity} />
+      <div className="halves is-wide-left">
+        <NewestAlerts />
+        <WaitingApprovals />
+      </div>
       <div className="halves is-wide-left">
         <Panel title="Sources" note={<To to="/sources">all sources</To>} flush>
           {(h.sources ?? []).length === 0 ? (
@@ -108,6 +114,70 @@ function SeverityBar({ by }: { by: Record<string, number> }) {
           </To>
         ))}
       </div>
+    </Panel>
+  );
+}
+
+/** What came last: the queue's newest, one click from its page. */
+function NewestAlerts() {
+  const q = useQuery({ ...queries.newestAlerts(), enabled: useMay()("read:alerts") });
+  const now = useNow(10_000);
+  return (
+    <Panel title="Newest alerts" note={<To to="/alerts">the queue</To>} flush>
+      <Loaded q={q} rows={4}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty title="No open alert" />
+          ) : (
+            <Table
+              rows={items.toSorted((a, b) => b.created.localeCompare(a.created)).slice(0, 6)}
+              id={(a) => a.id}
+              columns={[
+                { name: "Severity", cell: (a) => <Sev s={a.severity} /> },
+                {
+                  name: "Alert",
+                  cell: (a) => (
+                    <To to={`/alerts/${encodeURIComponent(a.id)}`}>
+                      <Text of={a.title} max={90} />
+                    </To>
+                  ),
+                },
+                { name: "About", cell: (a) => <Text of={mainEntity(a)?.[1] ?? ""} max={40} /> },
+                { name: "Raised", cell: (a) => <span className="nowrap">{ago(a.created, now)}</span> },
+              ]}
+            />
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}
+
+/** What stands still until a person answers. */
+function WaitingApprovals() {
+  const q = useQuery({ ...queries.approvals("pending", 5), enabled: useMay()("read:approvals") });
+  const now = useNow();
+  return (
+    <Panel title="Waiting for a person" note={<To to="/approvals">all approvals</To>}>
+      <Loaded q={q} rows={2}>
+        {({ items }) => (
+          <ul className="plain">
+            {items.length === 0 ? <li className="dim">Nothing waits.</li> : null}
+            {items.map((a) => (
+              <li key={a.id} className="side-row">
+                <Risk of={a.risk} />
+                <To className="grow" to={`/approvals/${encodeURIComponent(a.id)}`}>
+                  {a.action}{" "}
+                  <span className="mono">
+                    <Text of={a.target} max={60} />
+                  </span>
+                </To>
+                <span className="dim nowrap">{until(a.deadline, now)}</span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Loaded>
     </Panel>
   );
 }

@@ -23,35 +23,40 @@ export default function RunPage({ id }: { id: string }) {
           <Head title={<>Run of {run.playbook}</>} actions={<TemporalLink url={temporal_url} />}>
             <State of={run.status} />
           </Head>
-          <Facts
-            of={[
-              [
-                "Playbook",
-                <To to={`/playbooks/${encodeURIComponent(run.playbook)}`}>
-                  <Text of={run.playbook} />
-                </To>,
-              ],
-              ["Version", <span className="mono">{run.version.slice(0, 12)}</span>],
-              ["Requested by", <Text of={run.requester} />],
-              ["Started", `${when(run.started)} UTC`],
-              ["Ended", isSet(run.ended) ? `${when(run.ended)} UTC` : "not yet"],
-              [
-                "Incident",
-                run.incident ? (
-                  <To to={`/incidents/${encodeURIComponent(run.incident)}`}>open incident</To>
-                ) : (
-                  ""
-                ),
-              ],
-              [
-                "Workflow",
-                <span className="mono">
-                  <Text of={run.id} />
-                </span>,
-              ],
-            ]}
-          />
-          <RunView run={run} />
+          <div className="stack">
+            <Panel>
+              <Facts
+                wide
+                of={[
+                  [
+                    "Playbook",
+                    <To to={`/playbooks/${encodeURIComponent(run.playbook)}`}>
+                      <Text of={run.playbook} />
+                    </To>,
+                  ],
+                  ["Version", <span className="mono">{run.version.slice(0, 12)}</span>],
+                  ["Requested by", <Text of={run.requester} />],
+                  ["Started", `${when(run.started)} UTC`],
+                  ["Ended", isSet(run.ended) ? `${when(run.ended)} UTC` : "not yet"],
+                  [
+                    "Incident",
+                    run.incident ? (
+                      <To to={`/incidents/${encodeURIComponent(run.incident)}`}>open incident</To>
+                    ) : (
+                      ""
+                    ),
+                  ],
+                  [
+                    "Workflow",
+                    <span className="mono">
+                      <Text of={run.id} />
+                    </span>,
+                  ],
+                ]}
+              />
+            </Panel>
+            <RunView run={run} />
+          </div>
         </>
       )}
     </Loaded>
