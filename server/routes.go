@@ -66,7 +66,7 @@ func route[I, O any](s *Server, methodPath string, need perm.Permission, fn func
 		out, err := fn(ctx, in)
 		if err != nil {
 			p := problem(err)
-			if p.Status == http.StatusInternalServerError {
+			if p.Status == http.StatusInternalServerError && ctx.Err() == nil {
 				s.o.Log.Error("answering a request", "route", methodPath, "error", err)
 			}
 			return nil, p

@@ -50,7 +50,8 @@ function useSearch({ query, range }: Asked, run: number) {
     initialPageParam: "",
     getNextPageParam: (last: SearchResult) => last.next || undefined,
     staleTime: Infinity,
-    gcTime: 60_000,
+    // Not kept: who comes back to a search means the events of now.
+    gcTime: 0,
     retry: false,
     refetchOnWindowFocus: false,
   });
