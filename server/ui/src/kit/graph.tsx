@@ -1,6 +1,6 @@
 import { Ban, Check, Circle, CornerDownRight, Hourglass, type LucideIcon, Play, X } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef } from "react";
-import { clip, words } from "../lib/format";
+import { clip, visible, words } from "../lib/format";
 import { draw, lines, node, type Placed } from "../lib/graph";
 
 export interface ShownStep {
@@ -79,9 +79,9 @@ interface StepProps {
 
 function Step({ at, chosen, choose }: StepProps) {
   const s = at.step;
-  const name = lines(s.name || words(s.type));
+  const name = lines(visible(s.name || words(s.type)));
   const detail = clip(
-    [s.status && words(s.status), s.action || words(s.type)].filter(Boolean).join(" · "),
+    visible([s.status && words(s.status), s.action || words(s.type)].filter(Boolean).join(" · ")),
     23,
   );
   const Icon = icons[s.status];
@@ -102,7 +102,7 @@ function Step({ at, chosen, choose }: StepProps) {
       onKeyDown={onKeyDown}
     >
       <rect width={node.width} height={node.height} rx="8">
-        {name.join(" ") === s.name ? null : <title>{s.name}</title>}
+        {name.join(" ") === s.name ? null : <title>{visible(s.name)}</title>}
       </rect>
       {name.map((line, i) => (
         <text key={i} x="12" y={(name.length === 1 ? 26 : 20) + i * 15} className="step-name">

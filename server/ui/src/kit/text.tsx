@@ -1,4 +1,4 @@
-import { cut, parts } from "../lib/format";
+import { cut, parts, visible } from "../lib/format";
 
 /**
  * The one way a value from outside gets on screen: as text, with the characters that
@@ -17,5 +17,5 @@ export function Text({ of, max }: { of: string | undefined; max?: number }) {
       p.text
     ),
   );
-  return short !== undefined ? <span title={whole.slice(0, 2000)}>{body}…</span> : <>{body}</>;
+  return short !== undefined ? <span title={visible(cut(whole, 2000))}>{body}…</span> : <>{body}</>;
 }
