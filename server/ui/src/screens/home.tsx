@@ -56,22 +56,24 @@ function View({ h }: { h: HomeView }) {
       </div>
       <SeverityBar by={h.by_severity} />
       <div className="halves is-wide-left">
-        <NewestAlerts />
-        <WaitingApprovals />
-      </div>
-      <div className="halves is-wide-left">
-        <Panel title="Sources" note={<To to="/sources">all sources</To>} flush>
-          {(h.sources ?? []).length === 0 ? (
-            <Empty title="Nothing is ingested yet" command="vigil ingest /var/log/auth.log">
-              Or load the demo attack: vigil up --demo
-            </Empty>
-          ) : (
-            <SourceRows rows={h.sources ?? []} />
-          )}
-        </Panel>
-        <Panel title="Rules that fire most" note="open alerts" flush>
-          <TopRules rows={h.top_rules ?? []} />
-        </Panel>
+        <div className="stack">
+          <NewestAlerts />
+          <Panel title="Sources" note={<To to="/sources">all sources</To>} flush>
+            {(h.sources ?? []).length === 0 ? (
+              <Empty title="Nothing is ingested yet" command="vigil ingest /var/log/auth.log">
+                Or load the demo attack: vigil up --demo
+              </Empty>
+            ) : (
+              <SourceRows rows={h.sources ?? []} />
+            )}
+          </Panel>
+        </div>
+        <div className="stack">
+          <WaitingApprovals />
+          <Panel title="Rules that fire most" note="open alerts" flush>
+            <TopRules rows={h.top_rules ?? []} />
+          </Panel>
+        </div>
       </div>
     </div>
   );
