@@ -80,18 +80,17 @@ export interface Column<Row> {
   className?: string;
 }
 
-/** A plain table. The first column's cell holds the row's link. */
-export function Table<Row>({
-  rows,
-  columns,
-  id,
-}: {
+interface TableProps<Row> {
+  label: string;
   rows: Row[];
   columns: Column<Row>[];
   id: (r: Row) => string;
-}) {
+}
+
+/** A plain table. The first column's cell holds the row's link. */
+export function Table<Row>({ label, rows, columns, id }: TableProps<Row>) {
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label="Table">
+    <div className="scroll" tabIndex={0} role="region" aria-label={label}>
       <table>
         <thead>
           <tr>

@@ -75,6 +75,7 @@ function Report({ of }: { of: Record<string, unknown> }) {
 function Rows({ rows }: { rows: AuditRecord[] }) {
   return (
     <Table
+      label="Audit trail"
       rows={rows}
       id={(r) => `${r.writer}/${r.seq}`}
       columns={[

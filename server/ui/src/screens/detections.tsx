@@ -82,6 +82,7 @@ function filtered(all: Rule[], text: string, severity: string, kind: string): Ru
 function Rows({ rows }: { rows: Rule[] }) {
   return (
     <Table
+      label="Rules"
       rows={rows}
       id={(r) => r.id}
       columns={[

@@ -132,6 +132,7 @@ function NewestAlerts() {
             <Empty title="No open alert" />
           ) : (
             <Table
+              label="Newest alerts"
               rows={items.toSorted((a, b) => b.created.localeCompare(a.created)).slice(0, 6)}
               id={(a) => a.id}
               columns={[
@@ -187,6 +188,7 @@ function WaitingApprovals() {
 function SourceRows({ rows }: { rows: Source[] }) {
   return (
     <Table
+      label="Sources"
       rows={rows}
       id={(s) => s.id}
       columns={[

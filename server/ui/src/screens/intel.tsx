@@ -57,6 +57,7 @@ function Overview() {
 function Feeds({ rows }: { rows: Feed[] }) {
   return (
     <Table
+      label="Feeds"
       rows={rows}
       id={(f) => f.id}
       columns={[
@@ -184,6 +185,7 @@ const fieldOfType: Record<string, string> = {
 function IndicatorRows({ rows }: { rows: Indicator[] }) {
   return (
     <Table
+      label="Indicators"
       rows={rows}
       id={(i) => i.id}
       columns={[
@@ -315,6 +317,7 @@ function FeedView({ f }: { f: Feed }) {
                 <Empty title="Nothing of this feed was seen in our events" />
               ) : (
                 <Table
+                  label="Sightings"
                   rows={items}
                   id={(s) => s.event_id + s.indicator}
                   columns={[

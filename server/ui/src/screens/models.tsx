@@ -77,6 +77,7 @@ function Detector({ name, models }: { name: string; models: Model[] }) {
       flush
     >
       <Table
+        label={`Models of ${name}`}
         rows={models.toSorted((a, b) => b.created.localeCompare(a.created)).slice(0, 50)}
         id={(m) => m.id}
         columns={[
@@ -195,6 +196,7 @@ function Checks({ of }: { of: GateCheck[] }) {
   if (of.length === 0) return <Empty title="No check is recorded" />;
   return (
     <Table
+      label="Checks of the gate"
       rows={of}
       id={(c) => c.name}
       columns={[

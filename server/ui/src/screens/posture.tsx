@@ -106,6 +106,7 @@ function Objectives({ v }: { v: View }) {
   );
   return (
     <Table
+      label="Objectives"
       rows={rows}
       id={(r) => r.id}
       columns={[
@@ -289,6 +290,7 @@ function PresencePanel({
   return (
     <Panel title={title} flush>
       <Table
+        label={title}
         rows={rows}
         id={(p) => p.id}
         columns={[

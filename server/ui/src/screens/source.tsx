@@ -184,6 +184,7 @@ function Chunks({ of }: { of: Chunk[] }) {
   return (
     <Panel title="Newest commits" note="each is written wholly or not at all" flush>
       <Table
+        label="Newest commits"
         rows={of.toReversed().slice(0, 20)}
         id={(c) => c.id}
         columns={[

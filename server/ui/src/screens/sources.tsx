@@ -67,6 +67,7 @@ function List() {
 function Rows({ rows }: { rows: Source[] }) {
   return (
     <Table
+      label="Sources"
       rows={rows}
       id={(s) => s.id}
       columns={[

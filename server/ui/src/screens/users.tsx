@@ -45,6 +45,7 @@ export default function Users() {
 function Rows({ rows, edit }: { rows: User[]; edit: (u: User) => void }) {
   return (
     <Table
+      label="Users"
       rows={rows}
       id={(u) => u.name}
       columns={[
