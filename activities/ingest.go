@@ -45,14 +45,21 @@ type Folder interface {
 	FoldChunk(ctx context.Context, org string, chunks []string) (FoldResult, error)
 }
 
+// Scoring knows the models in force and scores with those that a plan pins;
+// *LiveModels is one.
+type Scoring interface {
+	InForce(ctx context.Context, org string) (string, error)
+	Scorer(ctx context.Context, org, models string) (pipeline.Scorer, error)
+}
+
 // Ingest moves sources into the store.
 type Ingest struct {
 	Store IngestStore
 	Rules func() *rules.Set
 	// Enricher makes the enrichment of a plan; nil enriches nothing.
 	Enricher func(plan flow.IngestPlan) pipeline.Enricher
-	// Scores answers score() in rules; nil: 0 for every detector.
-	Scores func(plan flow.IngestPlan) rules.Scores
+	// Models scores events; nil: none is scored.
+	Models Scoring
 	Folder Folder
 	Log    *slog.Logger
 	// Crash is called at the named points; kill tests end the process there. nil does nothing.
@@ -76,6 +83,12 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes, RuleSet: a.Rules().Hash()}
 	if a.Versions != nil {
 		plan.Intel, plan.Models = a.Versions()
+	}
+	if a.Models != nil {
+		var err error
+		if plan.Models, err = a.Models.InForce(ctx, in.Org); err != nil {
+			return plan, Retryable(err)
+		}
 	}
 	for o, err := range source.Objects(ctx, in.Paths) {
 		activity.RecordHeartbeat(ctx)
@@ -173,8 +186,11 @@ func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectSt
 	if s.a.Enricher != nil {
 		cfg.Enricher = s.a.Enricher(plan)
 	}
-	if s.a.Scores != nil {
-		cfg.Evaluator.SetScores(s.a.Scores(plan))
+	if s.a.Models != nil {
+		var err error
+		if cfg.Scorer, err = s.a.Models.Scorer(ctx, s.in.Ingest.Org, plan.Models); err != nil {
+			return err
+		}
 	}
 	err := pipeline.Run(ctx, cfg, o, pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: true}, s.sink)
 	var p *source.Problem
@@ -210,7 +226,7 @@ func (k *sink) Recycle(e pipeline.Events) { k.free = append(k.free, e) }
 // Commit implements pipeline.Sink. A broken engine is tried again here, while the
 // activity heartbeats: the chunk is in memory, and its token makes repeats harmless.
 func (k *sink) Commit(ctx context.Context, c *pipeline.Commit) error {
-	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
+	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, Scores: c.Scores, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
 	d.Events, _ = c.Events.(*store.Batch)
 	pause := 100 * time.Millisecond
 	for {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zip"
@@ -28,7 +29,8 @@ type ProveStore interface {
 }
 
 // Prove recounts sources. It shares no code with the readers and parsers that
-// filled the store: it splits bytes at line ends by itself.
+// filled the store: it splits bytes at line ends, and event logs at their records, by
+// itself.
 type Prove struct{ Store ProveStore }
 
 // Proof is the outcome of recounting one source.
@@ -154,6 +156,9 @@ func (p *Proof) reread(ctx context.Context, list []schema.Chunk) error {
 	}
 	defer closeAll()
 	in := bufio.NewReaderSize(r, 1<<20)
+	if isEventLog(in) {
+		return p.eventLog(ctx, in, list)
+	}
 	if framedByElement(in) {
 		return nil // element framing is proved by the tables alone
 	}
@@ -232,9 +237,15 @@ func framedByElement(in *bufio.Reader) bool {
 			continue
 		case 0xff, 0xfe, 0xef:
 			return true
+		case '<':
+			rest := string(head[i:])
+			return strings.HasPrefix(rest, "<Event") || strings.HasPrefix(rest, "<?xml")
 		case '[':
 			return i+1 < len(head) && (head[i+1] == '{' || head[i+1] == '\n' || head[i+1] == ' ')
 		case '{':
+			if i+1 < len(head) && (head[i+1] == '\n' || head[i+1] == '\r') {
+				return true
+			}
 			var records = []byte(`"Records"`)
 			return len(head) > i+20 && string(head[i+1:min(len(head), i+1+len(records))]) == string(records)
 		default:

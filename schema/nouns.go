@@ -318,12 +318,29 @@ type Indicator struct {
 	Version    uint64    `json:"version"`
 }
 
+// Check is one check of the gate that a model passes to be put in force.
+type Check struct {
+	Name     string  `json:"name"`
+	Measured float64 `json:"measured"`
+	Limit    float64 `json:"limit"`
+	AtMost   bool    `json:"at_most,omitempty"` // passes up to the limit; else from it on
+	Pass     bool    `json:"pass"`
+}
+
+// Score is what a model thinks of an event, when it is worth keeping: those at or above
+// the threshold, and a small sample of the others.
+type Score struct {
+	Org, Model, Detector, EventID, Source, Chunk string
+	Score                                        float64
+	Time, Ingested                               time.Time
+}
+
 // Model is one trained version of a detector.
 type Model struct {
 	ID        string             `json:"id"` // content hash
 	Org       string             `json:"org"`
 	Detector  string             `json:"detector"` // e.g. zeek-conn-iforest
-	Status    string             `json:"status"`   // challenger, champion, refused, retired
+	Status    string             `json:"status"`   // challenger, champion, refused, retired, rolled-back
 	Created   time.Time          `json:"created"`
 	TrainFrom time.Time          `json:"train_from"`
 	TrainTo   time.Time          `json:"train_to"`
@@ -331,8 +348,11 @@ type Model struct {
 	Features  []string           `json:"features"`
 	Threshold float64            `json:"threshold"` // score at which a detection is made
 	Metrics   map[string]float64 `json:"metrics"`
-	Decision  string             `json:"decision"` // why it was promoted or refused
-	Body      []byte             `json:"-"`        // serialised model
+	Checks    []Check            `json:"checks,omitempty"` // the gate's
+	Decision  string             `json:"decision"`         // why it was promoted, refused or rolled back
+	Dataset   string             `json:"dataset"`          // hash of the rows it was trained and evaluated on
+	Replaces  string             `json:"replaces"`         // the champion before it, "" for none
+	Body      []byte             `json:"-"`                // serialised model
 	Version   uint64             `json:"version"`
 }
 

@@ -27,6 +27,7 @@ type Activities struct {
 	Audit     *activities.Audit
 	Admin     *activities.Admin
 	Prove     *activities.Prove
+	Models    *activities.Models
 }
 
 // registration is a row of the registration table: what runs on a queue.
@@ -42,6 +43,7 @@ func table(a Activities) []registration {
 	return []registration{
 		{queue: flow.QueueIngest, workflows: map[string]any{flow.Ingest: workflows.Ingest}, activities: []any{a.Ingest, a.Prove}, slots: 4},
 		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect}, activities: []any{a.Alerts}, slots: 4},
+		{queue: flow.QueueTrain, workflows: map[string]any{flow.Retrain: workflows.Retrain}, activities: []any{a.Models}, slots: 1},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
 			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin}},

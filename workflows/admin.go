@@ -91,7 +91,10 @@ func adminIncident(update string) func(workflow.Context, flow.AdminInput) (flow.
 func adminRollback(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: flow.RetrainID(in.Org, in.Key), TaskQueue: flow.QueueTrain})
 	var r flow.RetrainResult
-	err := workflow.ExecuteChildWorkflow(child, flow.Retrain, flow.RetrainInput{Org: in.Org, Detector: in.Key, Rollback: true, Reason: in.Args["reason"]}).Get(ctx, &r)
+	err := workflow.ExecuteChildWorkflow(child, flow.Retrain, flow.RetrainInput{Org: in.Org, Detector: in.Key, Rollback: true, Reason: in.Args["reason"], By: in.By}).Get(ctx, &r)
+	if alreadyStarted(err) {
+		return flow.AdminResult{}, refuse(schema.Conflict, "a training of "+in.Key+" is running", "wait until it is done: `vigil models list`")
+	}
 	if err != nil {
 		return flow.AdminResult{}, err
 	}

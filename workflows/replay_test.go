@@ -15,9 +15,10 @@ import (
 
 // TestReplayResponse replays recorded histories: a change that would break a
 // running incident or approval fails here. They are recorded by
-// `go test ./integration/response -run TestMainLine -record`.
+// `go test ./integration/response -run TestMainLine -record` and
+// `go test ./integration/models -run TestRetrain -record`.
 func TestReplayResponse(t *testing.T) {
-	table := map[string]any{flow.Incident: Incident, flow.RunPlaybook: RunPlaybook, flow.Action: Action, flow.Admin: Admin, flow.Detect: Detect}
+	table := map[string]any{flow.Incident: Incident, flow.RunPlaybook: RunPlaybook, flow.Action: Action, flow.Admin: Admin, flow.Detect: Detect, flow.Retrain: Retrain}
 	seen := 0
 	for name, fn := range table {
 		files, err := filepath.Glob(filepath.Join("testdata", "replay", name+"-*.json"))

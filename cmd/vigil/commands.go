@@ -6,8 +6,9 @@ import "github.com/spf13/cobra"
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newUpCmd(a), newWorkerCmd(a), newServerCmd(a), newEngineCmd(a),
-		newIngestCmd(a), newProveCmd(a), newSearchCmd(a), newRulesCmd(a),
-		newAlertsCmd(a), newIncidentsCmd(a), newApprovalsCmd(a), newPlaybooksCmd(a), newAuditCmd(a), newUsersCmd(a),
+		newIngestCmd(a), newExplainCmd(a), newProveCmd(a), newSearchCmd(a),
+		newRulesCmd(a), newAlertsCmd(a), newIncidentsCmd(a), newApprovalsCmd(a), newPlaybooksCmd(a),
+		newModelsCmd(a), newAuditCmd(a), newUsersCmd(a),
 		newLoginCmd(a), newEnvCmd(a), newDoctorCmd(a), newBenchCmd(a), newVersionCmd(a),
 	}
 }

@@ -140,7 +140,8 @@ func (n *node) activities() worker.Activities {
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	return worker.Activities{
-		Ingest:    &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash},
+		Ingest: &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
+			Models: &activities.LiveModels{Store: n.store, Log: n.o.log}},
 		Prove:     &activities.Prove{Store: n.store},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
@@ -149,6 +150,7 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Models:    &activities.Models{Store: n.store, Trail: trail},
 	}
 }
 

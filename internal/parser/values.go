@@ -149,6 +149,8 @@ func epochTime(v string) (int64, bool) {
 		return int64(x * 1e6), err == nil && x < 1e13
 	}
 	switch {
+	case len(whole) >= 19:
+		return n / 1000, true
 	case len(whole) >= 16:
 		return n, true
 	case len(whole) >= 13:

@@ -34,6 +34,7 @@ type Commit struct {
 	Events     Events
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
+	Scores     []schema.Score
 	RuleError  string // why evaluation failed, "" when it did not
 	InDoubt    bool   // an earlier attempt may have stored parts of the chunk
 }
@@ -54,6 +55,14 @@ type Enricher interface {
 	Enrich(e *schema.Event)
 }
 
+// Scorer scores events by models. Rules ask it about the event it took last.
+type Scorer interface {
+	rules.Scores
+	// Take scores e and appends the scores worth keeping; model, detector and score
+	// only are filled in. It keeps nothing of e.
+	Take(e *schema.Event, dst []schema.Score) []schema.Score
+}
+
 // Config is what a run needs to know. One Config serves one goroutine.
 type Config struct {
 	Org, Source string
@@ -62,6 +71,7 @@ type Config struct {
 	Plan        flow.IngestPlan
 	Evaluator   *rules.Evaluator // nil: no rules
 	Enricher    Enricher         // nil: none
+	Scorer      Scorer           // nil: rules find scores in the event's extras, as tests write them
 	// Committed is called after each commit, in order.
 	Committed func(c schema.Chunk) error
 	// Reading is called now and then with the stored bytes read of the object.
@@ -149,6 +159,9 @@ func newRun(cfg Config, o source.Object, at Position, sink Sink) (*run, error) {
 		free: make(chan Events, 2), ready: make(chan *Commit)}
 	for range cap(r.free) {
 		r.free <- sink.NewEvents()
+	}
+	if cfg.Scorer != nil && cfg.Evaluator != nil {
+		cfg.Evaluator.SetScores(cfg.Scorer)
 	}
 	return r, nil
 }
@@ -261,7 +274,7 @@ func (r *run) record(ctx context.Context, rec source.Record) error {
 	}
 	c := &r.cur.Chunk
 	c.To = rec.Offset + rec.Size
-	r.sum.Write(rec.Data)
+	r.sum.Write(rec.Own())
 	r.sum.Write([]byte{'\n'})
 	r.take(rec)
 	if c.Records+c.Skipped >= r.cfg.Plan.Records || c.To-c.From >= r.cfg.Plan.Bytes {
@@ -276,6 +289,11 @@ func (r *run) take(rec source.Record) {
 	if rec.TooLong {
 		c.Records++
 		r.fail(rec, fmt.Sprintf("the record has %d bytes, more than the %d that are read whole; its head is kept", rec.Size, source.MaxRecord))
+		return
+	}
+	if rec.Damage != nil {
+		c.Records++
+		r.fail(rec, rec.Damage.Error())
 		return
 	}
 	e := &r.event
@@ -299,8 +317,26 @@ func (r *run) take(rec source.Record) {
 	if r.cfg.Enricher != nil {
 		r.cfg.Enricher.Enrich(e)
 	}
+	r.score(e)
 	r.detect(e)
 	r.cur.Events.Append(e)
+}
+
+// score lets the models see the event, before rules ask what they think of it.
+func (r *run) score(e *schema.Event) {
+	if r.cfg.Scorer == nil {
+		return
+	}
+	from := len(r.cur.Scores)
+	r.cur.Scores = r.cfg.Scorer.Take(e, r.cur.Scores)
+	if len(r.cur.Scores) == from {
+		return
+	}
+	id := e.ID.String()
+	for i := range r.cur.Scores[from:] {
+		x := &r.cur.Scores[from+i]
+		x.Org, x.Source, x.EventID, x.Time, x.Ingested = r.cfg.Org, r.cfg.Source, id, e.Time(), r.cfg.Plan.Ingested
+	}
 }
 
 func (r *run) detect(e *schema.Event) {
@@ -384,6 +420,9 @@ func (r *run) cut(ctx context.Context, last bool) error {
 	}
 	for i := range c.Detections {
 		c.Detections[i].Chunk = ch.ID
+	}
+	for i := range c.Scores {
+		c.Scores[i].Chunk = ch.ID
 	}
 	if r.cfg.Evaluator != nil {
 		if _, err := r.cfg.Evaluator.Failures(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"iter"
 	"unicode/utf16"
+
+	"vigil/internal/parser/evtx"
 )
 
 // Record is one unit of bytes. Data is valid until the next record is asked for.
@@ -16,6 +18,18 @@ type Record struct {
 	Offset  int64  // of its first byte in the decompressed object
 	Size    int64  // bytes it takes there, line ending included
 	TooLong bool   // longer than MaxRecord: Data is its head, Size its length
+	// Stored is the record's own bytes where Data is a rendering of them, nil elsewhere.
+	Stored []byte
+	// Damage says why these bytes are no record; reading goes on behind them.
+	Damage error
+}
+
+// Own is the record's own bytes.
+func (r Record) Own() []byte {
+	if r.Stored != nil {
+		return r.Stored
+	}
+	return r.Data
 }
 
 // Reader reads the records of an object one after another.
@@ -29,6 +43,8 @@ type Reader struct {
 	eof    error // what ended the stream, io.EOF when all is well
 	array  *arrayFrame
 	text   *utf16Frame
+	evtx   *evtxFrame
+	xml    bool // framed by Event elements
 }
 
 // Records opens the object and yields its records from the given offset on. An error
@@ -85,6 +101,9 @@ func (r *Reader) Sample() ([]byte, error) {
 	for r.end-r.start < 64<<10 && r.eof == nil {
 		r.fill()
 	}
+	if r.evtx != nil {
+		return r.eventSample(), nil
+	}
 	if r.text != nil {
 		units := make([]uint16, 0, 4096)
 		for i := r.start; i+1 < min(r.end, r.start+8192); i += 2 {
@@ -102,12 +121,20 @@ func (r *Reader) Sample() ([]byte, error) {
 func (r *Reader) Stored() int64 { return r.stored() }
 
 // frame looks at the first bytes: a JSON document that is one array (or CloudTrail's
-// {"Records":[…]}) is framed by element, UTF-16 text is converted, the rest is lines.
+// {"Records":[…]}) and objects over several lines are framed by element, UTF-16 text is converted, Windows event logs
+// are framed by their own structure, their XML export by element, the rest is lines.
 func (r *Reader) frame() error {
 	for r.end < 4096 && r.eof == nil {
 		r.fill()
 	}
 	head := r.buf[r.start:r.end]
+	if evtx.IsFile(head) {
+		if len(head) < evtx.HeaderSize(head) {
+			return errors.New("the event log ends inside its header")
+		}
+		r.evtx = &evtxFrame{}
+		return r.skip(int64(evtx.HeaderSize(head)))
+	}
 	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) {
 		r.text = &utf16Frame{bigEndian: head[0] == 0xfe}
 		r.start += 2
@@ -121,6 +148,13 @@ func (r *Reader) frame() error {
 	}
 	if bytes.IndexByte(head, 0) >= 0 && isBinary(head) {
 		return errors.New("the file is binary, not a log of lines or JSON; its format is not supported")
+	}
+	if r.xml = xmlStart(head); r.xml {
+		return nil
+	}
+	if spread(head) {
+		r.array = &arrayFrame{}
+		return nil
 	}
 	if at := arrayStart(head); at > 0 {
 		r.array = &arrayFrame{}
@@ -164,6 +198,17 @@ func arrayStart(head []byte) int {
 	return i + 1
 }
 
+// spread says whether the document is JSON objects written over several lines.
+func spread(head []byte) bool {
+	i := blanks(head, 0)
+	if i >= len(head) || head[i] != '{' || arrayStart(head) > 0 {
+		return false
+	}
+	line, rest, ok := bytes.Cut(head[i+1:], []byte("\n"))
+	j := blanks(rest, 0)
+	return ok && len(bytes.TrimSpace(line)) == 0 && j < len(rest) && rest[j] == '"'
+}
+
 func blanks(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
@@ -196,6 +241,10 @@ func (r *Reader) fill() {
 
 // skip drops bytes until the stream is at the offset.
 func (r *Reader) skip(to int64) error {
+	if r.evtx != nil && r.offset > 0 {
+		r.evtx.from = to // chunks are skipped whole
+		return nil
+	}
 	for r.offset < to {
 		if r.start == r.end {
 			if r.eof != nil {
@@ -215,6 +264,10 @@ func (r *Reader) skip(to int64) error {
 // offset the stream broke.
 func (r *Reader) Next() (Record, error) {
 	switch {
+	case r.evtx != nil:
+		return r.event()
+	case r.xml:
+		return r.xmlEvent()
 	case r.array != nil:
 		return r.element()
 	case r.text != nil:
@@ -291,7 +344,7 @@ func (r *Reader) tooLong(end byte) (Record, error) {
 	}
 }
 
-// arrayFrame frames the elements of one JSON array.
+// arrayFrame frames the elements of one JSON array, or objects that follow each other.
 type arrayFrame struct{ done bool }
 
 // element hands out the next {…} of the array. Commas and blanks between elements

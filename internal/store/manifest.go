@@ -16,6 +16,7 @@ type ChunkData struct {
 	Events     *Batch
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
+	Scores     []schema.Score
 	RuleError  string
 	// InDoubt says that an earlier attempt may have stored parts: each table is counted
 	// by chunk id before it is written again (the second belt beside the tokens).
@@ -24,7 +25,7 @@ type ChunkData struct {
 	Crash func(point string)
 }
 
-// CommitChunk stores a chunk: events, failures, detections, evaluations, and last its
+// CommitChunk stores a chunk: events, failures, detections, scores, evaluations, and last its
 // manifest row, which is the commit point. Each write carries the chunk's id as
 // deduplication token, so the whole may be repeated until it succeeds.
 func (s *Store) CommitChunk(ctx context.Context, d ChunkData) error {
@@ -48,7 +49,10 @@ func (s *Store) CommitChunk(ctx context.Context, d ChunkData) error {
 		{"after-failures", func() error {
 			return s.unlessThere(ctx, d.InDoubt, "detections", c, int64(len(d.Detections)), func() error { return s.PutDetections(ctx, c.ID, d.Detections) })
 		}},
-		{"after-detections", func() error { return s.putEvaluation(ctx, c, d.RuleError) }},
+		{"after-detections", func() error {
+			return s.unlessThere(ctx, d.InDoubt, "scores", c, int64(len(d.Scores)), func() error { return s.putScores(ctx, c.ID, d.Scores) })
+		}},
+		{"after-scores", func() error { return s.putEvaluation(ctx, c, d.RuleError) }},
 		{"before-manifest", func() error { return s.putChunk(ctx, c) }},
 	} {
 		crash(step.point)

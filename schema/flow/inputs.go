@@ -3,6 +3,8 @@ package flow
 import (
 	"encoding/json"
 	"time"
+
+	"vigil/schema"
 )
 
 // IngestInput starts or continues the ingestion of one source.
@@ -124,12 +126,21 @@ type SyncIntelResult struct {
 // makes the previous champion the champion again.
 type RetrainInput struct {
 	Org      string    `json:"org,omitempty"`
-	Detector string    `json:"detector"` // zeek-conn-iforest
-	From     time.Time `json:"from,omitzero"`
-	To       time.Time `json:"to,omitzero"`
-	MaxRows  int       `json:"max_rows,omitempty"`
+	Detector string    `json:"detector"`           // zeek-conn-iforest
+	From     time.Time `json:"from,omitzero"`      // event time, inclusive; default: whatever was ingested in the last 30 days
+	To       time.Time `json:"to,omitzero"`        // event time, exclusive
+	MaxRows  int       `json:"max_rows,omitempty"` // sample size; default 20,000
 	Rollback bool      `json:"rollback,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
+	By       string    `json:"by,omitempty"` // who asked, for the audit
+}
+
+// RetrainState is what the state query of Retrain returns.
+type RetrainState struct {
+	Stage  string        `json:"stage"` // sampling, training, evaluating, deciding, rolling-back, done
+	Rows   int64         `json:"rows"`  // events sampled
+	Model  string        `json:"model"`
+	Result RetrainResult `json:"result"` // when done
 }
 
 // RetrainResult is the outcome of a training or rollback.
@@ -139,6 +150,7 @@ type RetrainResult struct {
 	Why      string             `json:"why"`
 	Rows     int64              `json:"rows"`
 	Metrics  map[string]float64 `json:"metrics"`
+	Checks   []schema.Check     `json:"checks"`   // of the gate
 	Champion string             `json:"champion"` // model now in force, "" for none
 }
 
