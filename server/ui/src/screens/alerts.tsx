@@ -1,7 +1,8 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Check, ChevronDown, ChevronRight, PanelRight, Siren, UserRound } from "lucide-react";
 import { Fragment, useMemo, useRef, useState } from "react";
 import { api, type AlertFilter } from "../api/client";
+import { queries } from "../api/queries";
 import { type Page, severities, type Alert } from "../api/types";
 import { Score, Sev, State } from "../kit/badges";
 import { Drawer } from "../kit/dialog";
@@ -24,9 +25,10 @@ export default function Alerts({ id }: { id?: string }) {
 }
 
 function AlertPage({ id }: { id: string }) {
+  const q = useQuery(queries.alert(id));
   return (
     <>
-      <Head title="Alert">
+      <Head title={<Text of={q.data?.alert.title ?? "Alert"} />}>
         <To to="/alerts">all alerts</To>
       </Head>
       <AlertView id={id} />
