@@ -28,6 +28,7 @@ type Activities struct {
 	Admin     *activities.Admin
 	Prove     *activities.Prove
 	Models    *activities.Models
+	Intel     *activities.Intel
 }
 
 // registration is a row of the registration table: what runs on a queue.
@@ -44,6 +45,7 @@ func table(a Activities) []registration {
 		{queue: flow.QueueIngest, workflows: map[string]any{flow.Ingest: workflows.Ingest}, activities: []any{a.Ingest, a.Prove}, slots: 4},
 		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect}, activities: []any{a.Alerts}, slots: 4},
 		{queue: flow.QueueTrain, workflows: map[string]any{flow.Retrain: workflows.Retrain}, activities: []any{a.Models}, slots: 1},
+		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
 			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin}},

@@ -98,28 +98,42 @@ type HuntResult struct {
 	Detections int64    `json:"detections"`
 }
 
-// SyncIntelInput syncs one feed.
+// SyncIntelInput syncs one feed. For a feed that was synced before, feed alone is
+// enough: what is left empty is as it was.
 type SyncIntelInput struct {
 	Org        string            `json:"org,omitempty"`
-	Feed       string            `json:"feed"`                 // feed id
-	Kind       string            `json:"kind"`                 // stix, csv, text, zeek-intel, misp
-	URL        string            `json:"url"`                  // http(s):// or a file path
-	Type       string            `json:"type,omitempty"`       // indicator type for one-column feeds
-	Columns    map[string]string `json:"columns,omitempty"`    // CSV column → value, type, name, valid_until
-	Confidence int               `json:"confidence,omitempty"` // default confidence 0–100
-	TTLHours   int               `json:"ttl_hours,omitempty"`  // validity of indicators that name none; 0: 30 days
-	Secret     string            `json:"secret,omitempty"`     // reference (env:, file:) to a token
+	Feed       string            `json:"feed"`                    // feed id
+	Kind       string            `json:"kind,omitempty"`          // stix, csv, text, zeek-intel, misp
+	URL        string            `json:"url,omitempty"`           // http(s):// or a file path
+	Type       string            `json:"type,omitempty"`          // indicator type for one-column feeds
+	Columns    map[string]string `json:"columns,omitempty"`       // CSV column → value, type, name, confidence, labels, valid_from, valid_until
+	Confidence int               `json:"confidence,omitempty"`    // default confidence 0–100
+	TTLHours   int               `json:"ttl_hours,omitempty"`     // validity of indicators that name none, from the last sync that saw them; 0: 30 days, -1: for ever
+	Secret     string            `json:"secret,omitempty"`        // reference (env:VIGIL_INTEL_…, file:) to a bearer token
+	Every      int               `json:"every_minutes,omitempty"` // also make a schedule that repeats it; -1: end the schedule
+	Remove     bool              `json:"remove,omitempty"`        // end the feed: no schedule, all its indicators revoked
+	By         string            `json:"by,omitempty"`            // who asked
 }
 
 // SyncIntelResult says what a sync changed.
 type SyncIntelResult struct {
-	Feed    string `json:"feed"`
-	Read    int    `json:"read"`
-	Added   int    `json:"added"`
-	Changed int    `json:"changed"`
-	Expired int    `json:"expired"`
-	Refused int    `json:"refused"` // objects that could not be taken, with reasons in the log
-	Version string `json:"version"` // version of the indicator set now matched
+	Feed    string         `json:"feed"`
+	Read    int            `json:"read"`              // objects that claim to be an indicator
+	Added   int            `json:"added"`             // indicators that are new
+	Changed int            `json:"changed"`           // indicators whose name, confidence, labels or validity changed
+	Expired int            `json:"expired"`           // indicators that stopped matching: expired, revoked, or gone from the feed
+	Refused int            `json:"refused"`           // objects that could not be taken, wholly or in part
+	Ignored int            `json:"ignored"`           // objects that are no indicators
+	Active  int            `json:"active"`            // indicators of the feed that match now
+	Reasons map[string]int `json:"reasons,omitempty"` // why objects were refused
+	Version string         `json:"version"`           // version of the indicator set now matched
+}
+
+// SyncIntelState is what the state query of SyncIntel returns.
+type SyncIntelState struct {
+	Status string          `json:"status"` // waiting, syncing, scheduling, removing, completed, failed
+	Result SyncIntelResult `json:"result"`
+	Error  string          `json:"error,omitempty"`
 }
 
 // RetrainInput trains, evaluates and promotes or refuses a model; with Rollback it
