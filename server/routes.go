@@ -42,6 +42,7 @@ func (s *Server) routes() {
 	route(s, "POST /sources/ingest", "write:sources", s.startIngest)
 	route(s, "POST /sources/{id}/{verb}", "write:sources", s.changeSource)
 	route(s, "POST /searches", "read:events", s.search)
+	route(s, "GET /searches/{id}", "read:events", s.searchProgress)
 	route(s, "DELETE /searches/{id}", "read:events", s.cancelSearch)
 	route(s, "GET /events/{id}", "read:events", s.getEvent)
 	route(s, "GET /fields", "read:events", s.listFields)
@@ -82,7 +83,7 @@ func route[I, O any](s *Server, methodPath string, need perm.Permission, fn func
 		out, err := fn(ctx, in)
 		if err != nil {
 			p := problem(err)
-			if p.Status == http.StatusInternalServerError {
+			if p.Status == http.StatusInternalServerError && ctx.Err() == nil {
 				s.o.Log.Error("answering a request", "route", methodPath, "error", err)
 			}
 			return nil, p
