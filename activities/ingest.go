@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,8 +57,9 @@ type Scoring interface {
 type Ingest struct {
 	Store IngestStore
 	Rules func() *rules.Set
-	// Enricher makes the enrichment of a plan; nil enriches nothing.
-	Enricher func(plan flow.IngestPlan) pipeline.Enricher
+	// Enricher makes the enrichment of a plan, with the versions that it pins; nil
+	// enriches nothing.
+	Enricher func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error)
 	// Models scores events; nil: none is scored.
 	Models Scoring
 	Folder Folder
@@ -66,8 +68,8 @@ type Ingest struct {
 	Crash func(point string)
 	// Metrics is told of each chunk; nil counts nothing.
 	Metrics IngestMetrics
-	// Versions names the indicator set and the models now in force; nil: none.
-	Versions func() (intel, models string)
+	// IntelVersion names the indicator set now in force; nil: none.
+	IntelVersion func(ctx context.Context, org string) (string, error)
 }
 
 // PlanIngest fixes what retries must not change: ingest time, base year, chunk cuts
@@ -81,14 +83,8 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes, RuleSet: a.Rules().Hash()}
-	if a.Versions != nil {
-		plan.Intel, plan.Models = a.Versions()
-	}
-	if a.Models != nil {
-		var err error
-		if plan.Models, err = a.Models.InForce(ctx, in.Org); err != nil {
-			return plan, Retryable(err)
-		}
+	if err := a.pin(ctx, cmp.Or(in.Org, schema.DefaultOrg), &plan); err != nil {
+		return plan, Retryable(fmt.Errorf("pinning versions: %w", err))
 	}
 	for o, err := range source.Objects(ctx, in.Paths) {
 		activity.RecordHeartbeat(ctx)
@@ -100,6 +96,19 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 		}
 	}
 	return plan, nil
+}
+
+// pin writes the indicator set and the models now in force into the plan.
+func (a *Ingest) pin(ctx context.Context, org string, plan *flow.IngestPlan) (err error) {
+	if a.IntelVersion != nil {
+		if plan.Intel, err = a.IntelVersion(ctx, org); err != nil {
+			return err
+		}
+	}
+	if a.Models != nil {
+		plan.Models, err = a.Models.InForce(ctx, org)
+	}
+	return err
 }
 
 // SegmentInput is one stretch of work of an Ingest workflow.
@@ -184,7 +193,10 @@ func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectSt
 		Evaluator: set.Evaluator(), Committed: func(c schema.Chunk) error { return s.committed(ctx, c) },
 		Reading: func(stored int64) { s.reading(ctx, o.Name(), stored) }}
 	if s.a.Enricher != nil {
-		cfg.Enricher = s.a.Enricher(plan)
+		var err error
+		if cfg.Enricher, err = s.a.Enricher(ctx, cfg.Org, plan); err != nil {
+			return fmt.Errorf("preparing the enrichment: %w", err)
+		}
 	}
 	if s.a.Models != nil {
 		var err error
@@ -226,7 +238,7 @@ func (k *sink) Recycle(e pipeline.Events) { k.free = append(k.free, e) }
 // Commit implements pipeline.Sink. A broken engine is tried again here, while the
 // activity heartbeats: the chunk is in memory, and its token makes repeats harmless.
 func (k *sink) Commit(ctx context.Context, c *pipeline.Commit) error {
-	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, Scores: c.Scores, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
+	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, Scores: c.Scores, Sightings: c.Sightings, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
 	d.Events, _ = c.Events.(*store.Batch)
 	pause := 100 * time.Millisecond
 	for {

@@ -42,6 +42,7 @@ func (s *Server) routes() {
 	route(s, "POST /sources/ingest", "write:sources", s.startIngest)
 	route(s, "POST /sources/{id}/{verb}", "write:sources", s.changeSource)
 	route(s, "POST /searches", "read:events", s.search)
+	route(s, "GET /searches/{id}", "read:events", s.searchProgress)
 	route(s, "DELETE /searches/{id}", "read:events", s.cancelSearch)
 	route(s, "GET /events/{id}", "read:events", s.getEvent)
 	route(s, "GET /fields", "read:events", s.listFields)
@@ -52,6 +53,19 @@ func (s *Server) routes() {
 	route(s, "GET /models/{id}", "read:models", s.getModel)
 	route(s, "POST /models/train", "admin:models", s.trainModel)
 	route(s, "POST /models/{detector}/rollback", "admin:models", s.rollbackModel)
+	route(s, "GET /intel/feeds", "read:intel", s.listFeeds)
+	route(s, "POST /intel/feeds", "admin:intel", s.putFeed)
+	route(s, "POST /intel/feeds/{id}/{verb}", "admin:intel", s.changeFeed)
+	route(s, "GET /intel/indicators", "read:intel", s.listIndicators)
+	route(s, "GET /intel/sightings", "read:intel", s.listSightings)
+	route(s, "GET /hunts", "run:hunts", s.listHunts)
+	route(s, "POST /hunts", "run:hunts", s.startHunt)
+	route(s, "GET /hunts/{id}", "run:hunts", s.getHunt)
+	route(s, "DELETE /hunts/{id}", "run:hunts", s.cancelHunt)
+	route(s, "GET /posture", "read:posture", s.getPosture)
+	route(s, "GET /posture/coverage", "read:posture", s.getCoverage)
+	route(s, "GET /posture/findings", "read:posture", s.listFindings)
+	route(s, "POST /posture/assess", "run:posture", s.assessPosture)
 	route(s, "GET /audit", "read:audit", s.listAudit)
 	route(s, "GET /audit/verify", "read:audit", s.verifyAudit)
 	route(s, "GET /users", "admin:users", s.listUsers)
@@ -69,7 +83,7 @@ func route[I, O any](s *Server, methodPath string, need perm.Permission, fn func
 		out, err := fn(ctx, in)
 		if err != nil {
 			p := problem(err)
-			if p.Status == http.StatusInternalServerError {
+			if p.Status == http.StatusInternalServerError && ctx.Err() == nil {
 				s.o.Log.Error("answering a request", "route", methodPath, "error", err)
 			}
 			return nil, p

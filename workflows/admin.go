@@ -36,10 +36,16 @@ func adminVerbs() []adminVerb {
 // their workflows share the row's id.
 func Admin(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error) {
 	in.Org = org(in.Org)
+	var res flow.AdminResult
+	if err := workflow.SetQueryHandler(ctx, flow.QueryState, func() (flow.AdminResult, error) { return res, nil }); err != nil {
+		return res, err
+	}
 	var names []string
 	for _, v := range adminVerbs() {
 		if v.name == in.Verb {
-			return v.run(ctx, in)
+			var err error
+			res, err = v.run(ctx, in)
+			return res, err
 		}
 		names = append(names, v.name)
 	}

@@ -18,8 +18,10 @@ import (
 	"vigil/internal/action"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
+	"vigil/internal/enrich"
 	"vigil/internal/expr"
 	"vigil/internal/live"
+	"vigil/internal/pipeline"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
 	"vigil/internal/store"
@@ -27,6 +29,7 @@ import (
 	"vigil/rules"
 	"vigil/rules/chsql"
 	"vigil/schema"
+	"vigil/schema/flow"
 	"vigil/server"
 	"vigil/server/ui"
 	"vigil/worker"
@@ -139,10 +142,12 @@ func (n *node) activities() worker.Activities {
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
+	sets := &activities.IntelSets{Store: n.store}
 	return worker.Activities{
 		Ingest: &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
-			Models: &activities.LiveModels{Store: n.store, Log: n.o.log}},
-		Prove:     &activities.Prove{Store: n.store},
+			Enricher: enricher(sets), IntelVersion: sets.Version, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}},
+		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
 		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
@@ -151,6 +156,19 @@ func (n *node) activities() worker.Activities {
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
+		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
+		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
+	}
+}
+
+// enricher composes what is put on events, with the versions that a plan pins.
+func enricher(sets *activities.IntelSets) func(context.Context, string, flow.IngestPlan) (pipeline.Enricher, error) {
+	return func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error) {
+		indicators, err := sets.Part(ctx, org, plan)
+		if err != nil {
+			return nil, err
+		}
+		return enrich.All(indicators), nil
 	}
 }
 

@@ -35,6 +35,7 @@ type Commit struct {
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
 	Scores     []schema.Score
+	Sightings  []schema.Sighting
 	RuleError  string // why evaluation failed, "" when it did not
 	InDoubt    bool   // an earlier attempt may have stored parts of the chunk
 }
@@ -61,6 +62,12 @@ type Scorer interface {
 	// Take scores e and appends the scores worth keeping; model, detector and score
 	// only are filled in. It keeps nothing of e.
 	Take(e *schema.Event, dst []schema.Score) []schema.Score
+}
+
+// Witness is an Enricher that tells which indicators it saw in the event it enriched last;
+// only indicator, value and feed are filled in.
+type Witness interface {
+	Sightings(dst []schema.Sighting) []schema.Sighting
 }
 
 // Config is what a run needs to know. One Config serves one goroutine.
@@ -316,6 +323,7 @@ func (r *run) take(rec source.Record) {
 	}
 	if r.cfg.Enricher != nil {
 		r.cfg.Enricher.Enrich(e)
+		r.witness(e)
 	}
 	r.score(e)
 	r.detect(e)
@@ -336,6 +344,24 @@ func (r *run) score(e *schema.Event) {
 	for i := range r.cur.Scores[from:] {
 		x := &r.cur.Scores[from+i]
 		x.Org, x.Source, x.EventID, x.Time, x.Ingested = r.cfg.Org, r.cfg.Source, id, e.Time(), r.cfg.Plan.Ingested
+	}
+}
+
+// witness keeps the sightings of the event with its chunk.
+func (r *run) witness(e *schema.Event) {
+	w, ok := r.cfg.Enricher.(Witness)
+	if !ok {
+		return
+	}
+	from := len(r.cur.Sightings)
+	r.cur.Sightings = w.Sightings(r.cur.Sightings)
+	if len(r.cur.Sightings) == from {
+		return
+	}
+	id := e.ID.String()
+	for i := range r.cur.Sightings[from:] {
+		s := &r.cur.Sightings[from+i]
+		s.Org, s.Source, s.EventID, s.Time, s.Ingested = r.cfg.Org, r.cfg.Source, id, e.Time(), r.cfg.Plan.Ingested
 	}
 }
 
@@ -423,6 +449,9 @@ func (r *run) cut(ctx context.Context, last bool) error {
 	}
 	for i := range c.Scores {
 		c.Scores[i].Chunk = ch.ID
+	}
+	for i := range c.Sightings {
+		c.Sightings[i].Chunk = ch.ID
 	}
 	if r.cfg.Evaluator != nil {
 		if _, err := r.cfg.Evaluator.Failures(); err != nil {

@@ -17,6 +17,7 @@ type ChunkData struct {
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
 	Scores     []schema.Score
+	Sightings  []schema.Sighting
 	RuleError  string
 	// InDoubt says that an earlier attempt may have stored parts: each table is counted
 	// by chunk id before it is written again (the second belt beside the tokens).
@@ -25,7 +26,7 @@ type ChunkData struct {
 	Crash func(point string)
 }
 
-// CommitChunk stores a chunk: events, failures, detections, scores, evaluations, and last its
+// CommitChunk stores a chunk: events, failures, detections, scores, sightings, evaluations, and last its
 // manifest row, which is the commit point. Each write carries the chunk's id as
 // deduplication token, so the whole may be repeated until it succeeds.
 func (s *Store) CommitChunk(ctx context.Context, d ChunkData) error {
@@ -52,7 +53,10 @@ func (s *Store) CommitChunk(ctx context.Context, d ChunkData) error {
 		{"after-detections", func() error {
 			return s.unlessThere(ctx, d.InDoubt, "scores", c, int64(len(d.Scores)), func() error { return s.putScores(ctx, c.ID, d.Scores) })
 		}},
-		{"after-scores", func() error { return s.putEvaluation(ctx, c, d.RuleError) }},
+		{"after-scores", func() error {
+			return s.unlessThere(ctx, d.InDoubt, "sightings", c, int64(len(d.Sightings)), func() error { return s.putSightings(ctx, c.ID, d.Sightings) })
+		}},
+		{"after-sightings", func() error { return s.putEvaluation(ctx, c, d.RuleError) }},
 		{"before-manifest", func() error { return s.putChunk(ctx, c) }},
 	} {
 		crash(step.point)
