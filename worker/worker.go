@@ -27,10 +27,10 @@ type Activities struct {
 	Audit     *activities.Audit
 	Admin     *activities.Admin
 	Prove     *activities.Prove
-	Hunts     *activities.Hunts
-	Posture   *activities.Posture
 	Models    *activities.Models
 	Intel     *activities.Intel
+	Hunts     *activities.Hunts
+	Posture   *activities.Posture
 }
 
 // registration is a row of the registration table: what runs on a queue.

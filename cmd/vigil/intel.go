@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"vigil/internal/intel"
 	"vigil/internal/store"
@@ -155,7 +154,7 @@ func (a *app) runSync(ctx context.Context, in flow.SyncIntelInput) (flow.SyncInt
 				fmt.Fprintln(a.err, "The sync goes on; `vigil intel feeds` tells what came of it.")
 				return res, exit(1, nil)
 			}
-			return res, syncError(err)
+			return res, refusal(err)
 		case <-tick.C:
 			if now := syncTrouble(ctx, tp, id); now != said && now != "" {
 				said = now
@@ -177,13 +176,6 @@ func syncTrouble(ctx context.Context, tp client.Client, id string) string {
 		}
 	}
 	return ""
-}
-
-func syncError(err error) error {
-	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return exit(1, errors.New(app.Message()))
-	}
-	return err
 }
 
 func newIntelFeedsCmd(a *app) *cobra.Command {

@@ -10,7 +10,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"vigil/internal/ml"
 	"vigil/schema"
@@ -157,15 +156,6 @@ func (a *app) train(ctx context.Context, in flow.RetrainInput, detach bool) erro
 		return exit(1, refusal(err))
 	}
 	return a.trained(res)
-}
-
-// refusal is what a workflow said when it refused, without the names of all the runs that
-// passed it on.
-func refusal(err error) error {
-	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return errors.New(app.Message())
-	}
-	return err
 }
 
 // followTraining says what the workflow is at, until it ends.
