@@ -19,14 +19,6 @@ import (
 	"vigil/schema/flow"
 )
 
-// notYet are the sections of docs/WORKFLOWS.md whose workflow has no worker yet, with
-// the queue it will be on. Take a row out when its workflow is merged; a row that is
-// left over fails the test.
-var notYet = map[string]string{
-	"SyncIntel": "intel",
-	"Retrain":   "train",
-}
-
 // TestWorkflowCommands runs every runnable command of docs/WORKFLOWS.md, in order,
 // with the stock temporal CLI and the vigil binary, against a real `vigil up`.
 func TestWorkflowCommands(t *testing.T) {
@@ -39,13 +31,6 @@ func TestWorkflowCommands(t *testing.T) {
 		"VIGIL_DATA="+v.Data, "XDG_CONFIG_HOME="+home, "HOME="+home)}
 	for i, b := range blocks {
 		t.Run(fmt.Sprintf("%02d-%s", i, b.section), func(t *testing.T) {
-			if queue, ok := notYet[b.section]; ok {
-				out, err := sh.run(`eval "$(vigil env)" && temporal task-queue describe --task-queue ` + queue + ` -o json`)
-				if err != nil || strings.Contains(out, `"identity"`) {
-					t.Fatalf("somebody works on queue %s: take %s out of notYet (%v)\n%s", queue, b.section, err, out)
-				}
-				t.Skipf("nobody works on queue %s yet: the commands of %s are not run", queue, b.section)
-			}
 			out, err := sh.run(b.text)
 			if err != nil {
 				t.Fatalf("docs/WORKFLOWS.md line %d: %v\n%s\nlog: %s", b.line, err, out, tail(v.log.String(), 4000))
