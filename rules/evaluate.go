@@ -138,7 +138,7 @@ func (v *Evaluator) route(dataset string) *route {
 }
 
 // fewRules is up to how many rules going through them is as fast as an index.
-const fewRules = 24
+const fewRules = 4
 
 // anyCode stands for all event codes in the names of shared plans.
 const anyCode = "\x00"

@@ -32,7 +32,7 @@ func indexed() []string {
 func TestIndexAgainstReference(t *testing.T) {
 	files := fstest.MapFS{}
 	for i, when := range indexed() {
-		files[fmt.Sprintf("%03d.yaml", i)] = &fstest.MapFile{Data: []byte(fmt.Sprintf("id: rule-%03d\ntitle: t\nauthor: a\nseverity: low\ndataset: test.all\nwhen: >-\n  %s\n", i, when))}
+		files[fmt.Sprintf("%03d.yaml", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, "id: rule-%03d\ntitle: t\nauthor: a\nseverity: low\ndataset: test.all\nwhen: >-\n  %s\n", i, when)}
 	}
 	set, errs := Load(files)
 	if len(errs) > 0 {

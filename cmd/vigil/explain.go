@@ -207,7 +207,7 @@ func origin(raw []byte, value string) string {
 	if v := uintptr(unsafe.Pointer(unsafe.StringData(value))); v >= first && v+uintptr(len(value)) <= first+uintptr(len(raw)) {
 		at, exact = int(v-first), true
 	} else {
-		at = bytes.Index(raw, []byte(value))
+		at = standing(raw, value)
 	}
 	switch {
 	case at < 0:
@@ -217,6 +217,27 @@ func origin(raw []byte, value string) string {
 	default:
 		return fmt.Sprintf("as at byte %d, after %q", at, before(raw, at))
 	}
+}
+
+// standing is where a value stands as a word of its own, -1 for nowhere.
+func standing(raw []byte, value string) int {
+	for from := 0; from < len(raw); {
+		i := bytes.Index(raw[from:], []byte(value))
+		if i < 0 {
+			return -1
+		}
+		at := from + i
+		end := at + len(value)
+		if (at == 0 || !isWord(raw[at-1])) && (end == len(raw) || !isWord(raw[end])) {
+			return at
+		}
+		from = at + 1
+	}
+	return -1
+}
+
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 }
 
 // before is what stands before a value: its key, as a rule.

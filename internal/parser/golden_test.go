@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"vigil/internal/testdata"
 	"vigil/schema"
 )
 
@@ -85,4 +86,23 @@ func golden(t *testing.T, f Format, text string) []byte {
 		t.Fatal(err)
 	}
 	return append(b, '\n')
+}
+
+// TestReference holds docs/reference/formats.md to the table of formats.
+func TestReference(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Formats\n\nWhat `vigil ingest` recognises by itself; `--format NAME` names one. Made from the table in `internal/parser`; do not edit.\n\n| Name | What |\n|---|---|\n")
+	for _, f := range Formats() {
+		b.WriteString("| `" + f.Name + "` | " + f.Doc + " |\n")
+	}
+	path := filepath.Join(testdata.Root(t), "docs/reference/formats.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(path)
+	if err != nil || string(have) != b.String() {
+		t.Errorf("%s does not match the table (%v): rewrite it with go test ./internal/parser -run Reference -update", path, err)
+	}
 }

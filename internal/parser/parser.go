@@ -54,7 +54,7 @@ type Format struct {
 // Formats is the table of formats, most specific first.
 func Formats() []Format {
 	return []Format{
-		{"windows", "Windows events as JSON: NXLog flat, nested Event/System/EventData, or Winlogbeat", detectWindows, newWindows},
+		{"windows", "Windows events: event logs (.evtx), and JSON as NXLog, evtx_dump and Winlogbeat write it", detectWindows, newWindows},
 		{"windows-xml", "Windows events as XML, one by one or in an Events element", detectWindowsXML, newWindowsXML},
 		{"suricata", "Suricata EVE JSON", detectSuricata, newSuricata},
 		{"cloudtrail", "AWS CloudTrail records", detectCloudTrail, newCloudTrail},
@@ -77,6 +77,9 @@ func Formats() []Format {
 		{"kv", "key=value pairs of firewalls and loggers (Fortinet, Sophos, Stormshield, logfmt)", detectKV, newKV},
 		{"syslog", "syslog lines (RFC 3164 and ISO time), with sshd, sudo, su, useradd, CRON and logind understood", detectSyslog, newSyslog},
 		{"access", "web access logs in the combined or common format", detectAccess, newAccess},
+		{"weberror", "error logs of Apache and NGINX", detectWebError, newWebError},
+		{"elb", "access logs of AWS application and classic load balancers", detectELB, newELB},
+		{"panos", "Palo Alto PAN-OS and Prisma logs as comma-separated values, with or without a syslog header", detectPANOS, newPANOS},
 		{"json", "any JSON objects, one a line; ECS names go to their fields", detectJSON, newJSON},
 		{"csv", "comma-separated values with a header line", detectCSV, newCSV},
 		{"text", "any lines of text, kept as message", detectText, newText},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"vigil/internal/expr"
@@ -140,11 +141,9 @@ func (p *conditionParser) primary() *condition {
 
 func (p *conditionParser) search() *condition {
 	name := p.tokens[p.next]
-	for _, n := range p.names {
-		if n == name {
-			p.next++
-			return &condition{name: name}
-		}
+	if slices.Contains(p.names, name) {
+		p.next++
+		return &condition{name: name}
 	}
 	hint := ""
 	if near := expr.Nearest(name, p.names); near != "" {
@@ -220,10 +219,8 @@ func (p *conditionParser) aggregate() *aggregate {
 // used lists the searches that the condition names, once each.
 func (c *condition) used(out []string) []string {
 	if c.op == leaf {
-		for _, n := range out {
-			if n == c.name {
-				return out
-			}
+		if slices.Contains(out, c.name) {
+			return out
 		}
 		return append(out, c.name)
 	}

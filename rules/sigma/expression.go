@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"vigil/schema"
 )
 
 // expression is a piece of text in the expression language with how tightly it
@@ -90,12 +92,9 @@ var (
 var reserved = map[string]bool{"as": true, "break": true, "const": true, "continue": true, "else": true, "false": true, "for": true, "function": true, "if": true,
 	"import": true, "in": true, "let": true, "loop": true, "namespace": true, "null": true, "package": true, "return": true, "true": true, "var": true, "void": true, "while": true}
 
-// openRoots are where names of others stand, longest first.
-var openRoots = []string{"winlog.event_data", "winlog.user_data", "aws", "zeek", "labels"}
-
 // selects returns how a field is read: e.process.name, e.labels.`cs-uri`.
 func selects(ref string) string {
-	for _, ns := range openRoots {
+	for _, ns := range schema.OpenNamespaces() {
 		key, ok := strings.CutPrefix(ref, ns+".")
 		if !ok {
 			continue

@@ -44,6 +44,8 @@ func dashedTo(ref string) target {
 type taxonomy struct {
 	fields map[string]target
 	open   string // namespace of names that the table does not have
+	// others are more places where such a name may be.
+	others func(name string) []string
 	about  [][2]string
 	by     []string // entities that make detections one alert
 }
@@ -53,8 +55,15 @@ func (t *taxonomy) find(name string) target {
 	if to, ok := t.fields[name]; ok {
 		return to
 	}
-	return to(t.open + "." + name)
+	own := to(t.open + "." + name)
+	if t.others != nil {
+		own.places = append(own.places, to(t.others(name)...).places...)
+	}
+	return own
 }
+
+// asLabel is the place of a name that was read as JSON of no known product.
+func asLabel(name string) []string { return []string{"labels." + name} }
 
 var (
 	hostEntities    = [][2]string{{"host", "host.name"}, {"user", "user.name"}}
@@ -135,9 +144,9 @@ var linuxFields = &taxonomy{open: "labels", about: processEntities, by: []string
 	"User": to("user.name"), "LogonId": to("winlog.logon.id", "session.id"),
 })}
 
-var auditdFields = &taxonomy{open: "labels", about: hostEntities, fields: map[string]target{
-	"exe": to("process.executable"), "comm": to("process.name"), "pid": to("process.pid"), "proctitle": to("process.title"), "cwd": to("process.working_directory"),
-	"auid": to("labels.auid"), "uid": to("user.id", "labels.uid"), "name": to("file.path", "labels.name"), "hostname": to("host.name"),
+var auditdFields = &taxonomy{open: "auditd", others: asLabel, about: hostEntities, fields: map[string]target{
+	"type": to("event.action"), "exe": to("process.executable"), "comm": to("process.name"), "pid": to("process.pid"), "proctitle": to("process.command_line"), "cwd": to("process.working_directory"), "key": to("rule.name"),
+	"uid": to("user.id"), "auid": to("user.effective.id"), "name": to("file.path"), "unit": to("service.name"), "ses": to("session.id"), "hostname": to("source.domain"), "acct": to("user.name"),
 }}
 
 // textFields is for lines of text, whose rules are keywords above all.
@@ -151,6 +160,46 @@ var jsonFields = &taxonomy{open: "labels", about: [][2]string{{"user", "user.nam
 	"Operation": to("event.action"), "Workload": to("event.provider"), "UserId": to("user.name"), "user": to("user.name"), "username": to("user.name"), "message": to("message"), "msg": to("message"),
 	"level": to("log.level"), "severity": to("log.level"), "hostname": to("host.name"), "ClientIP": to("source.ip", "source.address"), "client_ip": to("source.ip", "source.address"),
 	"src_ip": to("source.ip"), "dst_ip": to("destination.ip"), "dst_port": to("destination.port"), "src_port": to("source.port"), "event.category": to("event.category"), "destination.port": to("destination.port"),
+}}
+
+var m365Fields = &taxonomy{open: "o365.audit", others: asLabel, about: jsonFields.about, by: []string{"user"}, fields: map[string]target{
+	"Operation": to("event.action"), "Workload": to("event.provider"), "RecordType": to("event.code"), "UserId": to("user.name"), "UserKey": to("user.id"), "ClientIP": to("source.ip"), "UserAgent": to("user_agent.original"),
+	"ResultStatus": to("event.outcome", "o365.audit.ResultStatus", "labels.ResultStatus"), "Severity": to("log.level"), "Name": to("rule.name"),
+}}
+
+// azureFields: rules name the columns of Azure's portal, which are properties of the
+// record, in other letters.
+var azureFields = &taxonomy{open: "azure.monitor", about: jsonFields.about, by: []string{"user"}, others: func(name string) []string {
+	return []string{"azure.monitor.properties." + strings.ToLower(name[:min(1, len(name))]) + name[min(1, len(name)):], "labels." + name}
+}, fields: map[string]target{
+	"operationName": to("event.action"), "OperationName": to("event.action"), "OperationNameValue": to("event.action"), "category": to("event.provider"), "Category": to("event.provider"), "CategoryValue": to("event.provider"),
+	"resultType": azureResult, "ResultType": azureResult, "resultDescription": to("event.reason"), "ResultDescription": to("event.reason"), "Resultdescription": to("event.reason"), "callerIpAddress": to("source.ip"),
+	"location": to("cloud.region"), "userAgent": to("user_agent.original"), "Status": to("event.outcome", "azure.monitor.properties.status", "labels.Status"), "properties.result": to("event.outcome"), "Username": to("user.name", "user.email"),
+	"ActivityDisplayName": to("message", "event.action"), "ActivityDetails": to("message", "labels.ActivityDetails"), "ResourceDisplayName": to("azure.monitor.properties.resourceDisplayName", "labels.ResourceDisplayName"),
+}}
+
+var azureResult = target{places: []at{{ref: "error.code"}, {ref: "azure.monitor.resultType"}, {ref: "labels.ResultType"}}, values: map[string]string{"0": "e.event.outcome == 'success'"}}
+
+var oktaFields = &taxonomy{open: "okta.system", others: asLabel, about: jsonFields.about, by: []string{"user"}, fields: map[string]target{
+	"eventType": to("event.action"), "displayMessage": to("message"), "severity": to("log.level"), "outcome.result": to("event.outcome", "labels.outcome.result"), "outcome.reason": to("event.reason"), "actor.alternateId": to("user.name", "user.email"),
+	"client.ipAddress": to("source.ip"), "debugContext.debugData.requestUri": to("url.path"), "debugContext.debugData.url": to("url.original"), "target.alternateId": to("user.target.name"),
+}}
+
+// gcpFields: rules put "data." before the names of the record, or name the method by
+// the name that another product gives it.
+var gcpFields = &taxonomy{open: "gcp.audit", about: jsonFields.about, by: []string{"user"}, others: func(name string) []string {
+	return []string{"gcp.audit." + strings.TrimPrefix(name, "data."), "google.workspace." + name, "labels." + name}
+}, fields: map[string]target{
+	"gcp.audit.method_name": to("event.action"), "data.protoPayload.methodName": to("event.action"), "protoPayload.methodName": to("event.action"), "data.protoPayload.serviceName": to("cloud.service.name"),
+	"protoPayload.serviceName": to("cloud.service.name"), "data.protoPayload.logName": to("event.provider"), "eventName": to("event.action"), "eventService": to("event.provider", "cloud.service.name", "labels.eventService"),
+}}
+
+var githubFields = &taxonomy{open: "github.audit", others: asLabel, about: jsonFields.about, by: []string{"user"}, fields: map[string]target{
+	"action": to("event.action"), "actor": to("user.name"), "user": to("user.target.name"), "actor_ip": to("source.ip"), "user_agent": to("user_agent.original"), "team": to("group.name"),
+}}
+
+var kubernetesFields = &taxonomy{open: "kubernetes.audit", others: asLabel, about: jsonFields.about, by: []string{"user"}, fields: map[string]target{
+	"verb": to("event.action"), "user.username": to("user.name"), "userAgent": to("user_agent.original"), "requestURI": to("url.original"), "responseStatus.code": to("http.response.status_code"), "responseStatus.reason": to("error.code"),
 }}
 
 var cloudTrailFields = &taxonomy{open: "aws.cloudtrail", about: accountEntities, by: []string{"account", "user"}, fields: map[string]target{

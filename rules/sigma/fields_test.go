@@ -128,7 +128,7 @@ func TestTablesResolve(t *testing.T) {
 			t.Errorf("%s: %q: %v", what, src, err)
 		}
 	}
-	all := map[string]*taxonomy{"windows": windowsFields, "defender": defenderFields}
+	all := map[string]*taxonomy{"windows": windowsFields, "defender": defenderFields, "auditd": auditdFields}
 	for name := range zeekNames {
 		all["zeek."+name] = zeekFields(name)
 	}
