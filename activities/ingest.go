@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ const (
 // IngestStore is what ingestion reads and writes; *store.Store is one.
 type IngestStore interface {
 	Committed(ctx context.Context, org, source string, epoch int) (map[string]store.ObjectState, error)
+	PlanTotals(ctx context.Context, org, source string, epoch int, ingested time.Time) (chunks int64, total schema.Chunk, err error)
 	CommitChunk(ctx context.Context, d store.ChunkData) error
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
@@ -127,8 +129,8 @@ type SegmentResult struct {
 // IngestSegment moves chunks for about a minute, from where the manifest says, and
 // heartbeats its progress. It may be killed and repeated at any point.
 func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentResult, error) {
-	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}
-	s.p.Problems = nil
+	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), p: in.Progress, beat: time.Now()}
+	s.resume(ctx)
 	activity.RecordHeartbeat(ctx, s.p) // before anything slow
 	done, err := s.run(ctx)
 	s.p.Object = ""
@@ -145,7 +147,6 @@ type segment struct {
 	in    SegmentInput
 	sink  *sink
 	began time.Time
-	base  flow.IngestProgress
 
 	mu   sync.Mutex
 	p    flow.IngestProgress
@@ -159,7 +160,9 @@ func (s *segment) run(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the manifest: %w", err)
 	}
-	s.p.ObjectsAll, s.p.SizeAll, s.p.Objects = s.in.Plan.Objects, s.in.Plan.Size, 0
+	if err := s.totals(ctx); err != nil {
+		return false, fmt.Errorf("adding up the manifest: %w", err)
+	}
 	seen := map[string]bool{}
 	for o, err := range source.Objects(ctx, i.Paths) {
 		if ctx.Err() != nil {
@@ -182,6 +185,28 @@ func (s *segment) run(ctx context.Context) (done bool, err error) {
 		s.p.Size = s.size
 	}
 	return true, nil
+}
+
+// resume takes over what only the heartbeat of a lost attempt knows: problems of
+// objects that it has finished. The counts come from the manifest.
+func (s *segment) resume(ctx context.Context) {
+	var last flow.IngestProgress
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil {
+		s.p.Problems, s.p.Alerts = last.Problems, last.Alerts
+	}
+}
+
+// totals starts the counts from the manifest: an attempt before this one may have
+// committed chunks and ended before it could tell.
+func (s *segment) totals(ctx context.Context) error {
+	i := s.in.Ingest
+	chunks, t, err := s.a.Store.PlanTotals(ctx, i.Org, i.Source, i.Epoch, s.in.Plan.Ingested)
+	if err != nil {
+		return err
+	}
+	s.p.Chunks, s.p.Records, s.p.Events, s.p.Failures, s.p.Detections, s.p.Bytes = chunks, t.Records, t.Events, t.Failures, t.Detections, t.Bytes
+	s.p.ObjectsAll, s.p.SizeAll, s.p.Objects = s.in.Plan.Objects, s.in.Plan.Size, 0
+	return nil
 }
 
 // object runs the pipeline over one object from where the manifest says.
@@ -335,7 +360,7 @@ const maxProblems = 20
 func (s *segment) problem(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.p.Problems) < maxProblems {
-		s.p.Problems = append(s.p.Problems, err.Error())
+	if text := err.Error(); len(s.p.Problems) < maxProblems && !slices.Contains(s.p.Problems, text) {
+		s.p.Problems = append(s.p.Problems, text)
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 	"go.temporal.io/sdk/testsuite"
 
+	"vigil/internal/audit"
+	"vigil/internal/auth"
 	"vigil/internal/pipeline"
 	"vigil/internal/source"
 	"vigil/internal/store"
@@ -33,6 +35,10 @@ func (c *count) Reset()               { c.n = 0 }
 
 func (m *manifest) NewEvents() pipeline.Events { return &count{} }
 func (m *manifest) Recycle(pipeline.Events)    {}
+
+// The trail of proofs is kept nowhere here.
+func (m *manifest) InsertAudit(context.Context, schema.AuditRecord) error  { return nil }
+func (m *manifest) HasAudit(context.Context, string, string) (bool, error) { return false, nil }
 
 func (m *manifest) Commit(_ context.Context, c *pipeline.Commit) error {
 	m.chunks = append(m.chunks, c.Chunk)
@@ -71,7 +77,11 @@ func proved(t *testing.T, m *manifest) Proof {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	x := &Prove{Store: m}
+	key, err := auth.LoadDecisionKey(filepath.Join(t.TempDir(), "decision.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &Prove{Store: m, Trail: Trail{Log: audit.NewLog(m, key, "test", "")}}
 	env.RegisterActivity(x)
 	got, err := env.ExecuteActivity(x.ProveSource, flow.AdminInput{Org: "main", Key: "s"})
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"vigil/rules"
 	"vigil/schema"
@@ -171,15 +170,6 @@ func await(ctx context.Context, tp client.Client, run client.WorkflowRun, result
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// refusal is a workflow's error as people need it: the message of whoever refused.
-func refusal(err error) error {
-	app, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok {
-		return err
-	}
-	return schema.E(schema.Code(app.Type()), app.Message(), "")
 }
 
 // hunted prints what a hunt found, and its sample events.

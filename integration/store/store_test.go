@@ -183,6 +183,10 @@ func storedOnce(t *testing.T, s *store.Store) {
 		if err != nil || len(chunks) != 1 || chunks[0].Hash != d.Chunk.Hash || !chunks[0].Last {
 			t.Errorf("killed at %s: manifest %+v (%v)", point, chunks, err)
 		}
+		n, total, err := s.PlanTotals(t.Context(), "main", d.Chunk.Source, 0, d.Chunk.Ingested)
+		if err != nil || n != 1 || total.Records != 1000 || total.Events != 1000 || total.Failures != 1 || total.Detections != 1 || total.Bytes != 1000 {
+			t.Errorf("killed at %s: totals of %d chunks: %+v (%v)", point, n, total, err)
+		}
 		list, err := s.ChunkDetections(t.Context(), "main", []string{d.Chunk.ID}, 10)
 		if err != nil || len(list) != 1 {
 			t.Errorf("killed at %s: %d detections (%v)", point, len(list), err)

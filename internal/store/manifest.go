@@ -162,6 +162,16 @@ func (s *Store) Committed(ctx context.Context, org, source string, epoch int) (m
 	return out, err
 }
 
+// PlanTotals adds up what is committed of a plan: the chunks of a source that carry the
+// plan's ingest time. Only the totals of the chunk returned are filled in.
+func (s *Store) PlanTotals(ctx context.Context, org, source string, epoch int, ingested time.Time) (chunks int64, total schema.Chunk, err error) {
+	var n uint64
+	_, err = s.row(ctx, `SELECT count(), sum(records), sum(events), sum(failures), sum(detections), sum(bytes) FROM chunks FINAL
+		WHERE org = {org:String} AND source = {source:String} AND epoch = {epoch:UInt32} AND ingested = {ingested:DateTime64(3)}`,
+		P{"org": org, "source": source, "epoch": uint32(epoch), "ingested": ingested}, &n, &total.Records, &total.Events, &total.Failures, &total.Detections, &total.Bytes)
+	return int64(n), total, err
+}
+
 // Chunks returns the manifest of a source in order.
 func (s *Store) Chunks(ctx context.Context, org, source string) ([]schema.Chunk, error) {
 	var out []schema.Chunk
