@@ -3,7 +3,6 @@
 package models
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"log/slog"
@@ -18,12 +17,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"vigil/activities"
+	"vigil/integration/chtest"
+	"vigil/integration/tptest"
 	"vigil/internal/action"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/playbook"
-	"vigil/internal/standalone/clickhouse"
-	"vigil/internal/standalone/temporal"
 	"vigil/internal/store"
 	"vigil/rules"
 	"vigil/rules/library"
@@ -36,10 +35,7 @@ import (
 // go test ./integration/models -run TestRetrain -record
 var record = flag.Bool("record", false, "write workflow histories to workflows/testdata/replay")
 
-func TestMain(m *testing.M) {
-	clickhouse.RunChild() // does not return in the engine child
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { chtest.Main(m) }
 
 // world is one Vigil: engines, store and workers.
 type world struct {
@@ -52,61 +48,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	if _, err := clickhouse.LibraryPath(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
 	w := &world{t: t, dir: t.TempDir()}
-	w.openStore()
-	w.openTemporal()
+	w.store, _ = chtest.Open(t)
+	w.tp = tptest.Dial(t)
 	w.startWorker()
 	return w
 }
-
-func (w *world) openStore() {
-	e, err := clickhouse.Start(w.t.Context(), clickhouse.Options{Dir: filepath.Join(w.dir, "ch"), MaxMemory: 2 << 30})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		defer cancel()
-		_ = e.Stop(ctx)
-	})
-	w.store, err = store.Open(w.t.Context(), store.Options{Addr: e.Addr, Database: "vigil", User: e.User, Password: e.Password})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = w.store.Close() })
-	if err := w.store.Migrate(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *world) openTemporal() {
-	s, err := temporal.Start(w.t.Context(), temporal.Options{Dir: filepath.Join(w.dir, "tp"), NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(s.Stop)
-	o := client.Options{HostPort: s.HostPort, Namespace: s.Namespace, Credentials: client.NewAPIKeyStaticCredentials(s.WorkerToken.Reveal()), Logger: quiet{}}
-	o.ConnectionOptions.TLSDisabled = true
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
-	defer cancel()
-	if w.tp, err = client.DialContext(ctx, o); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(w.tp.Close)
-}
-
-type quiet struct{}
-
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}
 
 func (w *world) startWorker() {
 	log := slog.New(slog.DiscardHandler)

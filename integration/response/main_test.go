@@ -4,12 +4,10 @@
 package response
 
 import (
-	"context"
 	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -18,13 +16,14 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"vigil/activities"
+	"vigil/integration/chtest"
+	"vigil/integration/tptest"
 	"vigil/internal/action"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
 	"vigil/internal/standalone/clickhouse"
-	"vigil/internal/standalone/temporal"
 	"vigil/internal/store"
 	"vigil/rules"
 	"vigil/rules/library"
@@ -37,10 +36,7 @@ import (
 // go test ./integration/response -run 'TestMainLine|TestHunt' -record
 var record = flag.Bool("record", false, "write workflow histories to workflows/testdata/replay")
 
-func TestMain(m *testing.M) {
-	clickhouse.RunChild() // does not return in the engine child
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { chtest.Main(m) }
 
 // world is one Vigil: engines, store, worker and a webhook listener.
 type world struct {
@@ -68,16 +64,10 @@ func newWorld(t *testing.T) *world {
 
 func newWorldWith(t *testing.T, atIngest *rules.Set) *world {
 	t.Helper()
-	if _, err := clickhouse.LibraryPath(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
 	dir := t.TempDir()
 	w := &world{t: t, atIngest: atIngest, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
-	w.openStore(dir)
-	w.openTemporal(dir)
+	w.store, w.engine = chtest.Open(t)
+	w.tp = tptest.Dial(t)
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,50 +76,6 @@ func newWorldWith(t *testing.T, atIngest *rules.Set) *world {
 	w.startWorker()
 	return w
 }
-
-func (w *world) openStore(dir string) {
-	e, err := clickhouse.Start(w.t.Context(), clickhouse.Options{Dir: filepath.Join(dir, "ch"), MaxMemory: 2 << 30})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		defer cancel()
-		_ = e.Stop(ctx)
-	})
-	w.engine = e
-	w.store, err = store.Open(w.t.Context(), store.Options{Addr: e.Addr, Database: "vigil", User: e.User, Password: e.Password})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = w.store.Close() })
-	if err := w.store.Migrate(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *world) openTemporal(dir string) {
-	s, err := temporal.Start(w.t.Context(), temporal.Options{Dir: filepath.Join(dir, "tp"), NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(s.Stop)
-	o := client.Options{HostPort: s.HostPort, Namespace: s.Namespace, Credentials: client.NewAPIKeyStaticCredentials(s.WorkerToken.Reveal()), Logger: quiet{}}
-	o.ConnectionOptions.TLSDisabled = true
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
-	defer cancel()
-	if w.tp, err = client.DialContext(ctx, o); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(w.tp.Close)
-}
-
-type quiet struct{}
-
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}
 
 func (w *world) startWorker() {
 	hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

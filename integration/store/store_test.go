@@ -1,58 +1,24 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"vigil/internal/standalone/clickhouse"
+	"vigil/integration/chtest"
 	"vigil/internal/store"
 	"vigil/schema"
 )
 
-func TestMain(m *testing.M) {
-	clickhouse.RunChild()
-	os.Exit(m.Run())
-}
-
-func open(t *testing.T) *store.Store {
-	t.Helper()
-	if _, err := clickhouse.LibraryPath(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	e, err := clickhouse.Start(t.Context(), clickhouse.Options{Dir: t.TempDir(), MaxMemory: 2 << 30})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), store.Options{Addr: e.Addr, User: e.User, Password: e.Password, AnalystUser: e.AnalystUser, AnalystPassword: e.AnalystPassword})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := errors.Join(s.Close(), e.Stop(ctx)); err != nil {
-			t.Log(err)
-		}
-	})
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
+func TestMain(m *testing.M) { chtest.Main(m) }
 
 // TestStore is one engine, several tests of what the store promises.
 func TestStore(t *testing.T) {
-	s := open(t)
+	s, _ := chtest.Open(t)
 	t.Run("every field comes back", func(t *testing.T) { everyField(t, s) })
 	t.Run("a chunk is stored once", func(t *testing.T) { storedOnce(t, s) })
 	t.Run("pages miss nothing", func(t *testing.T) { pages(t, s) })
