@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,25 +35,41 @@ type IngestStore interface {
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
 
+// IngestMetrics counts chunks for operators; *telemetry.Metrics is one.
+type IngestMetrics interface {
+	Committed(format string, events, failures, bytes, detections int64)
+	Folded(alerts int, sinceRead time.Duration)
+}
+
 // Folder folds the detections of committed chunks into alerts; *Alerts is one.
 type Folder interface {
 	FoldChunk(ctx context.Context, org string, chunks []string) (FoldResult, error)
+}
+
+// Scoring knows the models in force and scores with those that a plan pins;
+// *LiveModels is one.
+type Scoring interface {
+	InForce(ctx context.Context, org string) (string, error)
+	Scorer(ctx context.Context, org, models string) (pipeline.Scorer, error)
 }
 
 // Ingest moves sources into the store.
 type Ingest struct {
 	Store IngestStore
 	Rules func() *rules.Set
-	// Enricher makes the enrichment of a plan; nil enriches nothing.
-	Enricher func(plan flow.IngestPlan) pipeline.Enricher
-	// Scores answers score() in rules; nil: 0 for every detector.
-	Scores func(plan flow.IngestPlan) rules.Scores
+	// Enricher makes the enrichment of a plan, with the versions that it pins; nil
+	// enriches nothing.
+	Enricher func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error)
+	// Models scores events; nil: none is scored.
+	Models Scoring
 	Folder Folder
 	Log    *slog.Logger
 	// Crash is called at the named points; kill tests end the process there. nil does nothing.
 	Crash func(point string)
-	// Versions names the indicator set and the models now in force; nil: none.
-	Versions func() (intel, models string)
+	// Metrics is told of each chunk; nil counts nothing.
+	Metrics IngestMetrics
+	// IntelVersion names the indicator set now in force; nil: none.
+	IntelVersion func(ctx context.Context, org string) (string, error)
 }
 
 // PlanIngest fixes what retries must not change: ingest time, base year, chunk cuts
@@ -66,8 +83,8 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes, RuleSet: a.Rules().Hash()}
-	if a.Versions != nil {
-		plan.Intel, plan.Models = a.Versions()
+	if err := a.pin(ctx, cmp.Or(in.Org, schema.DefaultOrg), &plan); err != nil {
+		return plan, Retryable(fmt.Errorf("pinning versions: %w", err))
 	}
 	for o, err := range source.Objects(ctx, in.Paths) {
 		activity.RecordHeartbeat(ctx)
@@ -79,6 +96,19 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 		}
 	}
 	return plan, nil
+}
+
+// pin writes the indicator set and the models now in force into the plan.
+func (a *Ingest) pin(ctx context.Context, org string, plan *flow.IngestPlan) (err error) {
+	if a.IntelVersion != nil {
+		if plan.Intel, err = a.IntelVersion(ctx, org); err != nil {
+			return err
+		}
+	}
+	if a.Models != nil {
+		plan.Models, err = a.Models.InForce(ctx, org)
+	}
+	return err
 }
 
 // SegmentInput is one stretch of work of an Ingest workflow.
@@ -97,7 +127,7 @@ type SegmentResult struct {
 // IngestSegment moves chunks for about a minute, from where the manifest says, and
 // heartbeats its progress. It may be killed and repeated at any point.
 func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentResult, error) {
-	s := &segment{a: a, in: in, began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}
+	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}
 	s.p.Problems = nil
 	activity.RecordHeartbeat(ctx, s.p) // before anything slow
 	done, err := s.run(ctx)
@@ -113,6 +143,7 @@ func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentRes
 type segment struct {
 	a     *Ingest
 	in    SegmentInput
+	sink  *sink
 	began time.Time
 	base  flow.IngestProgress
 
@@ -162,12 +193,18 @@ func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectSt
 		Evaluator: set.Evaluator(), Committed: func(c schema.Chunk) error { return s.committed(ctx, c) },
 		Reading: func(stored int64) { s.reading(ctx, o.Name(), stored) }}
 	if s.a.Enricher != nil {
-		cfg.Enricher = s.a.Enricher(plan)
+		var err error
+		if cfg.Enricher, err = s.a.Enricher(ctx, cfg.Org, plan); err != nil {
+			return fmt.Errorf("preparing the enrichment: %w", err)
+		}
 	}
-	if s.a.Scores != nil {
-		cfg.Evaluator.SetScores(s.a.Scores(plan))
+	if s.a.Models != nil {
+		var err error
+		if cfg.Scorer, err = s.a.Models.Scorer(ctx, s.in.Ingest.Org, plan.Models); err != nil {
+			return err
+		}
 	}
-	err := pipeline.Run(ctx, cfg, o, pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: true}, sink{s.a.Store, s.a.Crash})
+	err := pipeline.Run(ctx, cfg, o, pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: true}, s.sink)
 	var p *source.Problem
 	if errors.As(err, &p) && ctx.Err() == nil {
 		s.problem(p)
@@ -176,19 +213,32 @@ func (s *segment) object(ctx context.Context, o source.Object, st store.ObjectSt
 	return err
 }
 
-// sink adapts the store to the pipeline.
+// sink adapts the store to the pipeline. It serves the objects of one segment, one
+// after another.
 type sink struct {
 	store IngestStore
 	crash func(string)
+	free  []pipeline.Events
 }
 
 // NewEvents implements pipeline.Sink.
-func (sink) NewEvents() pipeline.Events { return store.NewBatch() }
+func (k *sink) NewEvents() pipeline.Events {
+	n := len(k.free)
+	if n == 0 {
+		return store.NewBatch()
+	}
+	events := k.free[n-1]
+	k.free = k.free[:n-1]
+	return events
+}
+
+// Recycle implements pipeline.Sink.
+func (k *sink) Recycle(e pipeline.Events) { k.free = append(k.free, e) }
 
 // Commit implements pipeline.Sink. A broken engine is tried again here, while the
 // activity heartbeats: the chunk is in memory, and its token makes repeats harmless.
-func (k sink) Commit(ctx context.Context, c *pipeline.Commit) error {
-	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
+func (k *sink) Commit(ctx context.Context, c *pipeline.Commit) error {
+	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, Scores: c.Scores, Sightings: c.Sightings, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
 	d.Events, _ = c.Events.(*store.Batch)
 	pause := 100 * time.Millisecond
 	for {
@@ -216,6 +266,12 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 			s.a.Log.Warn("folding right after the commit failed; the Detect sweep repeats it", "chunk", c.ID, "error", err)
 		}
 		alerts = r.Alerts
+		if s.a.Metrics != nil && err == nil {
+			s.a.Metrics.Folded(alerts, time.Since(c.Read))
+		}
+	}
+	if s.a.Metrics != nil {
+		s.a.Metrics.Committed(c.Format, c.Events, c.Failures, c.Bytes, c.Detections)
 	}
 	s.mu.Lock()
 	s.p.Chunks++

@@ -31,7 +31,10 @@ type ProveStore interface {
 // Prove recounts sources. It shares no code with the readers and parsers that
 // filled the store: it splits bytes at line ends, and event logs at their records, by
 // itself.
-type Prove struct{ Store ProveStore }
+type Prove struct {
+	Store ProveStore
+	Trail Trail
+}
 
 // Proof is the outcome of recounting one source.
 type Proof struct {
@@ -62,7 +65,21 @@ func (x *Prove) ProveSource(ctx context.Context, in flow.AdminInput) (flow.Admin
 		return flow.AdminResult{}, Retryable(err)
 	}
 	doc, err := json.Marshal(p)
-	return flow.AdminResult{Doc: string(doc)}, err
+	if err != nil {
+		return flow.AdminResult{}, err
+	}
+	return flow.AdminResult{Doc: string(doc)}, Retryable(x.audit(ctx, in, p))
+}
+
+// audit leaves the proof in the audit trail: posture reads there when a source was
+// last proved.
+func (x *Prove) audit(ctx context.Context, in flow.AdminInput, p Proof) error {
+	outcome := "ok"
+	if !p.OK {
+		outcome = "failed"
+	}
+	return x.Trail.record(ctx, schema.AuditRecord{Org: in.Org, ID: auditID("source.prove", activity.GetInfo(ctx).WorkflowExecution.RunID), Actor: by(in.By), Verb: "source.prove",
+		Object: p.Source, Outcome: outcome, Details: map[string]string{"records": fmt.Sprint(p.Records), "chunks": fmt.Sprint(p.Chunks), "reread": fmt.Sprint(p.Reread), "problems": fmt.Sprint(len(p.Problems))}})
 }
 
 // prove adds up the source's bytes against the manifest and the manifest against

@@ -32,6 +32,7 @@ func (c *count) Rows() int            { return c.n }
 func (c *count) Reset()               { c.n = 0 }
 
 func (m *manifest) NewEvents() pipeline.Events { return &count{} }
+func (m *manifest) Recycle(pipeline.Events)    {}
 
 func (m *manifest) Commit(_ context.Context, c *pipeline.Commit) error {
 	m.chunks = append(m.chunks, c.Chunk)

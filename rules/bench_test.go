@@ -125,7 +125,7 @@ func TestPrefilterIsExact(t *testing.T) {
 				}
 			}
 			if events%500 == 0 && len(a) == 0 {
-				if n := testing.AllocsPerRun(5, func() { a = fast.Evaluate(e, a[:0]) }); n != 0 {
+				if n := leastAllocs(func() { a = fast.Evaluate(e, a[:0]) }); n != 0 {
 					t.Errorf("%s at %d: a miss makes %v allocations", name, e.Offset, n)
 				}
 			}
@@ -135,4 +135,15 @@ func TestPrefilterIsExact(t *testing.T) {
 	if hits == 0 {
 		t.Error("nothing was compared")
 	}
+}
+
+// leastAllocs is the least number of allocations of a few tries: the regular
+// expressions of the standard library keep their machines in a pool, which the
+// collector empties now and then and the race detector at random.
+func leastAllocs(f func()) float64 {
+	least := testing.AllocsPerRun(5, f)
+	for try := 0; least != 0 && try < 20; try++ {
+		least = min(least, testing.AllocsPerRun(1, f))
+	}
+	return least
 }

@@ -45,6 +45,8 @@ type Options struct {
 	UI         fs.FS  // the built app; nil: not built
 	Secure     bool   // served over TLS: cookies are Secure and host-bound
 	Log        *slog.Logger
+	// Measure wraps the handler of all requests to measure them; nil: none.
+	Measure func(http.Handler) http.Handler
 	// Condition renders a rule expression as a ClickHouse condition, for cel: searches.
 	Condition func(expr string) (string, store.P, error)
 }
@@ -95,7 +97,11 @@ func schemaName(t reflect.Type, hint string) string {
 // Handler is everything behind the protections that every request passes.
 func (s *Server) Handler() http.Handler {
 	cross := http.NewCrossOriginProtection()
-	return recoverer(s.o.Log, headers(s.o.Secure, http.MaxBytesHandler(cross.Handler(s.identify(s.mux)), 4<<20)))
+	h := recoverer(s.o.Log, headers(s.o.Secure, http.MaxBytesHandler(cross.Handler(s.identify(s.mux)), 4<<20)))
+	if s.o.Measure != nil {
+		h = s.o.Measure(h)
+	}
+	return h
 }
 
 // Run serves on the listener until ctx ends, then drains: sockets are told to come

@@ -198,8 +198,10 @@ func (a *app) ingested(p flow.IngestProgress) error {
 	for _, problem := range p.Problems {
 		fmt.Fprintln(a.err, "problem:", clean([]string{problem})[0])
 	}
-	if p.Failures > 0 || len(p.Problems) > 0 {
+	if p.Failures > 0 {
 		fmt.Fprintf(a.err, "%d records could not be taken; they are kept with the reason (Sources screen, table parse_failures)\n", p.Failures)
+	}
+	if p.Failures > 0 || len(p.Problems) > 0 {
 		return exit(3, nil)
 	}
 	return nil

@@ -18,14 +18,18 @@ import (
 	"vigil/internal/action"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
+	"vigil/internal/enrich"
 	"vigil/internal/expr"
 	"vigil/internal/live"
+	"vigil/internal/pipeline"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
 	"vigil/internal/store"
+	"vigil/internal/telemetry"
 	"vigil/rules"
 	"vigil/rules/chsql"
 	"vigil/schema"
+	"vigil/schema/flow"
 	"vigil/server"
 	"vigil/server/ui"
 	"vigil/worker"
@@ -49,6 +53,7 @@ type node struct {
 	audit   *audit.Log
 	key     auth.DecisionKey
 	rules   *rules.Set
+	metrics *telemetry.Metrics
 	books   *playbook.Set
 	group   *worker.Group
 	srv     *server.Server
@@ -62,7 +67,7 @@ type node struct {
 
 // newNode starts the halves of Vigil that o names.
 func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o nodeOptions) (_ *node, err error) {
-	n := &node{a: a, o: o, failed: make(chan error, 4)}
+	n := &node{a: a, o: o, metrics: telemetry.New(version()), failed: make(chan error, 4)}
 	defer func() {
 		if err != nil {
 			n.stop()
@@ -137,9 +142,12 @@ func (n *node) activities() worker.Activities {
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
+	sets := &activities.IntelSets{Store: n.store}
 	return worker.Activities{
-		Ingest:    &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Log: n.o.log, Crash: crash},
-		Prove:     &activities.Prove{Store: n.store},
+		Ingest: &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
+			Enricher: enricher(sets), IntelVersion: sets.Version, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}},
+		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
 		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
@@ -147,6 +155,20 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Models:    &activities.Models{Store: n.store, Trail: trail},
+		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
+		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
+	}
+}
+
+// enricher composes what is put on events, with the versions that a plan pins.
+func enricher(sets *activities.IntelSets) func(context.Context, string, flow.IngestPlan) (pipeline.Enricher, error) {
+	return func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error) {
+		indicators, err := sets.Part(ctx, org, plan)
+		if err != nil {
+			return nil, err
+		}
+		return enrich.All(indicators), nil
 	}
 }
 
@@ -161,7 +183,7 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		n.o.log.Warn("the web server listens on more than this machine, without TLS: put a TLS proxy before it", "address", l.Addr())
 	}
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: func() *rules.Set { return n.rules }, Playbooks: n.books,
-		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition}
+		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI
 	}
@@ -210,6 +232,7 @@ func (n *node) serveOps(ctx context.Context) error {
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
+	mux.Handle("GET /metrics", n.metrics.Handler())
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	n.background(func() error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

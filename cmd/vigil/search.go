@@ -74,8 +74,8 @@ func (a *app) search(c *cobra.Command, q store.SearchRequest) error {
 				text = r.Fields[f]
 			}
 		}
-		if a.output == "table" && len(text) > 100 {
-			text = text[:100] + "…"
+		if long := []rune(text); a.output == "table" && len(long) > 100 {
+			text = string(long[:100]) + "…"
 		}
 		rows[i] = []any{r.Time.Format(time.RFC3339), r.Dataset, r.Fields["host.name"], r.Fields["user.name"], r.Fields["source.ip"], r.Fields["destination.ip"], text, r.ID}
 	}

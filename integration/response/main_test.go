@@ -1,5 +1,6 @@
-// Package response tests the response half against the embedded engines: real
-// ClickHouse, real Temporal, real workers.
+// Package response tests what workflows do with what is stored — alerts, incidents,
+// playbooks, hunts, posture — against the embedded engines: real ClickHouse, real
+// Temporal, real workers.
 package response
 
 import (
@@ -33,7 +34,7 @@ import (
 )
 
 // record rewrites the histories of workflows/testdata/replay:
-// go test ./integration/response -run TestMainLine -record
+// go test ./integration/response -run 'TestMainLine|TestHunt' -record
 var record = flag.Bool("record", false, "write workflow histories to workflows/testdata/replay")
 
 func TestMain(m *testing.M) {
@@ -44,6 +45,7 @@ func TestMain(m *testing.M) {
 // world is one Vigil: engines, store, worker and a webhook listener.
 type world struct {
 	t      *testing.T
+	engine *clickhouse.Engine
 	store  *store.Store
 	tp     client.Client
 	key    auth.DecisionKey
@@ -52,12 +54,19 @@ type world struct {
 	log    *audit.Log
 	lists  *action.Publisher
 	heads  string
+	// atIngest are the rules that ingestion runs; nil: those of the library.
+	atIngest *rules.Set
 
 	mu    sync.Mutex
 	posts map[string]int // idempotency key → times
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorldWith(t, nil)
+}
+
+func newWorldWith(t *testing.T, atIngest *rules.Set) *world {
 	t.Helper()
 	if _, err := clickhouse.LibraryPath(); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -66,7 +75,7 @@ func newWorld(t *testing.T) *world {
 		t.Skip(err)
 	}
 	dir := t.TempDir()
-	w := &world{t: t, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
+	w := &world{t: t, atIngest: atIngest, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
 	w.openStore(dir)
 	w.openTemporal(dir)
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
@@ -88,6 +97,7 @@ func (w *world) openStore(dir string) {
 		defer cancel()
 		_ = e.Stop(ctx)
 	})
+	w.engine = e
 	w.store, err = store.Open(w.t.Context(), store.Options{Addr: e.Addr, Database: "vigil", User: e.User, Password: e.Password})
 	if err != nil {
 		w.t.Fatal(err)
@@ -133,13 +143,21 @@ func (w *world) startWorker() {
 	for _, err := range append(errs, more...) {
 		w.t.Fatal(err)
 	}
+	get := func() *rules.Set { return set }
 	w.log = audit.NewLog(w.store, w.key, "test-"+time.Now().Format("150405.000000"), w.heads)
 	trail := activities.Trail{Log: w.log}
 	ports := activities.ActionPorts(w.store, trail)
 	ports.Publish, ports.Webhook = w.lists, action.Webhook{URL: hook.URL, Secret: secret.New("hook")}
-	w.alerts = &activities.Alerts{Store: w.store, Rules: func() *rules.Set { return set }, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
+	w.alerts = &activities.Alerts{Store: w.store, Rules: get, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
 	w.act = &activities.Actions{Table: action.NewTable(ports), Store: w.store, Trail: trail, Temporal: w.tp}
+	if w.atIngest == nil {
+		w.atIngest = set
+	}
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: w.alerts, Actions: w.act,
+		Ingest:    &activities.Ingest{Store: w.store, Rules: func() *rules.Set { return w.atIngest }, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
+		Prove:     &activities.Prove{Store: w.store, Trail: trail},
+		Hunts:     &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)},
+		Posture:   &activities.Posture{Store: w.store, Rules: get, Trail: trail},
 		Incidents: &activities.Incidents{Store: w.store, Playbooks: pbs, Trail: trail, Public: w.key.Public()},
 		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public()},
 		Approvals: &activities.Approvals{Store: w.store, Trail: trail},

@@ -196,7 +196,8 @@ var routes = []struct{ method, path, weakest string }{
 	{"GET", "/runs?id=x", "viewer"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
 	{"POST", "/approvals/x/sign", "approver"}, {"GET", "/sources", "viewer"}, {"GET", "/sources/x", "viewer"}, {"POST", "/sources/ingest", "analyst"},
 	{"POST", "/searches", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
-	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
+	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/models", "viewer"}, {"GET", "/models/x", "viewer"},
+	{"POST", "/models/train", "admin"}, {"POST", "/models/x/rollback", "admin"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
 }
 
 // valid are bodies that pass the shape check, so that the permission decides.

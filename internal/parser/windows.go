@@ -3,6 +3,7 @@ package parser
 import (
 	"bytes"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,7 +83,10 @@ func (p *windowsParser) rename(path []byte) []byte {
 }
 
 // account collects the halves of the acting user, which come in any order.
-type account struct{ name, domain, sid, logon string }
+type account struct {
+	name, domain, sid, logon string
+	failed                   bool // the keywords say that an audited act failed
+}
 
 // Parse implements Parser.
 func (p *windowsParser) Parse(raw []byte, e *schema.Event) error {
@@ -106,7 +110,22 @@ func (p *windowsParser) table() table {
 			t[prefix+key] = to
 		}
 	}
+	p.ecs(t)
 	return t
+}
+
+// ecs adds the names that Winlogbeat fills by itself since it speaks ECS.
+func (p *windowsParser) ecs(t table) {
+	for _, d := range schema.Fields() {
+		group, _, nested := strings.Cut(d.Name, ".")
+		if _, ok := t[d.Name]; ok || !nested || d.Kind == schema.Date || group == "event" {
+			continue
+		}
+		t[d.Name] = field(d.ID)
+	}
+	for _, name := range []string{"agent.*", "ecs.*", "event.kind", "event.module", "event.provider", "event.created", "event.dataset", "event.original", "event.ingested"} {
+		t[name] = skipped
+	}
 }
 
 // system maps what describes the record itself.
@@ -138,12 +157,12 @@ func (p *windowsParser) system() table {
 		"Event.System.Execution.#attributes.ProcessID":    field(schema.FWinlogProcessPid), "Event.System.Execution.#attributes.ThreadID": field(schema.FWinlogProcessThreadID),
 		"ExecutionProcessID": field(schema.FWinlogProcessPid), "ThreadID": field(schema.FWinlogProcessThreadID),
 		"Event.System.Version": skipped, "Event.System.Level": field(schema.FLogLevel), "Event.System.Task": field(schema.FWinlogTask), "Event.System.Opcode": field(schema.FWinlogOpcode),
-		"Event.System.Keywords": skipped, "Event.System.EventID.#attributes": skipped, "Event.System.Provider.#attributes.EventSourceName": skipped,
+		"Event.System.Keywords": by(p.keywords), "Event.System.EventID.#attributes": skipped, "Event.System.Provider.#attributes.EventSourceName": skipped,
 		"Event.EventData.#attributes.xmlns": skipped, "Event.UserData.*.#attributes.xmlns": skipped, "Event.System.Correlation.#attributes.ActivityID": by(func(e *schema.Event, v string) { e.AddExtra("winlog.activity_id", v) }),
 		"Event.System.Correlation.#attributes.RelatedActivityID": by(func(e *schema.Event, v string) { e.AddExtra("winlog.related_activity_id", v) }), "Event.RenderingInfo.Message": field(schema.FMessage), "Event.RenderingInfo.*": skipped,
 		"Event.UserData.EventXML.Address": by(setSource), "Event.System.Security.#attributes.UserID": by(p.sid),
 		"Severity": field(schema.FLogLevel), "SeverityValue": skipped, "Level": skipped, "Task": field(schema.FWinlogTask), "Category": field(schema.FWinlogTask), "winlog.task": field(schema.FWinlogTask),
-		"Opcode": field(schema.FWinlogOpcode), "OpcodeValue": skipped, "Keywords": skipped, "Version": skipped, "winlog.opcode": field(schema.FWinlogOpcode), "winlog.keywords": field(schema.FWinlogKeywords),
+		"Opcode": field(schema.FWinlogOpcode), "OpcodeValue": skipped, "Keywords": by(p.keywords), "Version": skipped, "winlog.opcode": field(schema.FWinlogOpcode), "winlog.keywords": target{list: true, set: p.keywordName},
 		"SourceModuleName": skipped, "SourceModuleType": skipped, "host": field(schema.FObserverName), "port": skipped, "tags": field(schema.FTags), "type": skipped,
 		"Message": field(schema.FMessage), "message": field(schema.FMessage), "EventTypeOrignal": skipped,
 		"AccountName": by(p.nameWeak), "AccountType": skipped, "Domain": by(p.domainWeak), "UserID": by(p.sid),
@@ -154,6 +173,20 @@ func utcTime(e *schema.Event, v string) {
 	if micro, ok := isoTime(v, time.UTC); ok {
 		setTime(e, schema.FTimestamp, micro, v)
 	}
+}
+
+// keywords reads the bit mask of a record; audit failure is bit 52.
+func (p *windowsParser) keywords(_ *schema.Event, v string) {
+	if n, err := strconv.ParseUint(v, 0, 64); err == nil {
+		p.acct.failed = n>>52&1 == 1
+	} else if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+		p.acct.failed = uint64(n)>>52&1 == 1
+	}
+}
+
+func (p *windowsParser) keywordName(e *schema.Event, v string) {
+	e.Add(schema.FWinlogKeywords, v)
+	p.acct.failed = p.acct.failed || v == "Audit Failure"
 }
 
 func (p *windowsParser) sid(_ *schema.Event, v string) {

@@ -145,6 +145,9 @@ func (p *windowsParser) kind(e *schema.Event, set string) {
 			k.outcome = "success"
 		}
 	}
+	if p.acct.failed && set == "windows.security" {
+		k.outcome = "failure"
+	}
 	e.SetStr(schema.FEventOutcome, k.outcome)
 }
 

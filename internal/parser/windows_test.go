@@ -156,3 +156,14 @@ func TestWindowsXML(t *testing.T) {
 		t.Errorf("detected as %s (%s), %v", f.Name, why, err)
 	}
 }
+
+// TestAuditFailure: the keywords of a record decide the outcome of audited acts, however
+// a layout writes them.
+func TestAuditFailure(t *testing.T) {
+	for keywords, want := range map[string]string{`"0x8010000000000000"`: "failure", `"0x8020000000000000"`: "success"} {
+		got := parseOne(t, "windows", `{"Event":{"System":{"EventID":4663,"Channel":"Security","Keywords":`+keywords+`},"EventData":{"SubjectUserName":"mira"}}}`)
+		expect(t, got, map[string]string{"event.outcome": want})
+	}
+	expect(t, parseOne(t, "windows", `{"EventID":4663,"Channel":"Security","Keywords":-9218868437227405312}`), map[string]string{"event.outcome": "failure"})
+	expect(t, parseOne(t, "windows", `{"winlog":{"event_id":4663,"channel":"Security","keywords":["Audit Failure"],"event_data":{"a":"b"}}}`), map[string]string{"event.outcome": "failure", "winlog.keywords": "Audit Failure"})
+}

@@ -34,21 +34,40 @@ type Commit struct {
 	Events     Events
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
-	RuleError  string    // why evaluation failed, "" when it did not
-	InDoubt    bool      // an earlier attempt may have stored parts of the chunk
-	Read       time.Time // when the first record of the chunk was read
+	Scores     []schema.Score
+	Sightings  []schema.Sighting
+	RuleError  string // why evaluation failed, "" when it did not
+	InDoubt    bool   // an earlier attempt may have stored parts of the chunk
 }
 
 // Sink stores chunks. Commit must be idempotent: the manifest row last, everything
 // under the chunk's id as deduplication token.
 type Sink interface {
+	// NewEvents returns an empty collection, a recycled one if there is any: the buffers
+	// of a chunk have grown to tens of megabytes.
 	NewEvents() Events
+	// Recycle takes a collection back that no run uses any more.
+	Recycle(Events)
 	Commit(ctx context.Context, c *Commit) error
 }
 
 // Enricher puts context on events, from tables handed in. It keeps nothing of e.
 type Enricher interface {
 	Enrich(e *schema.Event)
+}
+
+// Scorer scores events by models. Rules ask it about the event it took last.
+type Scorer interface {
+	rules.Scores
+	// Take scores e and appends the scores worth keeping; model, detector and score
+	// only are filled in. It keeps nothing of e.
+	Take(e *schema.Event, dst []schema.Score) []schema.Score
+}
+
+// Witness is an Enricher that tells which indicators it saw in the event it enriched last;
+// only indicator, value and feed are filled in.
+type Witness interface {
+	Sightings(dst []schema.Sighting) []schema.Sighting
 }
 
 // Config is what a run needs to know. One Config serves one goroutine.
@@ -59,6 +78,7 @@ type Config struct {
 	Plan        flow.IngestPlan
 	Evaluator   *rules.Evaluator // nil: no rules
 	Enricher    Enricher         // nil: none
+	Scorer      Scorer           // nil: rules find scores in the event's extras, as tests write them
 	// Committed is called after each commit, in order.
 	Committed func(c schema.Chunk) error
 	// Reading is called now and then with the stored bytes read of the object.
@@ -90,10 +110,25 @@ func Run(ctx context.Context, cfg Config, o source.Object, at Position, sink Sin
 	go func() { done <- r.commitAll(ctx, cancel) }()
 	err = r.readAll(ctx)
 	close(r.ready)
-	if cerr := <-done; cerr != nil {
+	cerr := <-done
+	r.recycle()
+	if cerr != nil {
 		return cerr
 	}
 	return err
+}
+
+// recycle hands the buffers back when nothing is under way.
+func (r *run) recycle() {
+	if r.cur != nil {
+		r.free <- r.cur.Events
+		r.cur = nil
+	}
+	for range len(r.free) {
+		events := <-r.free
+		events.Reset()
+		r.sink.Recycle(events)
+	}
 }
 
 // run is the state of one Run.
@@ -131,6 +166,9 @@ func newRun(cfg Config, o source.Object, at Position, sink Sink) (*run, error) {
 		free: make(chan Events, 2), ready: make(chan *Commit)}
 	for range cap(r.free) {
 		r.free <- sink.NewEvents()
+	}
+	if cfg.Scorer != nil && cfg.Evaluator != nil {
+		cfg.Evaluator.SetScores(cfg.Scorer)
 	}
 	return r, nil
 }
@@ -285,9 +323,46 @@ func (r *run) take(rec source.Record) {
 	}
 	if r.cfg.Enricher != nil {
 		r.cfg.Enricher.Enrich(e)
+		r.witness(e)
 	}
+	r.score(e)
 	r.detect(e)
 	r.cur.Events.Append(e)
+}
+
+// score lets the models see the event, before rules ask what they think of it.
+func (r *run) score(e *schema.Event) {
+	if r.cfg.Scorer == nil {
+		return
+	}
+	from := len(r.cur.Scores)
+	r.cur.Scores = r.cfg.Scorer.Take(e, r.cur.Scores)
+	if len(r.cur.Scores) == from {
+		return
+	}
+	id := e.ID.String()
+	for i := range r.cur.Scores[from:] {
+		x := &r.cur.Scores[from+i]
+		x.Org, x.Source, x.EventID, x.Time, x.Ingested = r.cfg.Org, r.cfg.Source, id, e.Time(), r.cfg.Plan.Ingested
+	}
+}
+
+// witness keeps the sightings of the event with its chunk.
+func (r *run) witness(e *schema.Event) {
+	w, ok := r.cfg.Enricher.(Witness)
+	if !ok {
+		return
+	}
+	from := len(r.cur.Sightings)
+	r.cur.Sightings = w.Sightings(r.cur.Sightings)
+	if len(r.cur.Sightings) == from {
+		return
+	}
+	id := e.ID.String()
+	for i := range r.cur.Sightings[from:] {
+		s := &r.cur.Sightings[from+i]
+		s.Org, s.Source, s.EventID, s.Time, s.Ingested = r.cfg.Org, r.cfg.Source, id, e.Time(), r.cfg.Plan.Ingested
+	}
 }
 
 func (r *run) detect(e *schema.Event) {
@@ -307,7 +382,7 @@ const maxKept = 64 << 10
 // fail keeps a record that is no event, with the reason.
 func (r *run) fail(rec source.Record, reason string) {
 	if r.cur == nil {
-		r.cur = &Commit{Chunk: r.newChunk(rec.Offset), Events: <-r.free, InDoubt: r.at.InDoubt, Read: r.cfg.Now()}
+		r.cur = &Commit{Chunk: r.newChunk(rec.Offset), Events: <-r.free, InDoubt: r.at.InDoubt}
 		r.cur.Chunk.To = rec.Offset
 	}
 	raw := rec.Data
@@ -327,13 +402,14 @@ func (r *run) offset() int64 {
 
 func (r *run) newChunk(from int64) schema.Chunk {
 	return schema.Chunk{Org: r.cfg.Org, Source: r.cfg.Source, Epoch: r.cfg.Epoch, Object: r.object.Name(), Fingerprint: r.object.Fingerprint, Format: r.format,
-		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models}
+		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models, Read: r.cfg.Now()}
 }
 
 func (r *run) begin(ctx context.Context, from int64) error {
+	chunk := r.newChunk(from) // before the wait: its time of reading counts the wait for the engine
 	select {
 	case events := <-r.free:
-		r.cur = &Commit{Chunk: r.newChunk(from), Events: events, InDoubt: r.at.InDoubt, Read: r.cfg.Now()}
+		r.cur = &Commit{Chunk: chunk, Events: events, InDoubt: r.at.InDoubt}
 		r.sum.Reset()
 		return nil
 	case <-ctx.Done():
@@ -370,6 +446,12 @@ func (r *run) cut(ctx context.Context, last bool) error {
 	}
 	for i := range c.Detections {
 		c.Detections[i].Chunk = ch.ID
+	}
+	for i := range c.Scores {
+		c.Scores[i].Chunk = ch.ID
+	}
+	for i := range c.Sightings {
+		c.Sightings[i].Chunk = ch.ID
 	}
 	if r.cfg.Evaluator != nil {
 		if _, err := r.cfg.Evaluator.Failures(); err != nil {

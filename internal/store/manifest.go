@@ -16,6 +16,8 @@ type ChunkData struct {
 	Events     *Batch
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
+	Scores     []schema.Score
+	Sightings  []schema.Sighting
 	RuleError  string
 	// InDoubt says that an earlier attempt may have stored parts: each table is counted
 	// by chunk id before it is written again (the second belt beside the tokens).
@@ -24,7 +26,7 @@ type ChunkData struct {
 	Crash func(point string)
 }
 
-// CommitChunk stores a chunk: events, failures, detections, evaluations, and last its
+// CommitChunk stores a chunk: events, failures, detections, scores, sightings, evaluations, and last its
 // manifest row, which is the commit point. Each write carries the chunk's id as
 // deduplication token, so the whole may be repeated until it succeeds.
 func (s *Store) CommitChunk(ctx context.Context, d ChunkData) error {
@@ -48,7 +50,13 @@ func (s *Store) CommitChunk(ctx context.Context, d ChunkData) error {
 		{"after-failures", func() error {
 			return s.unlessThere(ctx, d.InDoubt, "detections", c, int64(len(d.Detections)), func() error { return s.PutDetections(ctx, c.ID, d.Detections) })
 		}},
-		{"after-detections", func() error { return s.putEvaluation(ctx, c, d.RuleError) }},
+		{"after-detections", func() error {
+			return s.unlessThere(ctx, d.InDoubt, "scores", c, int64(len(d.Scores)), func() error { return s.putScores(ctx, c.ID, d.Scores) })
+		}},
+		{"after-scores", func() error {
+			return s.unlessThere(ctx, d.InDoubt, "sightings", c, int64(len(d.Sightings)), func() error { return s.putSightings(ctx, c.ID, d.Sightings) })
+		}},
+		{"after-sightings", func() error { return s.putEvaluation(ctx, c, d.RuleError) }},
 		{"before-manifest", func() error { return s.putChunk(ctx, c) }},
 	} {
 		crash(step.point)
@@ -123,11 +131,11 @@ func (s *Store) putEvaluation(ctx context.Context, c *schema.Chunk, ruleError st
 		[][]any{{c.Org, "*", c.RuleSet, c.ID, status, c.Events, c.Detections, ruleError, c.Ingested}})
 }
 
-const chunkColumns = "org, source, id, epoch, object, fingerprint, format, seq, `from`, `to`, records, skipped, events, failures, warnings, detections, bytes, hash, last, ingested, rule_set, intel, models"
+const chunkColumns = "org, source, id, epoch, object, fingerprint, format, seq, `from`, `to`, records, skipped, events, failures, warnings, detections, bytes, hash, last, ingested, rule_set, intel, models, read"
 
 func (s *Store) putChunk(ctx context.Context, c *schema.Chunk) error {
 	return s.insert(ctx, "chunks", chunkColumns, c.ID, [][]any{{c.Org, c.Source, c.ID, uint32(c.Epoch), c.Object, c.Fingerprint, c.Format, c.Seq, c.From, c.To,
-		c.Records, c.Skipped, c.Events, c.Failures, c.Warnings, c.Detections, c.Bytes, c.Hash, c.Last, c.Ingested, c.RuleSet, c.Intel, c.Models}})
+		c.Records, c.Skipped, c.Events, c.Failures, c.Warnings, c.Detections, c.Bytes, c.Hash, c.Last, c.Ingested, c.RuleSet, c.Intel, c.Models, c.Read}})
 }
 
 // ObjectState is how far an object of a source is committed.
@@ -162,7 +170,7 @@ func (s *Store) Chunks(ctx context.Context, org, source string) ([]schema.Chunk,
 			var c schema.Chunk
 			var epoch uint32
 			err := r.Scan(&c.Org, &c.Source, &c.ID, &epoch, &c.Object, &c.Fingerprint, &c.Format, &c.Seq, &c.From, &c.To, &c.Records, &c.Skipped, &c.Events, &c.Failures, &c.Warnings,
-				&c.Detections, &c.Bytes, &c.Hash, &c.Last, &c.Ingested, &c.RuleSet, &c.Intel, &c.Models)
+				&c.Detections, &c.Bytes, &c.Hash, &c.Last, &c.Ingested, &c.RuleSet, &c.Intel, &c.Models, &c.Read)
 			c.Epoch = int(epoch)
 			out = append(out, c)
 			return err

@@ -19,9 +19,11 @@ type SearchRequest struct {
 	Query     string // query language of query.go; "" matches everything
 	From, To  time.Time
 	Limit     int
-	Before    time.Time // keyset: only events before this time; zero for the first page
+	Cursor    string // Next of the page before, "" for the first page
 	Histogram bool
-	ID        string // query id, for cancelling; "" for none
+	ID        string // handed back in the result
+	// Progress, when set, is told what the engine has read so far.
+	Progress func(SearchStats)
 	// Condition, when set, replaces Query by a rule's expression already rendered to
 	// ClickHouse, with its parameters.
 	Condition string
@@ -54,8 +56,11 @@ type FacetValue struct {
 type SearchResult struct {
 	ID        string                  `json:"id"`
 	Rows      []SearchRow             `json:"rows"`
-	Next      string                  `json:"next"` // RFC 3339 time to pass as Before, "" at the end
+	Next      string                  `json:"next"` // cursor of the next page, "" at the end
 	Total     uint64                  `json:"total"`
+	From      time.Time               `json:"from"` // the range that was searched
+	To        time.Time               `json:"to"`
+	Step      int64                   `json:"step"` // seconds of a histogram bucket
 	Histogram []SearchBucket          `json:"histogram"`
 	Facets    map[string][]FacetValue `json:"facets"`
 	Stats     SearchStats             `json:"stats"`
@@ -78,7 +83,7 @@ var facetFields = []schema.FieldID{schema.FEventDataset, schema.FHostName, schem
 // Search runs a query as the analyst user, within limits.
 func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, error) {
 	began := time.Now()
-	res := SearchResult{ID: q.ID, Rows: []SearchRow{}, Histogram: []SearchBucket{}, Facets: map[string][]FacetValue{}}
+	res := SearchResult{ID: q.ID, From: q.From.UTC(), To: q.To.UTC(), Step: bucketSeconds(q.To.Sub(q.From)), Rows: []SearchRow{}, Histogram: []SearchBucket{}, Facets: map[string][]FacetValue{}}
 	cond, p := q.Condition, q.Params
 	if cond == "" {
 		var err error
@@ -91,12 +96,12 @@ func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, erro
 	}
 	p["org"], p["from"], p["to"] = q.Org, q.From, q.To
 	where := "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + cond + ")"
-	ctx = s.searchContext(ctx, q.ID, &res.Stats)
+	ctx = searchContext(ctx, q.Progress, &res.Stats)
 	if err := s.searchRows(ctx, q, where, p, &res); err != nil {
 		return res, err
 	}
 	if q.Histogram {
-		if err := s.searchHistogram(ctx, q, where, p, &res); err != nil {
+		if err := s.searchHistogram(ctx, where, p, &res); err != nil {
 			return res, err
 		}
 		if err := s.searchFacets(ctx, where, p, &res); err != nil {
@@ -107,14 +112,34 @@ func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, erro
 	return res, nil
 }
 
-// searchContext limits the query on the engine and counts what it reads.
-func (s *Store) searchContext(ctx context.Context, id string, stats *SearchStats) context.Context {
-	opts := []clickhouse.QueryOption{
-		clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}),
-		clickhouse.WithProgress(func(p *clickhouse.Progress) { stats.Rows += p.Rows; stats.Bytes += p.Bytes }),
+// searchContext limits the query on the engine, counts what it reads and tells so.
+func searchContext(ctx context.Context, tell func(SearchStats), stats *SearchStats) context.Context {
+	began := time.Now()
+	count := func(p *clickhouse.Progress) {
+		stats.Rows, stats.Bytes = stats.Rows+p.Rows, stats.Bytes+p.Bytes
+		if tell != nil {
+			tell(SearchStats{Rows: stats.Rows, Bytes: stats.Bytes, Millis: time.Since(began).Milliseconds()})
+		}
 	}
-	_ = id
-	return clickhouse.Context(ctx, opts...)
+	return clickhouse.Context(ctx, clickhouse.WithProgress(count),
+		clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}))
+}
+
+// cursor is the place behind a row: events of one time are ordered by id.
+func cursor(r SearchRow) string { return r.Time.Format(time.RFC3339Nano) + "|" + r.ID }
+
+// behind restricts a query to the rows behind a cursor, "" for the first page.
+func behind(c string, p P) (string, error) {
+	if c == "" {
+		return "", nil
+	}
+	at, id, ok := strings.Cut(c, "|")
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if !ok || err != nil || len(id) != 32 {
+		return "", schema.E(schema.Invalid, "the cursor is not one of ours", "pass next of the page before, unchanged")
+	}
+	p["before"], p["before_id"] = t, id
+	return " AND (timestamp < {before:DateTime64(6)} OR timestamp = {before:DateTime64(6)} AND id > unhex({before_id:String}))", nil
 }
 
 func (s *Store) analystEach(ctx context.Context, q string, p P, scan func(driver.Rows) error) error {
@@ -126,16 +151,17 @@ func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p
 	if limit <= 0 || limit > 1000 {
 		limit = 100
 	}
-	if !q.Before.IsZero() {
-		p["before"] = q.Before
-		where += " AND timestamp < {before:DateTime64(6)}"
+	page, err := behind(q.Cursor, p)
+	if err != nil {
+		return err
 	}
+	where += page
 	cols := make([]string, len(shown))
 	for i, f := range shown {
 		cols[i] = textOf(f.Def())
 	}
 	sql := fmt.Sprintf("SELECT lower(hex(id)), timestamp, source, event_dataset, %s FROM events WHERE %s ORDER BY timestamp DESC, id LIMIT %d", strings.Join(cols, ", "), where, limit)
-	err := s.analystEach(ctx, sql, p, func(r driver.Rows) error {
+	err = s.analystEach(ctx, sql, p, func(r driver.Rows) error {
 		row := SearchRow{Fields: map[string]string{}}
 		vals := make([]string, len(shown))
 		to := []any{&row.ID, &row.Time, &row.Source, &row.Dataset}
@@ -155,9 +181,10 @@ func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p
 		return nil
 	})
 	if len(res.Rows) == limit {
-		res.Next = res.Rows[limit-1].Time.Format(time.RFC3339Nano)
+		res.Next = cursor(res.Rows[limit-1])
 	}
 	delete(p, "before")
+	delete(p, "before_id")
 	return err
 }
 
@@ -182,8 +209,8 @@ func textOf(f *schema.Field) string {
 }
 
 // searchHistogram counts per time bucket and data set; the bars add up to Total.
-func (s *Store) searchHistogram(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {
-	step := bucketSeconds(q.To.Sub(q.From))
+func (s *Store) searchHistogram(ctx context.Context, where string, p P, res *SearchResult) error {
+	step := res.Step
 	byTime := map[int64]*SearchBucket{}
 	sql := fmt.Sprintf("SELECT toInt64(intDiv(toUnixTimestamp64Micro(timestamp), %d)) * %d AS t, event_dataset, count() FROM events WHERE %s GROUP BY t, event_dataset", step*1e6, step, where)
 	err := s.analystEach(ctx, sql, p, func(r driver.Rows) error {

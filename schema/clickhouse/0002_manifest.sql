@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS chunks
   rule_set LowCardinality(String),
   intel LowCardinality(String),
   models LowCardinality(String),
+  read DateTime64(6, 'UTC'), -- when the worker read its first record
   committed DateTime64(6, 'UTC') DEFAULT now64(6)
 )
 ENGINE = ReplacingMergeTree
