@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 )
 
@@ -144,10 +145,19 @@ var linuxFields = &taxonomy{open: "labels", about: processEntities, by: []string
 	"User": to("user.name"), "LogonId": to("winlog.logon.id", "session.id"),
 })}
 
-var auditdFields = &taxonomy{open: "auditd", others: asLabel, about: hostEntities, fields: map[string]target{
-	"type": to("event.action"), "exe": to("process.executable"), "comm": to("process.name"), "pid": to("process.pid"), "proctitle": to("process.command_line"), "cwd": to("process.working_directory"), "key": to("rule.name"),
-	"uid": to("user.id"), "auid": to("user.effective.id"), "name": to("file.path"), "unit": to("service.name"), "ses": to("session.id"), "hostname": to("source.domain"), "acct": to("user.name"),
-}}
+// auditdFields: the arguments a0, a1 … of a started program are kept as a list, so a
+// rule for one of them holds for any.
+var auditdFields = func() *taxonomy {
+	args := map[string]target{}
+	for i := range 20 {
+		name := "a" + strconv.Itoa(i)
+		args[name] = to("process.args", "auditd."+name)
+	}
+	return &taxonomy{open: "auditd", others: asLabel, about: hostEntities, fields: with(args, map[string]target{
+		"type": to("event.action"), "exe": to("process.executable"), "comm": to("process.name"), "pid": to("process.pid"), "proctitle": to("process.command_line"), "cwd": to("process.working_directory"), "key": to("rule.name"),
+		"uid": to("user.id"), "auid": to("user.effective.id"), "name": to("file.path"), "unit": to("service.name"), "ses": to("session.id"), "hostname": to("source.domain"), "acct": to("user.name"),
+	})}
+}()
 
 // textFields is for lines of text, whose rules are keywords above all.
 var textFields = &taxonomy{open: "labels", about: hostEntities, fields: map[string]target{
