@@ -105,7 +105,7 @@ func chunkOf(source string, n int, read time.Time) store.ChunkData {
 	b := store.NewBatch()
 	var e schema.Event
 	for i := range n {
-		e.Reset([]byte(fmt.Sprint(i)), int64(i))
+		e.Reset(fmt.Append(nil, i), int64(i))
 		e.ID = schema.EventIDAt(schema.ObjectHash("main", source, 0, "f"), int64(i))
 		e.SetTime(schema.FTimestamp, time.Date(2026, 1, 2, 0, 0, i/50, 0, time.UTC))
 		e.SetStr(schema.FMessage, source)
@@ -225,7 +225,7 @@ func absurdTimes(t *testing.T, s *store.Store) {
 	var e schema.Event
 	years := []int{1, 1601, 1899, 1900, 1970, 2026, 2099, 2261, 2299, 2300, 9999}
 	for i, y := range years {
-		e.Reset([]byte(fmt.Sprint(y)), int64(i))
+		e.Reset(fmt.Append(nil, y), int64(i))
 		e.ID = schema.EventIDAt(99, int64(i))
 		e.SetTime(schema.FTimestamp, time.Date(y, 6, 1, 12, 0, 0, 0, time.UTC))
 		b.Append(&e)
