@@ -64,6 +64,7 @@ race: ## the race detector, for the packages where goroutines meet
 	CGO_ENABLED=1 $(GO) test -race ./internal/live/... ./internal/pipeline/... ./rules/... ./internal/alert/... ./internal/audit/... ./server/...
 
 integration: build engine ## end-to-end tests against containers (needs a Docker daemon)
+	@.ci/fetch-temporal >/dev/null
 	TESTCONTAINERS_RYUK_DISABLED=true $(if $(wildcard /.dockerenv),TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1) $(GO) test -tags integration -count=1 -timeout 25m $(if $(RUN),-run '$(RUN)') ./integration/...
 
 bench: build engine ## benchmarks of the hot path, and the end-to-end figures

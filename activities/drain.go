@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -42,14 +43,14 @@ func (d *Drain) DrainSpool(ctx context.Context, in DrainInput) (flow.IngestProgr
 	}
 	ingest := SegmentInput{Ingest: flow.IngestInput{Org: in.Drain.Org, Source: in.Drain.Source, Format: log.Format}}
 	s := &drain{log: log, segment: segment{a: d.Ingest, in: ingest, sink: &sink{store: d.Ingest.Store, crash: d.Ingest.Crash},
-		began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}}
+		began: time.Now(), p: in.Progress, beat: time.Now()}}
 	s.p.Problems = nil
 	activity.RecordHeartbeat(ctx, s.p) // before anything slow
 	if err := s.run(ctx, in.Drain.Zone); err != nil {
 		return s.p, Retryable(err)
 	}
 	s.p.Object = ""
-	return s.p, nil
+	return s.p, log.Pin(nil) // nothing is in doubt
 }
 
 // drain is the state of one DrainSpool.
@@ -57,11 +58,15 @@ type drain struct {
 	segment
 	log   *spool.Log
 	state map[string]store.ObjectState
+	pins  pins
 	touch map[string]bool  // segments this attempt has committed chunks of
 	read  map[string]int64 // how far this attempt has read them
 }
 
 func (s *drain) run(ctx context.Context, zone string) (err error) {
+	if err := s.pin(ctx); err != nil {
+		return fmt.Errorf("pinning versions: %w", err)
+	}
 	if s.state, err = s.a.Store.Committed(ctx, s.in.Ingest.Org, s.in.Ingest.Source, 0); err != nil {
 		return fmt.Errorf("reading the manifest: %w", err)
 	}
@@ -111,10 +116,33 @@ func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
 // plan is the same for every attempt at a segment: it is made of the segment itself.
 func (s *drain) plan(seg spool.Segment, zone string) flow.IngestPlan {
 	p := flow.IngestPlan{Ingested: seg.Created, BaseYear: seg.Created.Year(), Zone: zone, Records: chunkRecords, Bytes: chunkBytes}
-	if s.a.Versions != nil {
-		p.Intel, p.Models = s.a.Versions()
-	}
+	p.Intel, p.Models = s.pins.Intel, s.pins.Models
 	return p
+}
+
+// pins are the versions that the chunks of a stretch are made with.
+type pins struct {
+	Intel  string `json:"intel"`
+	Models string `json:"models"`
+}
+
+// pin takes the versions in force, unless the last stretch ended in the middle: then a
+// chunk of it may be partly stored, and is made again with the versions it had. They
+// are kept beside the segments, on disk before the first chunk is made with them.
+func (s *drain) pin(ctx context.Context) error {
+	if doc := s.log.Pinned(); doc != nil {
+		return json.Unmarshal(doc, &s.pins)
+	}
+	var p flow.IngestPlan
+	if err := s.a.pin(ctx, s.in.Ingest.Org, &p); err != nil {
+		return err
+	}
+	s.pins = pins{p.Intel, p.Models}
+	doc, err := json.Marshal(s.pins)
+	if err != nil {
+		return err
+	}
+	return s.log.Pin(doc)
 }
 
 // wait returns when there is something to drain, or the activity should end.

@@ -1,10 +1,12 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +32,7 @@ const (
 // IngestStore is what ingestion reads and writes; *store.Store is one.
 type IngestStore interface {
 	Committed(ctx context.Context, org, source string, epoch int) (map[string]store.ObjectState, error)
+	PlanTotals(ctx context.Context, org, source string, epoch int, ingested time.Time) (chunks int64, total schema.Chunk, err error)
 	CommitChunk(ctx context.Context, d store.ChunkData) error
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
@@ -45,22 +48,30 @@ type Folder interface {
 	FoldChunk(ctx context.Context, org string, chunks []string) (FoldResult, error)
 }
 
+// Scoring knows the models in force and scores with those that a plan pins;
+// *LiveModels is one.
+type Scoring interface {
+	InForce(ctx context.Context, org string) (string, error)
+	Scorer(ctx context.Context, org, models string) (pipeline.Scorer, error)
+}
+
 // Ingest moves sources into the store.
 type Ingest struct {
 	Store IngestStore
 	Rules func() *rules.Set
-	// Enricher makes the enrichment of a plan; nil enriches nothing.
-	Enricher func(plan flow.IngestPlan) pipeline.Enricher
-	// Scores answers score() in rules; nil: 0 for every detector.
-	Scores func(plan flow.IngestPlan) rules.Scores
+	// Enricher makes the enrichment of a plan, with the versions that it pins; nil
+	// enriches nothing.
+	Enricher func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error)
+	// Models scores events; nil: none is scored.
+	Models Scoring
 	Folder Folder
 	Log    *slog.Logger
 	// Crash is called at the named points; kill tests end the process there. nil does nothing.
 	Crash func(point string)
 	// Metrics is told of each chunk; nil counts nothing.
 	Metrics IngestMetrics
-	// Versions names the indicator set and the models now in force; nil: none.
-	Versions func() (intel, models string)
+	// IntelVersion names the indicator set now in force; nil: none.
+	IntelVersion func(ctx context.Context, org string) (string, error)
 }
 
 // PlanIngest fixes what retries must not change: ingest time, base year, chunk cuts
@@ -74,8 +85,8 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes, RuleSet: a.Rules().Hash()}
-	if a.Versions != nil {
-		plan.Intel, plan.Models = a.Versions()
+	if err := a.pin(ctx, cmp.Or(in.Org, schema.DefaultOrg), &plan); err != nil {
+		return plan, Retryable(fmt.Errorf("pinning versions: %w", err))
 	}
 	for o, err := range source.Objects(ctx, in.Paths) {
 		activity.RecordHeartbeat(ctx)
@@ -87,6 +98,19 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 		}
 	}
 	return plan, nil
+}
+
+// pin writes the indicator set and the models now in force into the plan.
+func (a *Ingest) pin(ctx context.Context, org string, plan *flow.IngestPlan) (err error) {
+	if a.IntelVersion != nil {
+		if plan.Intel, err = a.IntelVersion(ctx, org); err != nil {
+			return err
+		}
+	}
+	if a.Models != nil {
+		plan.Models, err = a.Models.InForce(ctx, org)
+	}
+	return err
 }
 
 // SegmentInput is one stretch of work of an Ingest workflow.
@@ -105,8 +129,8 @@ type SegmentResult struct {
 // IngestSegment moves chunks for about a minute, from where the manifest says, and
 // heartbeats its progress. It may be killed and repeated at any point.
 func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentResult, error) {
-	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), base: in.Progress, p: in.Progress, beat: time.Now()}
-	s.p.Problems = nil
+	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), p: in.Progress, beat: time.Now()}
+	s.resume(ctx)
 	activity.RecordHeartbeat(ctx, s.p) // before anything slow
 	done, err := s.run(ctx)
 	s.p.Object = ""
@@ -123,7 +147,6 @@ type segment struct {
 	in    SegmentInput
 	sink  *sink
 	began time.Time
-	base  flow.IngestProgress
 
 	mu    sync.Mutex
 	p     flow.IngestProgress
@@ -138,7 +161,9 @@ func (s *segment) run(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the manifest: %w", err)
 	}
-	s.p.ObjectsAll, s.p.SizeAll, s.p.Objects = s.in.Plan.Objects, s.in.Plan.Size, 0
+	if err := s.totals(ctx); err != nil {
+		return false, fmt.Errorf("adding up the manifest: %w", err)
+	}
 	seen := map[string]bool{}
 	for o, err := range source.Objects(ctx, i.Paths) {
 		if ctx.Err() != nil {
@@ -164,6 +189,28 @@ func (s *segment) run(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
+// resume takes over what only the heartbeat of a lost attempt knows: problems of
+// objects that it has finished. The counts come from the manifest.
+func (s *segment) resume(ctx context.Context) {
+	var last flow.IngestProgress
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil {
+		s.p.Problems, s.p.Alerts = last.Problems, last.Alerts
+	}
+}
+
+// totals starts the counts from the manifest: an attempt before this one may have
+// committed chunks and ended before it could tell.
+func (s *segment) totals(ctx context.Context) error {
+	i := s.in.Ingest
+	chunks, t, err := s.a.Store.PlanTotals(ctx, i.Org, i.Source, i.Epoch, s.in.Plan.Ingested)
+	if err != nil {
+		return err
+	}
+	s.p.Chunks, s.p.Records, s.p.Events, s.p.Failures, s.p.Detections, s.p.Bytes = chunks, t.Records, t.Events, t.Failures, t.Detections, t.Bytes
+	s.p.ObjectsAll, s.p.SizeAll, s.p.Objects = s.in.Plan.Objects, s.in.Plan.Size, 0
+	return nil
+}
+
 // object runs the pipeline over one object from where the manifest says.
 func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Position) error {
 	set := s.a.Rules()
@@ -173,10 +220,16 @@ func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Posit
 		Evaluator: set.Evaluator(), Committed: func(c schema.Chunk) error { return s.committed(ctx, c) },
 		Reading: func(stored int64) { s.reading(ctx, o.Name(), stored) }}
 	if s.a.Enricher != nil {
-		cfg.Enricher = s.a.Enricher(plan)
+		var err error
+		if cfg.Enricher, err = s.a.Enricher(ctx, cfg.Org, plan); err != nil {
+			return fmt.Errorf("preparing the enrichment: %w", err)
+		}
 	}
-	if s.a.Scores != nil {
-		cfg.Evaluator.SetScores(s.a.Scores(plan))
+	if s.a.Models != nil {
+		var err error
+		if cfg.Scorer, err = s.a.Models.Scorer(ctx, s.in.Ingest.Org, plan.Models); err != nil {
+			return err
+		}
 	}
 	err := pipeline.Run(ctx, cfg, o, at, s.sink)
 	var p *source.Problem
@@ -212,7 +265,7 @@ func (k *sink) Recycle(e pipeline.Events) { k.free = append(k.free, e) }
 // Commit implements pipeline.Sink. A broken engine is tried again here, while the
 // activity heartbeats: the chunk is in memory, and its token makes repeats harmless.
 func (k *sink) Commit(ctx context.Context, c *pipeline.Commit) error {
-	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
+	d := store.ChunkData{Chunk: c.Chunk, Failures: c.Failures, Detections: c.Detections, Scores: c.Scores, Sightings: c.Sightings, RuleError: c.RuleError, InDoubt: c.InDoubt, Crash: k.crash}
 	d.Events, _ = c.Events.(*store.Batch)
 	pause := 100 * time.Millisecond
 	for {
@@ -317,7 +370,7 @@ const maxProblems = 20
 func (s *segment) problem(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.p.Problems) < maxProblems {
-		s.p.Problems = append(s.p.Problems, err.Error())
+	if text := err.Error(); len(s.p.Problems) < maxProblems && !slices.Contains(s.p.Problems, text) {
+		s.p.Problems = append(s.p.Problems, text)
 	}
 }

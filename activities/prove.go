@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zip"
@@ -29,9 +30,11 @@ type ProveStore interface {
 }
 
 // Prove recounts sources. It shares no code with the readers and parsers that
-// filled the store: it splits bytes at line ends by itself.
+// filled the store: it splits bytes at line ends, and event logs at their records, by
+// itself.
 type Prove struct {
 	Store ProveStore
+	Trail Trail
 	Spool *spool.Dir // of this host; nil: it has none
 }
 
@@ -68,7 +71,21 @@ func (x *Prove) ProveSource(ctx context.Context, in flow.AdminInput) (flow.Admin
 		return flow.AdminResult{}, Retryable(err)
 	}
 	doc, err := json.Marshal(p)
-	return flow.AdminResult{Doc: string(doc)}, err
+	if err != nil {
+		return flow.AdminResult{}, err
+	}
+	return flow.AdminResult{Doc: string(doc)}, Retryable(x.audit(ctx, in, p))
+}
+
+// audit leaves the proof in the audit trail: posture reads there when a source was
+// last proved.
+func (x *Prove) audit(ctx context.Context, in flow.AdminInput, p Proof) error {
+	outcome := "ok"
+	if !p.OK {
+		outcome = "failed"
+	}
+	return x.Trail.record(ctx, schema.AuditRecord{Org: in.Org, ID: auditID("source.prove", activity.GetInfo(ctx).WorkflowExecution.RunID), Actor: by(in.By), Verb: "source.prove",
+		Object: p.Source, Outcome: outcome, Details: map[string]string{"records": fmt.Sprint(p.Records), "chunks": fmt.Sprint(p.Chunks), "reread": fmt.Sprint(p.Reread), "problems": fmt.Sprint(len(p.Problems))}})
 }
 
 // prove adds up the source's bytes against the manifest and the manifest against
@@ -168,6 +185,9 @@ func (p *Proof) reread(ctx context.Context, list []schema.Chunk) error {
 	if head, _ := in.Peek(8); string(head) == "VIGILSP1" {
 		return p.respool(ctx, in, list)
 	}
+	if isEventLog(in) {
+		return p.eventLog(ctx, in, list)
+	}
 	if framedByElement(in) {
 		return nil // element framing is proved by the tables alone
 	}
@@ -246,9 +266,15 @@ func framedByElement(in *bufio.Reader) bool {
 			continue
 		case 0xff, 0xfe, 0xef:
 			return true
+		case '<':
+			rest := string(head[i:])
+			return strings.HasPrefix(rest, "<Event") || strings.HasPrefix(rest, "<?xml")
 		case '[':
 			return i+1 < len(head) && (head[i+1] == '{' || head[i+1] == '\n' || head[i+1] == ' ')
 		case '{':
+			if i+1 < len(head) && (head[i+1] == '\n' || head[i+1] == '\r') {
+				return true
+			}
 			var records = []byte(`"Records"`)
 			return len(head) > i+20 && string(head[i+1:min(len(head), i+1+len(records))]) == string(records)
 		default:

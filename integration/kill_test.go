@@ -17,7 +17,7 @@ import (
 // crashPoints are where the process is killed with -9, and what must hold after it
 // was started again: between the writes of a chunk (an insert in doubt), between
 // commit and fold.
-var crashPoints = []string{"before-events:2", "after-events:2", "after-detections:2", "before-manifest:2", "after-manifest:2", "before-fold:1", "between-insert-and-answer:1", "before-ledger:1"}
+var crashPoints = []string{"before-events:2", "after-events:2", "after-detections:2", "after-scores:2", "before-manifest:2", "after-manifest:2", "before-fold:1", "between-insert-and-answer:1", "before-ledger:1"}
 
 // TestKillWorker kills the whole process at recorded points of an ingestion, starts
 // it again, and proves that nothing was lost or doubled.

@@ -18,6 +18,7 @@ type Evaluator struct {
 	in         expr.Input
 	routes     map[string]*route // by dataset
 	candidates []*Rule
+	scratch    scratch
 	failures   int64
 	failure    error
 	exhaustive bool
@@ -25,17 +26,15 @@ type Evaluator struct {
 
 // plan chooses, for the events of one dataset, the rules that may fire. It may
 // name a rule that does not fire, never leave out one that does: the condition
-// itself is always decided by the rule's programs. An index over the literals of
-// many rules takes the place of [filter] here.
+// itself is always decided by the rule's programs. Plans are shared by evaluators.
 type plan interface {
-	candidates(in *expr.Input, dst []*Rule) []*Rule
+	candidates(in *expr.Input, dst []*Rule, s *scratch) []*Rule
 }
 
-// filter is the plan for some hundreds of rules: each rule's necessary condition
-// in turn.
+// filter is the plan for few rules: each rule's necessary condition in turn.
 type filter struct{ rules []*Rule }
 
-func (f *filter) candidates(in *expr.Input, dst []*Rule) []*Rule {
+func (f *filter) candidates(in *expr.Input, dst []*Rule, _ *scratch) []*Rule {
 	for _, r := range f.rules {
 		if r.need.may(in) {
 			dst = append(dst, r)
@@ -47,11 +46,13 @@ func (f *filter) candidates(in *expr.Input, dst []*Rule) []*Rule {
 // everything is the plan without any prefilter: the reference.
 type everything struct{ rules []*Rule }
 
-func (e *everything) candidates(_ *expr.Input, dst []*Rule) []*Rule { return append(dst, e.rules...) }
+func (e *everything) candidates(_ *expr.Input, dst []*Rule, _ *scratch) []*Rule {
+	return append(dst, e.rules...)
+}
 
 // route holds the plans for the events of one dataset: one for each event code
-// seen, because most rules ask for certain codes, and one for when there are too
-// many codes to keep.
+// seen, because most rules ask for certain codes, and one, made when needed, for when
+// there are too many codes to keep.
 type route struct {
 	rules  []*Rule
 	rest   plan
@@ -83,7 +84,7 @@ func (v *Evaluator) SetScores(s Scores) { v.in.Scores = s }
 // no rule fires it allocates nothing.
 func (v *Evaluator) Evaluate(e *schema.Event, dst []Hit) []Hit {
 	v.in.Event = e
-	v.candidates = v.plan().candidates(&v.in, v.candidates[:0])
+	v.candidates = v.plan().candidates(&v.in, v.candidates[:0], &v.scratch)
 	for _, r := range v.candidates {
 		if v.fires(r) {
 			dst = append(dst, Hit{Rule: r, in: &v.in})
@@ -107,6 +108,9 @@ func (v *Evaluator) plan() plan {
 		return p
 	}
 	if len(r.byCode) >= maxCodes {
+		if r.rest == nil {
+			r.rest = v.over(dataset, anyCode, r.rules)
+		}
 		return r.rest
 	}
 	var rs []*Rule
@@ -115,7 +119,7 @@ func (v *Evaluator) plan() plan {
 			rs = append(rs, rule)
 		}
 	}
-	p := v.over(rs)
+	p := v.over(dataset, code, rs)
 	r.byCode[strings.Clone(code)] = p
 	return p
 }
@@ -127,19 +131,28 @@ func (v *Evaluator) route(dataset string) *route {
 			r.rules = append(r.rules, rule)
 		}
 	}
-	r.rest = v.over(r.rules)
 	if len(v.routes) < maxRoutes {
 		v.routes[strings.Clone(dataset)] = r
 	}
 	return r
 }
 
-// over makes the plan over some rules; here an index takes its place.
-func (v *Evaluator) over(rs []*Rule) plan {
-	if v.exhaustive {
+// fewRules is up to how many rules going through them is as fast as an index.
+const fewRules = 4
+
+// anyCode stands for all event codes in the names of shared plans.
+const anyCode = "\x00"
+
+// over makes the plan over some rules. An index takes time and space, so that the
+// evaluators of a set share it.
+func (v *Evaluator) over(dataset, code string, rs []*Rule) plan {
+	switch {
+	case v.exhaustive:
 		return &everything{rs}
+	case len(rs) <= fewRules:
+		return &filter{rs}
 	}
-	return &filter{rs}
+	return v.set.index(dataset+"\x00"+code, rs)
 }
 
 func (v *Evaluator) fires(r *Rule) bool {

@@ -10,6 +10,11 @@ import (
 	"vigil/schema"
 )
 
+// Explainer is [Scores] that can say which features made the event in hand stand out.
+type Explainer interface {
+	Explain(detector string) string
+}
+
 // Hit is the fact that a rule fires on the event in hand. What it says is worked
 // out on demand and only while the event is unchanged.
 type Hit struct {
@@ -51,6 +56,9 @@ func (h Hit) values(p *expr.EventProgram) map[string]string {
 	}
 	for _, name := range detectors(p.Node(), nil) {
 		out[expr.ScorePrefix+name] = h.in.ScoreText(name)
+		if x, ok := h.in.Scores.(Explainer); ok {
+			out["explanation"] = clip(x.Explain(name))
+		}
 	}
 	return out
 }

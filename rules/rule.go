@@ -78,6 +78,7 @@ type Rule struct {
 	conditions []*expr.EventProgram // all must hold
 	need       *need                // what any event it fires on meets
 	code       *need                // the part of it that only looks at event.code
+	terms      *terms               // tests of which one holds on any event it fires on
 }
 
 // Part is a named sub-expression of a rule.

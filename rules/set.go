@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"vigil/schema"
 )
@@ -13,10 +14,28 @@ type Set struct {
 	rules []*Rule
 	byID  map[string]*Rule
 	hash  string
+
+	mu      sync.Mutex
+	indexes map[string]*index // by data set and event code
+}
+
+// index returns the index over some rules of the set, which the name stands for. Few
+// are kept, so that hostile input cannot make many.
+func (s *Set) index(name string, rs []*Rule) *index {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.indexes[name]
+	if !ok {
+		x = newIndex(rs)
+		if len(s.indexes) < maxRoutes {
+			s.indexes[name] = x
+		}
+	}
+	return x
 }
 
 func newSet(rs []*Rule, lists map[string][]string) *Set {
-	s := &Set{rules: rs, byID: map[string]*Rule{}}
+	s := &Set{rules: rs, byID: map[string]*Rule{}, indexes: map[string]*index{}}
 	sortRules(s.rules)
 	parts := []string{"rules"}
 	for _, r := range s.rules {
@@ -29,6 +48,9 @@ func newSet(rs []*Rule, lists map[string][]string) *Set {
 	s.hash = schema.HashID(parts...)
 	return s
 }
+
+// SetOf makes a set of rules that are checked already.
+func SetOf(rs ...*Rule) *Set { return newSet(slices.Clone(rs), nil) }
 
 // Hash is the content hash of the set: of every rule's id and version and of the
 // named lists. Chunks pin it.

@@ -78,5 +78,6 @@ var fieldByName = func() map[string]FieldID {
 // ClickHouse a key of the bucketed `attrs` map with the full dotted name.
 // Every key outside them goes under "labels".
 func OpenNamespaces() []string {
-	return []string{"winlog.event_data", "winlog.user_data", "zeek", "suricata", "aws", "azure", "gcp", "o365", "okta", "labels"}
+	return []string{"winlog.event_data", "winlog.user_data", "zeek", "suricata", "aws", "azure", "gcp", "o365", "okta",
+		"auditd", "cef", "github", "google", "iis", "kubernetes", "microsoft", "labels"}
 }

@@ -312,10 +312,72 @@ type Indicator struct {
 	Name       string    `json:"name"`
 	Confidence int       `json:"confidence"` // 0–100
 	Labels     []string  `json:"labels,omitempty"`
-	ValidFrom  time.Time `json:"valid_from"`
-	ValidUntil time.Time `json:"valid_until"` // the zero time: never expires
+	ValidFrom  time.Time `json:"valid_from,omitzero"`  // the zero time: always
+	ValidUntil time.Time `json:"valid_until,omitzero"` // the zero time: never expires
 	Revoked    bool      `json:"revoked"`
 	Version    uint64    `json:"version"`
+}
+
+// Check is one check of the gate that a model passes to be put in force.
+type Check struct {
+	Name     string  `json:"name"`
+	Measured float64 `json:"measured"`
+	Limit    float64 `json:"limit"`
+	AtMost   bool    `json:"at_most,omitempty"` // passes up to the limit; else from it on
+	Pass     bool    `json:"pass"`
+}
+
+// Score is what a model thinks of an event, when it is worth keeping: those at or above
+// the threshold, and a small sample of the others.
+type Score struct {
+	Org, Model, Detector, EventID, Source, Chunk string
+	Score                                        float64
+	Time, Ingested                               time.Time
+}
+
+// Feed is a source of indicators: its settings, and what its last sync did.
+type Feed struct {
+	ID         string            `json:"id"`
+	Org        string            `json:"org"`
+	Kind       string            `json:"kind"` // stix, csv, text, zeek-intel, misp
+	URL        string            `json:"url"`  // http(s):// or a file path
+	Type       string            `json:"type,omitempty"`
+	Columns    map[string]string `json:"columns,omitempty"`
+	Confidence int               `json:"confidence,omitempty"`
+	TTLHours   int               `json:"ttl_hours,omitempty"`
+	Secret     string            `json:"secret,omitempty"`        // a reference, never the secret
+	Every      int               `json:"every_minutes,omitempty"` // 0: not scheduled
+	Status     string            `json:"status"`                  // synced, failed, removed
+	Error      string            `json:"error,omitempty"`
+	Synced     time.Time         `json:"synced,omitzero"` // last success
+	Tried      time.Time         `json:"tried,omitzero"`  // last try
+	Indicators int               `json:"indicators"`      // values the feed holds, expired ones too
+	Active     int               `json:"active"`          // of them, those that match now
+	Read       int               `json:"read"`            // counts of the last sync
+	Added      int               `json:"added"`
+	Changed    int               `json:"changed"`
+	Expired    int               `json:"expired"`
+	Refused    int               `json:"refused"`
+	Ignored    int               `json:"ignored"`
+	Reasons    map[string]int    `json:"reasons,omitempty"`  // why objects were refused
+	Part       string            `json:"part,omitempty"`     // content hash of its indicators
+	ETag       string            `json:"etag,omitempty"`     // of the last answer
+	Modified   string            `json:"modified,omitempty"` // of the last answer
+	Run        string            `json:"run,omitempty"`      // the sync that wrote this
+	Version    uint64            `json:"version"`            // counts syncs; also the version of the indicator rows
+}
+
+// Sighting is the fact that an event carried an indicator.
+type Sighting struct {
+	Org       string    `json:"org"`
+	Indicator string    `json:"indicator"` // id
+	Value     string    `json:"value"`     // of the indicator
+	Feed      string    `json:"feed"`
+	EventID   string    `json:"event_id"`
+	Source    string    `json:"source"`
+	Chunk     string    `json:"chunk"`
+	Time      time.Time `json:"time"`
+	Ingested  time.Time `json:"ingested"`
 }
 
 // Model is one trained version of a detector.
@@ -323,7 +385,7 @@ type Model struct {
 	ID        string             `json:"id"` // content hash
 	Org       string             `json:"org"`
 	Detector  string             `json:"detector"` // e.g. zeek-conn-iforest
-	Status    string             `json:"status"`   // challenger, champion, refused, retired
+	Status    string             `json:"status"`   // challenger, champion, refused, retired, rolled-back
 	Created   time.Time          `json:"created"`
 	TrainFrom time.Time          `json:"train_from"`
 	TrainTo   time.Time          `json:"train_to"`
@@ -331,8 +393,11 @@ type Model struct {
 	Features  []string           `json:"features"`
 	Threshold float64            `json:"threshold"` // score at which a detection is made
 	Metrics   map[string]float64 `json:"metrics"`
-	Decision  string             `json:"decision"` // why it was promoted or refused
-	Body      []byte             `json:"-"`        // serialised model
+	Checks    []Check            `json:"checks,omitempty"` // the gate's
+	Decision  string             `json:"decision"`         // why it was promoted, refused or rolled back
+	Dataset   string             `json:"dataset"`          // hash of the rows it was trained and evaluated on
+	Replaces  string             `json:"replaces"`         // the champion before it, "" for none
+	Body      []byte             `json:"-"`                // serialised model
 	Version   uint64             `json:"version"`
 }
 

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vigil/internal/auth"
@@ -18,8 +20,8 @@ type queries struct {
 }
 
 type runningQuery struct {
-	user   string
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
+	read   *atomic.Pointer[store.SearchStats]
 }
 
 type searchInput struct {
@@ -29,7 +31,7 @@ type searchInput struct {
 		From      time.Time `json:"from" required:"false"`
 		To        time.Time `json:"to" required:"false"`
 		Limit     int       `json:"limit,omitempty" minimum:"0" maximum:"1000"`
-		Cursor    string    `json:"cursor,omitempty" maxLength:"64" doc:"next of the page before"`
+		Cursor    string    `json:"cursor,omitempty" maxLength:"100" doc:"next of the page before"`
 		Histogram bool      `json:"histogram,omitempty"`
 	}
 }
@@ -37,11 +39,8 @@ type searchInput struct {
 func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
 	b := in.Body
 	q := store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, Limit: b.Limit, Cursor: b.Cursor, Histogram: b.Histogram, ID: b.ID}
-	if q.To.IsZero() {
-		q.To = time.Now().Add(time.Hour)
-	}
-	if q.From.IsZero() {
-		q.From = time.Unix(0, 0)
+	if err := s.wholeRange(ctx, &q); err != nil {
+		return nil, err
 	}
 	if text, ok := strings.CutPrefix(strings.TrimSpace(b.Query), "cel:"); ok {
 		if s.o.Condition == nil {
@@ -56,30 +55,80 @@ func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.Searc
 	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
 	defer done()
 	res, err := s.o.Store.Search(ctx, q)
+	if context.Cause(ctx) == errCancelled {
+		return nil, schema.E(schema.Conflict, "the search was cancelled", "", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return answer(res), nil
 }
 
+// errCancelled is why a search ends that its caller cancelled.
+var errCancelled = errors.New("cancelled by its caller")
+
+// wholeRange fills the open ends of a range from what is stored, so that the
+// histogram spans the events and not the years since 1970.
+func (s *Server) wholeRange(ctx context.Context, q *store.SearchRequest) error {
+	if !q.From.IsZero() && !q.To.IsZero() {
+		return nil
+	}
+	first, last, err := s.o.Store.TimeRange(ctx, s.o.Org)
+	if err != nil {
+		return err
+	}
+	if q.From.IsZero() {
+		q.From = first
+	}
+	if q.To.IsZero() {
+		q.To = last.Add(time.Microsecond)
+	}
+	if q.To.Before(q.From) {
+		q.To = q.From
+	}
+	return nil
+}
+
+// start registers the search so that its caller can watch and cancel it.
 func (r *queries) start(ctx context.Context, user string, q *store.SearchRequest) (context.Context, func()) {
 	if q.ID == "" {
 		_, q.ID = auth.NewToken("")
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	key := user + "/" + q.ID
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running == nil {
 		r.running = map[string]runningQuery{}
 	}
-	r.running[key] = runningQuery{user, cancel}
+	read := &atomic.Pointer[store.SearchStats]{}
+	read.Store(&store.SearchStats{})
+	q.Progress = func(st store.SearchStats) { read.Store(&st) }
+	r.running[key] = runningQuery{cancel, read}
 	return ctx, func() {
-		cancel()
+		cancel(nil)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		delete(r.running, key)
 	}
+}
+
+// progress is what a search has read so far; one that has ended is not running.
+type progress struct {
+	store.SearchStats
+	Running bool `json:"running"`
+}
+
+// searchProgress says how far a search of the caller's is. An unknown one has ended: the
+// answer races with the result.
+func (s *Server) searchProgress(ctx context.Context, in *byID) (*body[progress], error) {
+	s.queries.mu.Lock()
+	defer s.queries.mu.Unlock()
+	q, ok := s.queries.running[callerOf(ctx).user.Name+"/"+in.ID]
+	if !ok {
+		return answer(progress{}), nil
+	}
+	return answer(progress{*q.read.Load(), true}), nil
 }
 
 // cancelSearch stops a search of the caller's; the engine drops the query at once.
@@ -90,7 +139,7 @@ func (s *Server) cancelSearch(ctx context.Context, in *byID) (*body[changed], er
 	if !ok {
 		return nil, schema.E(schema.NotFound, "no search of that id is running", "it may have ended")
 	}
-	q.cancel()
+	q.cancel(errCancelled)
 	return answer(changed{1}), nil
 }
 

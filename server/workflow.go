@@ -53,6 +53,15 @@ func (s *Server) update(ctx context.Context, workflow, name, id string, arg, res
 	return temporalError(h.Get(ctx, result))
 }
 
+// startError is the answer when a workflow could not be started; busy says what it means
+// that one of its id runs already.
+func startError(err error, busy string) error {
+	if _, running := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); running {
+		return schema.E(schema.Conflict, busy, "wait until it is done")
+	}
+	return temporalError(err)
+}
+
 // temporalError gives a workflow's refusal back its code.
 func temporalError(err error) error {
 	if err == nil {

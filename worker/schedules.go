@@ -30,6 +30,10 @@ type Schedule struct {
 func DefaultSchedules(org string) []Schedule {
 	return []Schedule{
 		{ID: "detect-" + org, Workflow: flow.Detect, RunID: flow.DetectID(org), Input: flow.DetectInput{Org: org}, Every: 30 * time.Second},
+		// A training that finds too little data ends as refused, not failed, and comes back.
+		{ID: "retrain-zeek-conn-iforest-" + org, Workflow: flow.Retrain, RunID: "retrain-weekly/" + org + "/zeek-conn-iforest", Input: flow.RetrainInput{Org: org, Detector: "zeek-conn-iforest"},
+			Every: 7 * 24 * time.Hour, Jitter: time.Hour},
+		{ID: "posture-" + org, Workflow: flow.AssessPosture, RunID: flow.PostureID(org), Input: flow.AssessPostureInput{Org: org}, Every: time.Hour, Jitter: time.Minute},
 	}
 }
 

@@ -29,6 +29,10 @@ type Activities struct {
 	Prove     *activities.Prove
 	Drain     *activities.Drain // nil: this process has no spool
 	Host      string            // names the queue of its spool
+	Models    *activities.Models
+	Intel     *activities.Intel
+	Hunts     *activities.Hunts
+	Posture   *activities.Posture
 }
 
 // registration is a row of the registration table: what runs on a queue.
@@ -43,7 +47,10 @@ type registration struct {
 func table(a Activities) []registration {
 	rows := []registration{
 		{queue: flow.QueueIngest, workflows: map[string]any{flow.Ingest: workflows.Ingest}, activities: []any{a.Ingest, a.Prove}, slots: 4},
-		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect}, activities: []any{a.Alerts}, slots: 4},
+		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect, flow.Hunt: workflows.Hunt, flow.AssessPosture: workflows.AssessPosture},
+			activities: []any{a.Alerts, a.Hunts, a.Posture}, slots: 6},
+		{queue: flow.QueueTrain, workflows: map[string]any{flow.Retrain: workflows.Retrain}, activities: []any{a.Models}, slots: 1},
+		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
 			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin}},

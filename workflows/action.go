@@ -17,13 +17,16 @@ import (
 // has a time box, a second Action waits for its end and takes it back.
 func Action(ctx workflow.Context, in flow.ActionInput) (flow.ActionResult, error) {
 	in.Org = org(in.Org)
+	var res flow.ActionResult
+	if err := workflow.SetQueryHandler(ctx, flow.QueryState, func() (flow.ActionResult, error) { return res, nil }); err != nil {
+		return res, err
+	}
 	if wait := in.NotBefore.Sub(workflow.Now(ctx)); !in.NotBefore.IsZero() && wait > 0 {
 		if err := workflow.NewTimerWithOptions(ctx, wait, workflow.TimerOptions{Summary: clip("time box of "+in.Action+" "+in.Target, 100)}).Get(ctx, nil); err != nil {
-			return flow.ActionResult{}, err
+			return res, err
 		}
 	}
 	var a *activities.Actions
-	var res flow.ActionResult
 	if err := do(ctx, actOptions(clip(in.Action+" "+in.Target, 100)), a.RunAction, &res, in); err != nil {
 		return res, err
 	}

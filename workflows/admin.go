@@ -37,10 +37,16 @@ func adminVerbs() []adminVerb {
 // their workflows share the row's id.
 func Admin(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error) {
 	in.Org = org(in.Org)
+	var res flow.AdminResult
+	if err := workflow.SetQueryHandler(ctx, flow.QueryState, func() (flow.AdminResult, error) { return res, nil }); err != nil {
+		return res, err
+	}
 	var names []string
 	for _, v := range adminVerbs() {
 		if v.name == in.Verb {
-			return v.run(ctx, in)
+			var err error
+			res, err = v.run(ctx, in)
+			return res, err
 		}
 		names = append(names, v.name)
 	}
@@ -98,7 +104,10 @@ func adminIncident(update string) func(workflow.Context, flow.AdminInput) (flow.
 func adminRollback(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: flow.RetrainID(in.Org, in.Key), TaskQueue: flow.QueueTrain})
 	var r flow.RetrainResult
-	err := workflow.ExecuteChildWorkflow(child, flow.Retrain, flow.RetrainInput{Org: in.Org, Detector: in.Key, Rollback: true, Reason: in.Args["reason"]}).Get(ctx, &r)
+	err := workflow.ExecuteChildWorkflow(child, flow.Retrain, flow.RetrainInput{Org: in.Org, Detector: in.Key, Rollback: true, Reason: in.Args["reason"], By: in.By}).Get(ctx, &r)
+	if alreadyStarted(err) {
+		return flow.AdminResult{}, refuse(schema.Conflict, "a training of "+in.Key+" is running", "wait until it is done: `vigil models list`")
+	}
 	if err != nil {
 		return flow.AdminResult{}, err
 	}

@@ -14,6 +14,10 @@ import (
 // of threshold rules, seals the audit and exports the histories of closed runs.
 func Detect(ctx workflow.Context, in flow.DetectInput) (flow.DetectResult, error) {
 	in.Org = org(in.Org)
+	var res flow.DetectResult
+	if err := workflow.SetQueryHandler(ctx, flow.QueryState, func() (flow.DetectResult, error) { return res, nil }); err != nil {
+		return res, err
+	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 10 * time.Minute,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: 5, NonRetryableErrorTypes: permanent()},
@@ -21,13 +25,14 @@ func Detect(ctx workflow.Context, in flow.DetectInput) (flow.DetectResult, error
 	var a *activities.Alerts
 	var sweep activities.FoldResult
 	if err := workflow.ExecuteActivity(ctx, a.SweepAlerts, in.Org).Get(ctx, &sweep); err != nil {
-		return flow.DetectResult{}, err
+		return res, err
 	}
+	res.Folded, res.Alerts = sweep.Chunks, sweep.Alerts
 	var windows activities.WindowResult
 	if err := workflow.ExecuteActivity(ctx, a.EvaluateWindows, in.Org).Get(ctx, &windows); err != nil {
-		return flow.DetectResult{Folded: sweep.Chunks, Alerts: sweep.Alerts}, err
+		return res, err
 	}
-	res := flow.DetectResult{Folded: sweep.Chunks, Windows: windows.Windows, Detections: windows.Detections, Alerts: sweep.Alerts + windows.Alerts}
+	res = flow.DetectResult{Folded: sweep.Chunks, Windows: windows.Windows, Detections: windows.Detections, Alerts: sweep.Alerts + windows.Alerts}
 	// What follows keeps house; when it fails, the next round does it.
 	keep := workflow.WithTaskQueue(ctx, flow.QueueRespond)
 	o := workflow.GetActivityOptions(keep)

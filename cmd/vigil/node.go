@@ -18,8 +18,10 @@ import (
 	"vigil/internal/action"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
+	"vigil/internal/enrich"
 	"vigil/internal/expr"
 	"vigil/internal/live"
+	"vigil/internal/pipeline"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
 	"vigil/internal/store"
@@ -27,6 +29,7 @@ import (
 	"vigil/rules"
 	"vigil/rules/chsql"
 	"vigil/schema"
+	"vigil/schema/flow"
 	"vigil/server"
 	"vigil/server/ui"
 	"vigil/worker"
@@ -149,7 +152,9 @@ func (n *node) activities() worker.Activities {
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
-	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash}
+	sets := &activities.IntelSets{Store: n.store}
+	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
+		Enricher: enricher(sets), IntelVersion: sets.Version, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
@@ -158,7 +163,8 @@ func (n *node) activities() worker.Activities {
 		Ingest:    ingest,
 		Drain:     drain,
 		Host:      n.intake.host,
-		Prove:     &activities.Prove{Store: n.store, Spool: n.intake.spool},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
+		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
 		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
@@ -166,6 +172,20 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Models:    &activities.Models{Store: n.store, Trail: trail},
+		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
+		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
+	}
+}
+
+// enricher composes what is put on events, with the versions that a plan pins.
+func enricher(sets *activities.IntelSets) func(context.Context, string, flow.IngestPlan) (pipeline.Enricher, error) {
+	return func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error) {
+		indicators, err := sets.Part(ctx, org, plan)
+		if err != nil {
+			return nil, err
+		}
+		return enrich.All(indicators), nil
 	}
 }
 

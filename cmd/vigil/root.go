@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/temporal"
 
 	"vigil/schema"
 )
@@ -64,6 +65,16 @@ func report(w io.Writer, err error) int {
 	}
 	fmt.Fprintln(w, "vigil:", err)
 	return code
+}
+
+// refusal is a workflow's error as people need it: the message of whoever refused,
+// without the names of all the runs that passed it on.
+func refusal(err error) error {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
+		return err
+	}
+	return schema.E(schema.Code(app.Type()), app.Message(), "")
 }
 
 func newRootCmd(a *app) *cobra.Command {

@@ -25,7 +25,7 @@ Besides the built-in rules, those in the folder "rules" of the data folder are u
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a))
+	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a), newRulesImportSigmaCmd(a))
 	return cmd
 }
 

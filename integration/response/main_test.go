@@ -1,14 +1,13 @@
-// Package response tests the response half against the embedded engines: real
-// ClickHouse, real Temporal, real workers.
+// Package response tests what workflows do with what is stored — alerts, incidents,
+// playbooks, hunts, posture — against the embedded engines: real ClickHouse, real
+// Temporal, real workers.
 package response
 
 import (
-	"context"
 	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,13 +16,14 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"vigil/activities"
+	"vigil/integration/chtest"
+	"vigil/integration/tptest"
 	"vigil/internal/action"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
 	"vigil/internal/standalone/clickhouse"
-	"vigil/internal/standalone/temporal"
 	"vigil/internal/store"
 	"vigil/rules"
 	"vigil/rules/library"
@@ -33,17 +33,15 @@ import (
 )
 
 // record rewrites the histories of workflows/testdata/replay:
-// go test ./integration/response -run TestMainLine -record
+// go test ./integration/response -run 'TestMainLine|TestHunt' -record
 var record = flag.Bool("record", false, "write workflow histories to workflows/testdata/replay")
 
-func TestMain(m *testing.M) {
-	clickhouse.RunChild() // does not return in the engine child
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { chtest.Main(m) }
 
 // world is one Vigil: engines, store, worker and a webhook listener.
 type world struct {
 	t      *testing.T
+	engine *clickhouse.Engine
 	store  *store.Store
 	tp     client.Client
 	key    auth.DecisionKey
@@ -52,6 +50,8 @@ type world struct {
 	log    *audit.Log
 	lists  *action.Publisher
 	heads  string
+	// atIngest are the rules that ingestion runs; nil: those of the library.
+	atIngest *rules.Set
 
 	mu    sync.Mutex
 	posts map[string]int // idempotency key → times
@@ -59,16 +59,15 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	if _, err := clickhouse.LibraryPath(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	return newWorldWith(t, nil)
+}
+
+func newWorldWith(t *testing.T, atIngest *rules.Set) *world {
+	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
-	w.openStore(dir)
-	w.openTemporal(dir)
+	w := &world{t: t, atIngest: atIngest, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
+	w.store, w.engine = chtest.Open(t)
+	w.tp = tptest.Dial(t)
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -77,49 +76,6 @@ func newWorld(t *testing.T) *world {
 	w.startWorker()
 	return w
 }
-
-func (w *world) openStore(dir string) {
-	e, err := clickhouse.Start(w.t.Context(), clickhouse.Options{Dir: filepath.Join(dir, "ch"), MaxMemory: 2 << 30})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		defer cancel()
-		_ = e.Stop(ctx)
-	})
-	w.store, err = store.Open(w.t.Context(), store.Options{Addr: e.Addr, Database: "vigil", User: e.User, Password: e.Password})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = w.store.Close() })
-	if err := w.store.Migrate(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *world) openTemporal(dir string) {
-	s, err := temporal.Start(w.t.Context(), temporal.Options{Dir: filepath.Join(dir, "tp"), NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(s.Stop)
-	o := client.Options{HostPort: s.HostPort, Namespace: s.Namespace, Credentials: client.NewAPIKeyStaticCredentials(s.WorkerToken.Reveal()), Logger: quiet{}}
-	o.ConnectionOptions.TLSDisabled = true
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
-	defer cancel()
-	if w.tp, err = client.DialContext(ctx, o); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(w.tp.Close)
-}
-
-type quiet struct{}
-
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}
 
 func (w *world) startWorker() {
 	hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -133,13 +89,21 @@ func (w *world) startWorker() {
 	for _, err := range append(errs, more...) {
 		w.t.Fatal(err)
 	}
+	get := func() *rules.Set { return set }
 	w.log = audit.NewLog(w.store, w.key, "test-"+time.Now().Format("150405.000000"), w.heads)
 	trail := activities.Trail{Log: w.log}
 	ports := activities.ActionPorts(w.store, trail)
 	ports.Publish, ports.Webhook = w.lists, action.Webhook{URL: hook.URL, Secret: secret.New("hook")}
-	w.alerts = &activities.Alerts{Store: w.store, Rules: func() *rules.Set { return set }, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
+	w.alerts = &activities.Alerts{Store: w.store, Rules: get, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
 	w.act = &activities.Actions{Table: action.NewTable(ports), Store: w.store, Trail: trail, Temporal: w.tp}
+	if w.atIngest == nil {
+		w.atIngest = set
+	}
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: w.alerts, Actions: w.act,
+		Ingest:    &activities.Ingest{Store: w.store, Rules: func() *rules.Set { return w.atIngest }, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
+		Prove:     &activities.Prove{Store: w.store, Trail: trail},
+		Hunts:     &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)},
+		Posture:   &activities.Posture{Store: w.store, Rules: get, Trail: trail},
 		Incidents: &activities.Incidents{Store: w.store, Playbooks: pbs, Trail: trail, Public: w.key.Public()},
 		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public()},
 		Approvals: &activities.Approvals{Store: w.store, Trail: trail},

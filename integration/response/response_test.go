@@ -234,8 +234,14 @@ func (w *world) record(run, incident string) {
 		}
 	}
 	w.t.Logf("last action: %s", act)
-	for name, id := range map[string]string{"RunPlaybook-contain-address": run, "Incident-closed": i.Workflow, "Detect-idle": flow.DetectID("main"), "Admin-user-put": flow.AdminID("main", "user", "ana"),
-		"Admin-incident-close": flow.AdminID("main", "incident", incident), "Action-block-address": w.actionOf(run)} {
+	w.recordAll(map[string]string{"RunPlaybook-contain-address": run, "Incident-closed": i.Workflow, "Detect-idle": flow.DetectID("main"), "Admin-user-put": flow.AdminID("main", "user", "ana"),
+		"Admin-incident-close": flow.AdminID("main", "incident", incident), "Action-block-address": w.actionOf(run)})
+}
+
+// recordAll writes the histories of workflows under names for the replay tests.
+func (w *world) recordAll(ids map[string]string) {
+	w.t.Helper()
+	for name, id := range ids {
 		text, err := w.history(id)
 		if err != nil {
 			w.t.Fatal(err)

@@ -24,7 +24,7 @@ func oddEvents() [][][2]string {
 		{{"user.name", "K"}, {"user.target.name", "k"}, {"labels.score.d1", "0.75"}, {"labels.threshold.d1", "0.7"}, {"winlog.event_data.TargetObject", `HKLM\Run`}},
 		{{"user.name", "bob"}, {"user.target.name", "BOB"}, {"labels.score.d1", "text"}, {"threat.indicator.value", "Bob"}, {"threat.indicator.value", "10.9.9.9"}, {"source.ip", "10.9.9.9"}},
 		{{"source.bytes", "-5"}, {"destination.bytes", "9000000000"}, {"raw", `{"a": "B\t"}`}, {"tls.established", "false"}, {"event.severity", "3"}},
-		{{"aws.request.bucket.name", "b1"}, {"labels.odd-key", "v"}, {"source.address", "10.1.2.3"}, {"timestamp", "2024-01-07T00:00:00Z"}},
+		{{"aws.request.bucket.name", "b1"}, {"labels.odd-key", "v"}, {"labels.count", "42"}, {"source.address", "10.1.2.3"}, {"timestamp", "2024-01-07T00:00:00Z"}},
 	}
 }
 
@@ -50,6 +50,7 @@ func conditions() []string {
 		`e.timestamp.getDate() == 31`, `e.timestamp.getDayOfMonth() == 6`, `e.timestamp.getMinutes() == 8`, `e.timestamp.getSeconds() == 59`,
 		`e.winlog.event_data.TargetObject.icontains('\\RUN')`, `e.aws.request.bucket.name == 'b1'`, `e.labels['odd-key'] == 'v'`, `e.raw.icontains('"b')`, `e.raw.matches('B.t')`,
 		`intel(e.user.name)`, `intel(e.source.ip)`, `!intel(e.user.name)`, `intel(e.tags)`, `score('d1') >= threshold('d1')`, `score('d1') > 0.5`, `score('d2') < threshold('d2')`, `score('d1') == 0.0`, `inList(e.user.name, 'people')`, `inList(e.tags, 'people')`,
+		`(e.user.name + '/' + e.user.target.name).icontains('/k')`, `string(e.source.port).startsWith('44')`, `e.labels.count.matches('^-?[0-9]{1,18}$') && int(e.labels.count) >= 42`, `e.labels.` + "`odd-key`" + `.ieq('V')`,
 		`true`, `false || e.user.name == 'bob'`,
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"vigil/integration/chtest"
 	"vigil/internal/expr"
 	"vigil/internal/parser"
 	"vigil/internal/standalone/clickhouse"
@@ -31,10 +31,7 @@ import (
 	"vigil/schema"
 )
 
-func TestMain(m *testing.M) {
-	clickhouse.RunChild()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { chtest.Main(m) }
 
 // database is a real engine with the events table.
 type database struct {
@@ -45,30 +42,7 @@ type database struct {
 
 func open(t *testing.T) *database {
 	t.Helper()
-	if _, err := clickhouse.LibraryPath(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	e, err := clickhouse.Start(t.Context(), clickhouse.Options{Dir: t.TempDir(), MaxMemory: 2 << 30})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), store.Options{Addr: e.Addr, User: e.User, Password: e.Password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := errors.Join(s.Close(), e.Stop(ctx)); err != nil {
-			t.Log(err)
-		}
-	})
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s, e := chtest.Open(t)
 	return &database{engine: e, store: s}
 }
 

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,29 +18,24 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"go.temporal.io/sdk/client"
 
 	"vigil/activities"
+	"vigil/integration/chtest"
+	"vigil/integration/tptest"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/auth/perm"
 	"vigil/internal/live"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
-	"vigil/internal/standalone/clickhouse"
-	"vigil/internal/standalone/temporal"
 	"vigil/internal/store"
 	"vigil/rules"
 	"vigil/schema"
-	"vigil/schema/flow"
 	"vigil/server"
 	"vigil/worker"
 )
 
-func TestMain(m *testing.M) {
-	clickhouse.RunChild() // does not return in the engine child
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { chtest.Main(m) }
 
 const password = "correct horse battery"
 
@@ -56,16 +50,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	if _, err := clickhouse.LibraryPath(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
 	dir := t.TempDir()
 	w := &world{t: t}
-	w.openStore(dir)
-	tp := w.openTemporal(dir)
+	w.store, _ = chtest.Open(t)
+	tp := tptest.Dial(t)
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -92,44 +80,6 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(ts.Close)
 	w.url = ts.URL
 	return w
-}
-
-func (w *world) openStore(dir string) {
-	e, err := clickhouse.Start(w.t.Context(), clickhouse.Options{Dir: filepath.Join(dir, "ch"), MaxMemory: 2 << 30})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
-		defer cancel()
-		_ = e.Stop(ctx)
-	})
-	w.store, err = store.Open(w.t.Context(), store.Options{Addr: e.Addr, Database: "vigil", User: e.User, Password: e.Password})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = w.store.Close() })
-	if err := w.store.Migrate(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *world) openTemporal(dir string) client.Client {
-	s, err := temporal.Start(w.t.Context(), temporal.Options{Dir: filepath.Join(dir, "tp"), NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(s.Stop)
-	o := client.Options{HostPort: s.HostPort, Namespace: s.Namespace, Credentials: client.NewAPIKeyStaticCredentials(s.WorkerToken.Reveal()), Logger: slog.New(slog.DiscardHandler)}
-	o.ConnectionOptions.TLSDisabled = true
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
-	defer cancel()
-	c, err := client.DialContext(ctx, o)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(c.Close)
-	return c
 }
 
 // reply is an answer read whole.
@@ -196,7 +146,8 @@ var routes = []struct{ method, path, weakest string }{
 	{"GET", "/runs?id=x", "viewer"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
 	{"POST", "/approvals/x/sign", "approver"}, {"GET", "/sources", "viewer"}, {"GET", "/sources/x", "viewer"}, {"POST", "/sources/ingest", "analyst"},
 	{"POST", "/searches", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
-	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
+	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/models", "viewer"}, {"GET", "/models/x", "viewer"},
+	{"POST", "/models/train", "admin"}, {"POST", "/models/x/rollback", "admin"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
 }
 
 // valid are bodies that pass the shape check, so that the permission decides.

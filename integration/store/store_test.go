@@ -1,58 +1,24 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"vigil/internal/standalone/clickhouse"
+	"vigil/integration/chtest"
 	"vigil/internal/store"
 	"vigil/schema"
 )
 
-func TestMain(m *testing.M) {
-	clickhouse.RunChild()
-	os.Exit(m.Run())
-}
-
-func open(t *testing.T) *store.Store {
-	t.Helper()
-	if _, err := clickhouse.LibraryPath(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	e, err := clickhouse.Start(t.Context(), clickhouse.Options{Dir: t.TempDir(), MaxMemory: 2 << 30})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), store.Options{Addr: e.Addr, User: e.User, Password: e.Password, AnalystUser: e.AnalystUser, AnalystPassword: e.AnalystPassword})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := errors.Join(s.Close(), e.Stop(ctx)); err != nil {
-			t.Log(err)
-		}
-	})
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
+func TestMain(m *testing.M) { chtest.Main(m) }
 
 // TestStore is one engine, several tests of what the store promises.
 func TestStore(t *testing.T) {
-	s := open(t)
+	s, _ := chtest.Open(t)
 	t.Run("every field comes back", func(t *testing.T) { everyField(t, s) })
 	t.Run("a chunk is stored once", func(t *testing.T) { storedOnce(t, s) })
 	t.Run("pages miss nothing", func(t *testing.T) { pages(t, s) })
@@ -139,7 +105,7 @@ func chunkOf(source string, n int, read time.Time) store.ChunkData {
 	b := store.NewBatch()
 	var e schema.Event
 	for i := range n {
-		e.Reset([]byte(fmt.Sprint(i)), int64(i))
+		e.Reset(fmt.Append(nil, i), int64(i))
 		e.ID = schema.EventIDAt(schema.ObjectHash("main", source, 0, "f"), int64(i))
 		e.SetTime(schema.FTimestamp, time.Date(2026, 1, 2, 0, 0, i/50, 0, time.UTC))
 		e.SetStr(schema.FMessage, source)
@@ -182,6 +148,10 @@ func storedOnce(t *testing.T, s *store.Store) {
 		chunks, err := s.Chunks(t.Context(), "main", d.Chunk.Source)
 		if err != nil || len(chunks) != 1 || chunks[0].Hash != d.Chunk.Hash || !chunks[0].Last {
 			t.Errorf("killed at %s: manifest %+v (%v)", point, chunks, err)
+		}
+		n, total, err := s.PlanTotals(t.Context(), "main", d.Chunk.Source, 0, d.Chunk.Ingested)
+		if err != nil || n != 1 || total.Records != 1000 || total.Events != 1000 || total.Failures != 1 || total.Detections != 1 || total.Bytes != 1000 {
+			t.Errorf("killed at %s: totals of %d chunks: %+v (%v)", point, n, total, err)
 		}
 		list, err := s.ChunkDetections(t.Context(), "main", []string{d.Chunk.ID}, 10)
 		if err != nil || len(list) != 1 {
@@ -255,7 +225,7 @@ func absurdTimes(t *testing.T, s *store.Store) {
 	var e schema.Event
 	years := []int{1, 1601, 1899, 1900, 1970, 2026, 2099, 2261, 2299, 2300, 9999}
 	for i, y := range years {
-		e.Reset([]byte(fmt.Sprint(y)), int64(i))
+		e.Reset(fmt.Append(nil, y), int64(i))
 		e.ID = schema.EventIDAt(99, int64(i))
 		e.SetTime(schema.FTimestamp, time.Date(y, 6, 1, 12, 0, 0, 0, time.UTC))
 		b.Append(&e)

@@ -16,7 +16,6 @@ import (
 type Program struct {
 	source  string
 	program cel.Program
-	result  Type
 }
 
 // Compile parses, checks, bounds and plans an expression over the given
@@ -62,14 +61,8 @@ func compileCondition(env *cel.Env, src string, names []string) (Program, error)
 	if err != nil {
 		return Program{}, Issues{{Line: 1, Column: 1, Message: "planning: " + err.Error()}}
 	}
-	return Program{source: src, program: prog, result: typeOf(tree.GetType(tree.Expr().ID()))}, nil
+	return Program{source: src, program: prog}, nil
 }
-
-// Source returns the text of the expression.
-func (p Program) Source() string { return p.source }
-
-// Result returns the type of the expression's value; Dyn when it depends on the input.
-func (p Program) Result() Type { return p.result }
 
 // Eval evaluates the expression over values for its variables: bool, int64, int,
 // float64, string, time.Time, time.Duration, []string, map[string]string or what

@@ -253,6 +253,8 @@ func (s sizes) EstimateCallCost(function, _ string, target *checker.AstNode, arg
 		return nil
 	case function == "ilike":
 		perByte = 1
+	case function == "ieq":
+		return equalityCost(s.EstimateSize(*target).Max, (*target).Type(), args)
 	case isPredicate(function):
 	case function == "inList" || function == "intel" || function == "score" || function == "threshold" || function == "cidr":
 		return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: 50}}
@@ -271,6 +273,19 @@ func (s sizes) EstimateCallCost(function, _ string, target *checker.AstNode, arg
 	}
 	most := uint64(float64(size)*perByte)*uint64(max(patterns, 1)) + 1
 	return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: most}}
+}
+
+// equalityCost is what comparing a text with a list costs: reading it once, and a
+// look at each literal.
+func equalityCost(size uint64, target *types.Type, args []checker.AstNode) *checker.CallEstimate {
+	literals := 1
+	if v, ok := literalTexts(args[0].Expr()); ok {
+		literals = len(v)
+	}
+	if target.Kind() == types.ListKind {
+		size *= 64
+	}
+	return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: size/10 + uint64(literals) + 1}}
 }
 
 // AsIssues returns the problems that an error of Compile carries.

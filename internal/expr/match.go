@@ -69,6 +69,9 @@ func foldMatcher(name string, lits []literal) Matcher {
 	case "iendsWith":
 		test = (*literal).suffix
 	default:
+		if len(lits) >= manyLiterals {
+			return equalAny(lits)
+		}
 		test = (*literal).equal
 	}
 	return func(s string) bool {
@@ -79,6 +82,45 @@ func foldMatcher(name string, lits []literal) Matcher {
 		}
 		return false
 	}
+}
+
+// manyLiterals is from how many literals on equality looks into a table.
+const manyLiterals = 16
+
+// equalAny looks a text up by the hash of its folded bytes; literals of other than
+// ASCII bytes are compared one by one.
+func equalAny(lits []literal) Matcher {
+	table := make(map[uint64][]*literal, len(lits))
+	var others []*literal
+	for i := range lits {
+		if l := &lits[i]; l.ascii {
+			table[foldedHash(l.text)] = append(table[foldedHash(l.text)], l)
+		} else {
+			others = append(others, l)
+		}
+	}
+	return func(s string) bool {
+		for _, l := range table[foldedHash(s)] {
+			if l.equal(s) {
+				return true
+			}
+		}
+		for _, l := range others {
+			if l.equal(s) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// foldedHash is FNV-1a over the bytes with ASCII letters folded.
+func foldedHash(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(s); i++ {
+		h = (h ^ uint64(lowerByte(s[i]))) * 1099511628211
+	}
+	return h
 }
 
 func exactMatcher(name string, values []string) Matcher {

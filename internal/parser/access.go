@@ -75,15 +75,32 @@ func (p *accessParser) Parse(raw []byte, e *schema.Event) error {
 	return nil
 }
 
+// client reads what stands before the time: sometimes the virtual host, then one
+// address or those of all proxies with commas between, the identity and the user.
 func (p *accessParser) client(head string, e *schema.Event) {
-	words := strings.SplitN(head, " ", 4)
-	if looksLikeIP(words[0]) {
-		e.Set(schema.FSourceIP, words[0])
-		e.Add(schema.FRelatedIP, words[0])
+	first, rest, _ := strings.Cut(head, " ")
+	if next, _, _ := strings.Cut(strings.TrimSpace(rest), " "); !looksLikeIP(strings.Trim(first, ",")) && looksLikeIP(strings.Trim(next, ",")) {
+		host, _ := hostPort(first)
+		e.SetStr(schema.FUrlDomain, dash(host))
+		e.SetStr(schema.FDestinationDomain, dash(host))
+		first, rest, _ = strings.Cut(strings.TrimSpace(rest), " ")
 	}
-	e.SetStr(schema.FSourceAddress, words[0])
-	if len(words) >= 3 {
-		e.SetStr(schema.FUserName, dash(words[2]))
+	client := strings.Trim(first, ",\"")
+	if looksLikeIP(client) {
+		e.Set(schema.FSourceIP, client)
+		e.Add(schema.FRelatedIP, client)
+	} else {
+		e.SetStr(schema.FSourceDomain, dash(client))
+	}
+	e.SetStr(schema.FSourceAddress, client)
+	for strings.HasSuffix(first, ",") { // the proxies on the way
+		first, rest, _ = strings.Cut(strings.TrimSpace(rest), " ")
+		if proxy := strings.Trim(first, ","); looksLikeIP(proxy) {
+			e.Add(schema.FRelatedIP, proxy)
+		}
+	}
+	if _, user, ok := strings.Cut(strings.TrimSpace(rest), " "); ok {
+		e.SetStr(schema.FUserName, dash(strings.Trim(user, ` "`)))
 	}
 }
 

@@ -46,7 +46,7 @@ func clientIP(e *schema.Event, v string) {
 type jsonParser struct{ w walker }
 
 func newJSON(o Options) Parser {
-	return &jsonParser{w: walker{root: genericTable(o.zone()).tree(), prefix: "labels"}}
+	return &jsonParser{w: walker{root: aliasTree(o.zone()), prefix: "labels"}}
 }
 
 func detectJSON(sample []byte, _ string) (int, string) {
@@ -88,7 +88,11 @@ type csvParser struct {
 	columns []zeekColumn
 }
 
-func newCSV(o Options) Parser { return &csvParser{table: genericTable(o.zone())} }
+func newCSV(o Options) Parser {
+	t := genericTable(o.zone())
+	addAliases(t, o.zone())
+	return &csvParser{table: t}
+}
 
 func detectCSV(sample []byte, object string) (int, string) {
 	line, rest, ok := bytes.Cut(sample, []byte("\n"))
@@ -175,6 +179,10 @@ func (textParser) Parse(raw []byte, e *schema.Event) error {
 		return ErrSkip
 	}
 	e.SetStr(schema.FMessage, schema.View(raw))
+	if set := headless(schema.View(raw), e); set != "" {
+		setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventDataset, set}, pair{schema.FHostOsFamily, "linux"})
+		settleFlow(e)
+	}
 	generic(e, "generic.text")
 	return nil
 }

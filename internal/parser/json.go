@@ -32,12 +32,13 @@ type node struct {
 }
 
 // table maps dotted source keys to targets. A key that contains dots itself is found
-// too: keys are matched whole before they are split.
+// too: keys are matched whole before they are split. A part "*" stands for any key
+// that has no row of its own.
 type table map[string]target
 
 // tree builds the key tree of a table.
 func (t table) tree() *node {
-	root := &node{kids: map[string]*node{}}
+	root := &node{}
 	for key, to := range t {
 		root.put(key, &to)
 	}
@@ -45,23 +46,26 @@ func (t table) tree() *node {
 }
 
 func (n *node) put(key string, to *target) {
-	if kid := n.kids[key]; kid != nil {
-		kid.to = to
-	} else {
-		n.kids[key] = &node{kids: map[string]*node{}, to: to}
-	}
+	n.down(key).to = to
 	for i := 0; i < len(key); i++ {
-		if key[i] != '.' {
-			continue
+		if key[i] == '.' {
+			n.down(key[:i]).put(key[i+1:], to)
+			return
 		}
-		kid := n.kids[key[:i]]
-		if kid == nil {
-			kid = &node{kids: map[string]*node{}}
-			n.kids[key[:i]] = kid
-		}
-		kid.put(key[i+1:], to)
-		return
 	}
+}
+
+// down is the node of a key below n, made if it is not there.
+func (n *node) down(key string) *node {
+	kid := n.kids[key]
+	if kid == nil {
+		kid = &node{}
+		if n.kids == nil {
+			n.kids = map[string]*node{}
+		}
+		n.kids[key] = kid
+	}
+	return kid
 }
 
 // field is the plain target of a field.
@@ -173,7 +177,9 @@ func (w *walker) member(n *node, depth int) error {
 	w.blank()
 	var kid *node
 	if n != nil {
-		kid = n.kids[key]
+		if kid = n.kids[key]; kid == nil {
+			kid = n.kids["*"]
+		}
 	}
 	mark := len(w.path)
 	if mark > 0 {

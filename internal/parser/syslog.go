@@ -83,11 +83,11 @@ func (p *syslogParser) Parse(raw []byte, e *schema.Event) error {
 func (p *syslogParser) finish(program, message string, e *schema.Event) {
 	e.SetStr(schema.FMessage, message)
 	setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventKind, "event"}, pair{schema.FHostOsFamily, "linux"})
-	if known(program, message, e) {
-		e.SetStr(schema.FEventDataset, "linux.auth")
-	} else {
-		e.SetStr(schema.FEventDataset, "linux.syslog")
+	set := known(program, message, e)
+	if set == "" {
+		set = "linux.syslog"
 	}
+	e.SetStr(schema.FEventDataset, set)
 	if e.Has(schema.FSourceIP) {
 		e.Add(schema.FRelatedIP, e.Str(schema.FSourceIP))
 	}

@@ -6,9 +6,9 @@ import (
 	"vigil/schema"
 )
 
-// known takes apart what an authentication program says. It returns false for
-// programs that are none.
-func known(program, m string, e *schema.Event) bool {
+// known takes apart what a program says, and returns the data set of the event, "" for
+// programs that it does not know.
+func known(program, m string, e *schema.Event) string {
 	switch program {
 	case "sshd", "sshd-session":
 		sshd(m, e)
@@ -21,12 +21,20 @@ func known(program, m string, e *schema.Event) bool {
 	case "CRON", "cron", "systemd-logind", "systemd", "login":
 		session(m, e)
 	default:
-		return false
+		switch {
+		case strings.HasPrefix(program, "postfix"):
+			postfix(m, e)
+			return "linux.mail"
+		case isNetfilter(m):
+			netfilter(m, e)
+			return "linux.netfilter"
+		}
+		return ""
 	}
 	if !e.Has(schema.FEventAction) {
 		session(m, e)
 	}
-	return true
+	return "linux.auth"
 }
 
 // act sets category, type, action and outcome.

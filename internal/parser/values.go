@@ -57,9 +57,9 @@ func parseTime(v string, zone *time.Location) (int64, bool) {
 	return 0, false
 }
 
-// isoTime reads "2006-01-02[T ]15:04:05[.frac][Z|±hh[:]mm]".
+// isoTime reads "2006-01-02[T ]15:04:05[.frac][Z|±hh[:]mm]"; the date may have slashes.
 func isoTime(v string, zone *time.Location) (int64, bool) {
-	if len(v) < 19 || v[4] != '-' || v[7] != '-' || v[10] != 'T' && v[10] != ' ' || v[13] != ':' || v[16] != ':' {
+	if len(v) < 19 || v[4] != '-' && v[4] != '/' || v[7] != v[4] || v[10] != 'T' && v[10] != ' ' || v[13] != ':' || v[16] != ':' {
 		return 0, false
 	}
 	y, ok1 := digits(v[0:4])
@@ -149,6 +149,8 @@ func epochTime(v string) (int64, bool) {
 		return int64(x * 1e6), err == nil && x < 1e13
 	}
 	switch {
+	case len(whole) >= 19:
+		return n / 1000, true
 	case len(whole) >= 16:
 		return n, true
 	case len(whole) >= 13:

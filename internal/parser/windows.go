@@ -3,6 +3,7 @@ package parser
 import (
 	"bytes"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,13 +18,14 @@ type windowsParser struct {
 	flat  *node
 	acct  account // of the event's subject, filled while walking
 	names map[string]string
+	name  []byte // of an extra, while it is made
 }
 
 func newWindows(o Options) Parser {
 	p := &windowsParser{zone: o.zone(), names: map[string]string{}}
 	p.flat = p.table().tree()
 	p.w = walker{root: p.flat, prefix: "winlog.event_data"}
-	p.w.rename = renameWindows
+	p.w.rename = p.rename
 	return p
 }
 
@@ -48,21 +50,43 @@ func startsObject(sample []byte) bool {
 	return len(s) > 0 && s[0] == '{'
 }
 
-// renameWindows strips what the nested layouts put before a data name, so that each
-// data name is winlog.event_data.NAME in every layout.
-func renameWindows(path []byte) []byte {
-	const want = "winlog.event_data."
+// nestings are what the nested layouts put before a data name.
+var nestings = []string{"Event.EventData.", "winlog.event_data.", "winlog.user_data.", "EventData.", "event_data.", "user_data."}
+
+// rename names an extra winlog.event_data.NAME in every layout: what the layout puts
+// before the data name goes, and so do the name of the one element in UserData and
+// what stands for attributes and text.
+func (p *windowsParser) rename(path []byte) []byte {
+	const want, user = "winlog.event_data.", "Event.UserData."
 	rest := path[len(want):]
-	for _, nested := range []string{"Event.EventData.", "winlog.event_data.", "Event.UserData.", "EventData.", "event_data."} {
-		if tail, ok := bytes.CutPrefix(rest, []byte(nested)); ok {
-			return append(path[:len(want)], tail...)
+	if tail, ok := bytes.CutPrefix(rest, []byte(user)); ok {
+		if _, after, ok0 := bytes.Cut(tail, []byte{'.'}); ok0 {
+			rest = after
 		}
 	}
-	return path
+	for _, nested := range nestings {
+		if tail, ok := bytes.CutPrefix(rest, []byte(nested)); ok {
+			rest = tail
+			break
+		}
+	}
+	p.name = append(p.name[:0], want...)
+	for len(rest) > 0 {
+		part, tail, _ := bytes.Cut(rest, []byte("."))
+		rest = tail
+		if len(part) > 0 && part[0] == '#' && (string(part) == "#attributes" || string(part) == "#text") {
+			continue
+		}
+		p.name = append(append(p.name, part...), '.')
+	}
+	return bytes.TrimSuffix(p.name, []byte("."))
 }
 
 // account collects the halves of the acting user, which come in any order.
-type account struct{ name, domain, sid, logon string }
+type account struct {
+	name, domain, sid, logon string
+	failed                   bool // the keywords say that an audited act failed
+}
 
 // Parse implements Parser.
 func (p *windowsParser) Parse(raw []byte, e *schema.Event) error {
@@ -82,11 +106,26 @@ func (p *windowsParser) table() table {
 	t := table{}
 	maps.Copy(t, p.system())
 	for key, to := range p.data() {
-		for _, prefix := range []string{"", "Event.EventData.", "winlog.event_data.", "event_data."} {
+		for _, prefix := range []string{"", "Event.EventData.", "Event.UserData.*.", "winlog.event_data.", "event_data."} {
 			t[prefix+key] = to
 		}
 	}
+	p.ecs(t)
 	return t
+}
+
+// ecs adds the names that Winlogbeat fills by itself since it speaks ECS.
+func (p *windowsParser) ecs(t table) {
+	for _, d := range schema.Fields() {
+		group, _, nested := strings.Cut(d.Name, ".")
+		if _, ok := t[d.Name]; ok || !nested || d.Kind == schema.Date || group == "event" {
+			continue
+		}
+		t[d.Name] = field(d.ID)
+	}
+	for _, name := range []string{"agent.*", "ecs.*", "event.kind", "event.module", "event.provider", "event.created", "event.dataset", "event.original", "event.ingested"} {
+		t[name] = skipped
+	}
 }
 
 // system maps what describes the record itself.
@@ -118,9 +157,12 @@ func (p *windowsParser) system() table {
 		"Event.System.Execution.#attributes.ProcessID":    field(schema.FWinlogProcessPid), "Event.System.Execution.#attributes.ThreadID": field(schema.FWinlogProcessThreadID),
 		"ExecutionProcessID": field(schema.FWinlogProcessPid), "ThreadID": field(schema.FWinlogProcessThreadID),
 		"Event.System.Version": skipped, "Event.System.Level": field(schema.FLogLevel), "Event.System.Task": field(schema.FWinlogTask), "Event.System.Opcode": field(schema.FWinlogOpcode),
-		"Event.System.Keywords": skipped, "Event.System.Correlation": skipped, "Event.System.Security.#attributes.UserID": by(p.sid),
+		"Event.System.Keywords": by(p.keywords), "Event.System.EventID.#attributes": skipped, "Event.System.Provider.#attributes.EventSourceName": skipped,
+		"Event.EventData.#attributes.xmlns": skipped, "Event.UserData.*.#attributes.xmlns": skipped, "Event.System.Correlation.#attributes.ActivityID": by(func(e *schema.Event, v string) { e.AddExtra("winlog.activity_id", v) }),
+		"Event.System.Correlation.#attributes.RelatedActivityID": by(func(e *schema.Event, v string) { e.AddExtra("winlog.related_activity_id", v) }), "Event.RenderingInfo.Message": field(schema.FMessage), "Event.RenderingInfo.*": skipped,
+		"Event.UserData.EventXML.Address": by(setSource), "Event.System.Security.#attributes.UserID": by(p.sid),
 		"Severity": field(schema.FLogLevel), "SeverityValue": skipped, "Level": skipped, "Task": field(schema.FWinlogTask), "Category": field(schema.FWinlogTask), "winlog.task": field(schema.FWinlogTask),
-		"Opcode": field(schema.FWinlogOpcode), "OpcodeValue": skipped, "Keywords": skipped, "Version": skipped, "winlog.opcode": field(schema.FWinlogOpcode), "winlog.keywords": field(schema.FWinlogKeywords),
+		"Opcode": field(schema.FWinlogOpcode), "OpcodeValue": skipped, "Keywords": by(p.keywords), "Version": skipped, "winlog.opcode": field(schema.FWinlogOpcode), "winlog.keywords": target{list: true, set: p.keywordName},
 		"SourceModuleName": skipped, "SourceModuleType": skipped, "host": field(schema.FObserverName), "port": skipped, "tags": field(schema.FTags), "type": skipped,
 		"Message": field(schema.FMessage), "message": field(schema.FMessage), "EventTypeOrignal": skipped,
 		"AccountName": by(p.nameWeak), "AccountType": skipped, "Domain": by(p.domainWeak), "UserID": by(p.sid),
@@ -131,6 +173,20 @@ func utcTime(e *schema.Event, v string) {
 	if micro, ok := isoTime(v, time.UTC); ok {
 		setTime(e, schema.FTimestamp, micro, v)
 	}
+}
+
+// keywords reads the bit mask of a record; audit failure is bit 52.
+func (p *windowsParser) keywords(_ *schema.Event, v string) {
+	if n, err := strconv.ParseUint(v, 0, 64); err == nil {
+		p.acct.failed = n>>52&1 == 1
+	} else if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+		p.acct.failed = uint64(n)>>52&1 == 1
+	}
+}
+
+func (p *windowsParser) keywordName(e *schema.Event, v string) {
+	e.Add(schema.FWinlogKeywords, v)
+	p.acct.failed = p.acct.failed || v == "Audit Failure"
 }
 
 func (p *windowsParser) sid(_ *schema.Event, v string) {

@@ -129,7 +129,7 @@ func (p *windowsParser) kind(e *schema.Event, set string) {
 	case "windows.security":
 		k = securityKinds[code]
 		if code == "4624" || code == "4625" || code == "4634" || code == "4648" {
-			logon(e)
+			p.logon(e)
 		}
 	case "windows.powershell":
 		k = powershellKinds[code]
@@ -145,11 +145,19 @@ func (p *windowsParser) kind(e *schema.Event, set string) {
 			k.outcome = "success"
 		}
 	}
+	if p.acct.failed && set == "windows.security" {
+		k.outcome = "failure"
+	}
 	e.SetStr(schema.FEventOutcome, k.outcome)
 }
 
-// logon events: the user is who logs on, not the service that asks.
-func logon(e *schema.Event) {
+// logon events: the user is who logs on, not the service that asks, which is kept as
+// event data.
+func (p *windowsParser) logon(e *schema.Event) {
+	e.AddExtra("winlog.event_data.SubjectUserName", dash(p.acct.name))
+	e.AddExtra("winlog.event_data.SubjectDomainName", dash(p.acct.domain))
+	e.AddExtra("winlog.event_data.SubjectUserSid", dash(p.acct.sid))
+	e.AddExtra("winlog.event_data.SubjectLogonId", p.acct.logon)
 	if name := dash(e.Str(schema.FUserTargetName)); name != "" {
 		e.SetStr(schema.FUserName, name)
 		e.SetStr(schema.FUserDomain, dash(e.Str(schema.FUserTargetDomain)))

@@ -34,6 +34,8 @@ type Commit struct {
 	Events     Events
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
+	Scores     []schema.Score
+	Sightings  []schema.Sighting
 	RuleError  string // why evaluation failed, "" when it did not
 	InDoubt    bool   // an earlier attempt may have stored parts of the chunk
 }
@@ -54,6 +56,20 @@ type Enricher interface {
 	Enrich(e *schema.Event)
 }
 
+// Scorer scores events by models. Rules ask it about the event it took last.
+type Scorer interface {
+	rules.Scores
+	// Take scores e and appends the scores worth keeping; model, detector and score
+	// only are filled in. It keeps nothing of e.
+	Take(e *schema.Event, dst []schema.Score) []schema.Score
+}
+
+// Witness is an Enricher that tells which indicators it saw in the event it enriched last;
+// only indicator, value and feed are filled in.
+type Witness interface {
+	Sightings(dst []schema.Sighting) []schema.Sighting
+}
+
 // Config is what a run needs to know. One Config serves one goroutine.
 type Config struct {
 	Org, Source string
@@ -62,6 +78,7 @@ type Config struct {
 	Plan        flow.IngestPlan
 	Evaluator   *rules.Evaluator // nil: no rules
 	Enricher    Enricher         // nil: none
+	Scorer      Scorer           // nil: rules find scores in the event's extras, as tests write them
 	// Committed is called after each commit, in order.
 	Committed func(c schema.Chunk) error
 	// Reading is called now and then with the stored bytes read of the object.
@@ -149,6 +166,9 @@ func newRun(cfg Config, o source.Object, at Position, sink Sink) (*run, error) {
 		free: make(chan Events, 2), ready: make(chan *Commit)}
 	for range cap(r.free) {
 		r.free <- sink.NewEvents()
+	}
+	if cfg.Scorer != nil && cfg.Evaluator != nil {
+		cfg.Evaluator.SetScores(cfg.Scorer)
 	}
 	return r, nil
 }
@@ -285,7 +305,7 @@ func (r *run) record(ctx context.Context, rec source.Record) error {
 	if rec.Cut {
 		return r.cut(ctx, false)
 	}
-	r.sum.Write(rec.Data)
+	r.sum.Write(rec.Own())
 	r.sum.Write([]byte{'\n'})
 	r.take(rec)
 	if c.Records+c.Skipped >= r.cfg.Plan.Records || c.To-c.From >= r.cfg.Plan.Bytes {
@@ -300,6 +320,11 @@ func (r *run) take(rec source.Record) {
 	if rec.TooLong {
 		c.Records++
 		r.fail(rec, fmt.Sprintf("the record has %d bytes, more than the %d that are read whole; its head is kept", rec.Size, source.MaxRecord))
+		return
+	}
+	if rec.Damage != nil {
+		c.Records++
+		r.fail(rec, rec.Damage.Error())
 		return
 	}
 	e := &r.event
@@ -325,9 +350,46 @@ func (r *run) take(rec source.Record) {
 	}
 	if r.cfg.Enricher != nil {
 		r.cfg.Enricher.Enrich(e)
+		r.witness(e)
 	}
+	r.score(e)
 	r.detect(e)
 	r.cur.Events.Append(e)
+}
+
+// score lets the models see the event, before rules ask what they think of it.
+func (r *run) score(e *schema.Event) {
+	if r.cfg.Scorer == nil {
+		return
+	}
+	from := len(r.cur.Scores)
+	r.cur.Scores = r.cfg.Scorer.Take(e, r.cur.Scores)
+	if len(r.cur.Scores) == from {
+		return
+	}
+	id := e.ID.String()
+	for i := range r.cur.Scores[from:] {
+		x := &r.cur.Scores[from+i]
+		x.Org, x.Source, x.EventID, x.Time, x.Ingested = r.cfg.Org, r.cfg.Source, id, e.Time(), r.cur.Chunk.Ingested
+	}
+}
+
+// witness keeps the sightings of the event with its chunk.
+func (r *run) witness(e *schema.Event) {
+	w, ok := r.cfg.Enricher.(Witness)
+	if !ok {
+		return
+	}
+	from := len(r.cur.Sightings)
+	r.cur.Sightings = w.Sightings(r.cur.Sightings)
+	if len(r.cur.Sightings) == from {
+		return
+	}
+	id := e.ID.String()
+	for i := range r.cur.Sightings[from:] {
+		s := &r.cur.Sightings[from+i]
+		s.Org, s.Source, s.EventID, s.Time, s.Ingested = r.cfg.Org, r.cfg.Source, id, e.Time(), r.cur.Chunk.Ingested
+	}
 }
 
 // suspected tags an event whose record may be a re-send that nothing identifies.
@@ -414,6 +476,12 @@ func (r *run) cut(ctx context.Context, last bool) error {
 	}
 	for i := range c.Detections {
 		c.Detections[i].Chunk = ch.ID
+	}
+	for i := range c.Scores {
+		c.Scores[i].Chunk = ch.ID
+	}
+	for i := range c.Sightings {
+		c.Sightings[i].Chunk = ch.ID
 	}
 	if r.cfg.Evaluator != nil {
 		if _, err := r.cfg.Evaluator.Failures(); err != nil {

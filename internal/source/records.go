@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"vigil/internal/parser/evtx"
 	"vigil/internal/spool"
 )
 
@@ -25,6 +26,18 @@ type Record struct {
 	Received time.Time
 	// Suspect says that the request it came in had come before: perhaps it is a re-send.
 	Suspect bool
+	// Stored is the record's own bytes where Data is a rendering of them, nil elsewhere.
+	Stored []byte
+	// Damage says why these bytes are no record; reading goes on behind them.
+	Damage error
+}
+
+// Own is the record's own bytes.
+func (r Record) Own() []byte {
+	if r.Stored != nil {
+		return r.Stored
+	}
+	return r.Data
 }
 
 // Reader reads the records of an object one after another.
@@ -39,6 +52,8 @@ type Reader struct {
 	array  *arrayFrame
 	text   *utf16Frame
 	spool  *spoolFrame
+	evtx   *evtxFrame
+	xml    bool // framed by Event elements
 }
 
 // Records opens the object and yields its records from the given offset on. An error
@@ -98,6 +113,9 @@ func (r *Reader) Sample() ([]byte, error) {
 	for r.end-r.start < 64<<10 && r.eof == nil {
 		r.fill()
 	}
+	if r.evtx != nil {
+		return r.eventSample(), nil
+	}
 	if r.text != nil {
 		units := make([]uint16, 0, 4096)
 		for i := r.start; i+1 < min(r.end, r.start+8192); i += 2 {
@@ -115,8 +133,8 @@ func (r *Reader) Sample() ([]byte, error) {
 func (r *Reader) Stored() int64 { return r.stored() }
 
 // frame looks at the first bytes: a JSON document that is one array (or CloudTrail's
-// {"Records":[…]}) is framed by element, UTF-16 text is converted, a spool segment frames
-// itself, the rest is lines.
+// {"Records":[…]}) and objects over several lines are framed by element, UTF-16 text is converted, Windows event logs
+// and spool segments are framed by their own structure, XML exports of event logs by element, the rest is lines.
 func (r *Reader) frame(limit int64) error {
 	for r.end < 4096 && r.eof == nil {
 		r.fill()
@@ -126,6 +144,13 @@ func (r *Reader) frame(limit int64) error {
 		in, err := spool.NewReader(io.MultiReader(bytes.NewReader(head), r.r), limit)
 		r.spool = &spoolFrame{r: in}
 		return err
+	}
+	if evtx.IsFile(head) {
+		if len(head) < evtx.HeaderSize(head) {
+			return errors.New("the event log ends inside its header")
+		}
+		r.evtx = &evtxFrame{}
+		return r.skip(int64(evtx.HeaderSize(head)))
 	}
 	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) {
 		r.text = &utf16Frame{bigEndian: head[0] == 0xfe}
@@ -140,6 +165,13 @@ func (r *Reader) frame(limit int64) error {
 	}
 	if bytes.IndexByte(head, 0) >= 0 && isBinary(head) {
 		return errors.New("the file is binary, not a log of lines or JSON; its format is not supported")
+	}
+	if r.xml = xmlStart(head); r.xml {
+		return nil
+	}
+	if spread(head) {
+		r.array = &arrayFrame{}
+		return nil
 	}
 	if at := arrayStart(head); at > 0 {
 		r.array = &arrayFrame{}
@@ -183,6 +215,17 @@ func arrayStart(head []byte) int {
 	return i + 1
 }
 
+// spread says whether the document is JSON objects written over several lines.
+func spread(head []byte) bool {
+	i := blanks(head, 0)
+	if i >= len(head) || head[i] != '{' || arrayStart(head) > 0 {
+		return false
+	}
+	line, rest, ok := bytes.Cut(head[i+1:], []byte("\n"))
+	j := blanks(rest, 0)
+	return ok && len(bytes.TrimSpace(line)) == 0 && j < len(rest) && rest[j] == '"'
+}
+
 func blanks(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
@@ -218,6 +261,10 @@ func (r *Reader) skip(to int64) error {
 	if r.spool != nil {
 		return r.spool.r.Skip(to)
 	}
+	if r.evtx != nil && r.offset > 0 {
+		r.evtx.from = to // chunks are skipped whole
+		return nil
+	}
 	for r.offset < to {
 		if r.start == r.end {
 			if r.eof != nil {
@@ -239,6 +286,10 @@ func (r *Reader) Next() (Record, error) {
 	switch {
 	case r.spool != nil:
 		return r.spool.next()
+	case r.evtx != nil:
+		return r.event()
+	case r.xml:
+		return r.xmlEvent()
 	case r.array != nil:
 		return r.element()
 	case r.text != nil:
@@ -315,7 +366,7 @@ func (r *Reader) tooLong(end byte) (Record, error) {
 	}
 }
 
-// arrayFrame frames the elements of one JSON array.
+// arrayFrame frames the elements of one JSON array, or objects that follow each other.
 type arrayFrame struct{ done bool }
 
 // element hands out the next {…} of the array. Commas and blanks between elements

@@ -219,3 +219,15 @@ func BenchmarkLines(b *testing.B) {
 		}
 	}
 }
+
+// TestSpreadObjects: JSON objects over several lines, one behind the other, are records.
+func TestSpreadObjects(t *testing.T) {
+	doc := "{\n  \"a\": {\"b\": \"}\"}\n}\n{\n  \"a\": 2\n}\n"
+	all, err := read(t, write(t, "a.json", []byte(doc)), 0)
+	if err != nil || len(all) != 3 || all[1].data != "{\n  \"a\": 2\n}" || strings.TrimSpace(all[2].data) != "" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if rest, err := read(t, write(t, "a.json", []byte(doc)), all[0].offset+all[0].size); err != nil || len(rest) != 2 || rest[0] != all[1] {
+		t.Errorf("resumed: %+v, %v", rest, err)
+	}
+}

@@ -537,6 +537,30 @@ func (l *Log) delete(s *segment) {
 	l.dir.grow(-s.size)
 }
 
+const pinName = "pinned.json"
+
+// Pin keeps a document for the drain of this log, durably; nil takes it away. It is what
+// the drain must remember of chunks that may be partly stored.
+func (l *Log) Pin(doc []byte) error {
+	name := filepath.Join(l.path, pinName)
+	if doc != nil {
+		return replaceFile(name, doc)
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Pinned is the document of Pin, nil when there is none.
+func (l *Log) Pinned() []byte {
+	doc, err := os.ReadFile(filepath.Join(l.path, pinName))
+	if err != nil {
+		return nil
+	}
+	return doc
+}
+
 // Drop counts records that are lost because nobody can be told to send them again.
 func (l *Log) Drop(n int) {
 	l.mu.Lock()

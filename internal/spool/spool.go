@@ -208,7 +208,11 @@ func (l *Log) saveMeta() error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(l.path, metaName)
+	return replaceFile(filepath.Join(l.path, metaName), text)
+}
+
+// replaceFile puts a file in the place of another as a whole, durably.
+func replaceFile(name string, text []byte) error {
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -220,7 +224,7 @@ func (l *Log) saveMeta() error {
 	if err := os.Rename(name+".new", name); err != nil {
 		return err
 	}
-	return syncDir(l.path)
+	return syncDir(filepath.Dir(name))
 }
 
 func syncDir(path string) error {

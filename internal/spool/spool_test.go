@@ -129,6 +129,12 @@ func TestCuts(t *testing.T) {
 	add("c\nd")
 	add("e")
 	want(t, chunks(t, l), "[[a  b]]")
+	if err := l.Pin([]byte("a")); err != nil || string(l.Pinned()) != "a" {
+		t.Errorf("%s %v", l.Pinned(), err)
+	}
+	if err := l.Pin(nil); err != nil || l.Pinned() != nil {
+		t.Errorf("%s %v", l.Pinned(), err)
+	}
 	before := l.Segments()[0]
 	if err := d.Close(); err != nil {
 		t.Fatal(err)

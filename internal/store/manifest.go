@@ -16,6 +16,8 @@ type ChunkData struct {
 	Events     *Batch
 	Failures   []schema.ParseFailure
 	Detections []schema.Detection
+	Scores     []schema.Score
+	Sightings  []schema.Sighting
 	RuleError  string
 	// InDoubt says that an earlier attempt may have stored parts: each table is counted
 	// by chunk id before it is written again (the second belt beside the tokens).
@@ -24,7 +26,7 @@ type ChunkData struct {
 	Crash func(point string)
 }
 
-// CommitChunk stores a chunk: events, failures, detections, evaluations, and last its
+// CommitChunk stores a chunk: events, failures, detections, scores, sightings, evaluations, and last its
 // manifest row, which is the commit point. Each write carries the chunk's id as
 // deduplication token, so the whole may be repeated until it succeeds.
 func (s *Store) CommitChunk(ctx context.Context, d ChunkData) error {
@@ -48,7 +50,13 @@ func (s *Store) CommitChunk(ctx context.Context, d ChunkData) error {
 		{"after-failures", func() error {
 			return s.unlessThere(ctx, d.InDoubt, "detections", c, int64(len(d.Detections)), func() error { return s.PutDetections(ctx, c.ID, d.Detections) })
 		}},
-		{"after-detections", func() error { return s.putEvaluation(ctx, c, d.RuleError) }},
+		{"after-detections", func() error {
+			return s.unlessThere(ctx, d.InDoubt, "scores", c, int64(len(d.Scores)), func() error { return s.putScores(ctx, c.ID, d.Scores) })
+		}},
+		{"after-scores", func() error {
+			return s.unlessThere(ctx, d.InDoubt, "sightings", c, int64(len(d.Sightings)), func() error { return s.putSightings(ctx, c.ID, d.Sightings) })
+		}},
+		{"after-sightings", func() error { return s.putEvaluation(ctx, c, d.RuleError) }},
 		{"before-manifest", func() error { return s.putChunk(ctx, c) }},
 	} {
 		crash(step.point)
@@ -152,6 +160,16 @@ func (s *Store) Committed(ctx context.Context, org, source string, epoch int) (m
 			return nil
 		})
 	return out, err
+}
+
+// PlanTotals adds up what is committed of a plan: the chunks of a source that carry the
+// plan's ingest time. Only the totals of the chunk returned are filled in.
+func (s *Store) PlanTotals(ctx context.Context, org, source string, epoch int, ingested time.Time) (chunks int64, total schema.Chunk, err error) {
+	var n uint64
+	_, err = s.row(ctx, `SELECT count(), sum(records), sum(events), sum(failures), sum(detections), sum(bytes) FROM chunks FINAL
+		WHERE org = {org:String} AND source = {source:String} AND epoch = {epoch:UInt32} AND ingested = {ingested:DateTime64(3)}`,
+		P{"org": org, "source": source, "epoch": uint32(epoch), "ingested": ingested}, &n, &total.Records, &total.Events, &total.Failures, &total.Detections, &total.Bytes)
+	return int64(n), total, err
 }
 
 // Chunks returns the manifest of a source in order.

@@ -22,6 +22,8 @@ type SearchRequest struct {
 	Cursor    string // Next of the page before, "" for the first page
 	Histogram bool
 	ID        string // handed back in the result
+	// Progress, when set, is told what the engine has read so far.
+	Progress func(SearchStats)
 	// Condition, when set, replaces Query by a rule's expression already rendered to
 	// ClickHouse, with its parameters.
 	Condition string
@@ -56,6 +58,9 @@ type SearchResult struct {
 	Rows      []SearchRow             `json:"rows"`
 	Next      string                  `json:"next"` // cursor of the next page, "" at the end
 	Total     uint64                  `json:"total"`
+	From      time.Time               `json:"from"` // the range that was searched
+	To        time.Time               `json:"to"`
+	Step      int64                   `json:"step"` // seconds of a histogram bucket
 	Histogram []SearchBucket          `json:"histogram"`
 	Facets    map[string][]FacetValue `json:"facets"`
 	Stats     SearchStats             `json:"stats"`
@@ -78,7 +83,7 @@ var facetFields = []schema.FieldID{schema.FEventDataset, schema.FHostName, schem
 // Search runs a query as the analyst user, within limits.
 func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, error) {
 	began := time.Now()
-	res := SearchResult{ID: q.ID, Rows: []SearchRow{}, Histogram: []SearchBucket{}, Facets: map[string][]FacetValue{}}
+	res := SearchResult{ID: q.ID, From: q.From.UTC(), To: q.To.UTC(), Step: bucketSeconds(q.To.Sub(q.From)), Rows: []SearchRow{}, Histogram: []SearchBucket{}, Facets: map[string][]FacetValue{}}
 	cond, p := q.Condition, q.Params
 	if cond == "" {
 		var err error
@@ -91,12 +96,12 @@ func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, erro
 	}
 	p["org"], p["from"], p["to"] = q.Org, q.From, q.To
 	where := "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + cond + ")"
-	ctx = searchContext(ctx, &res.Stats)
+	ctx = searchContext(ctx, q.Progress, &res.Stats)
 	if err := s.searchRows(ctx, q, where, p, &res); err != nil {
 		return res, err
 	}
 	if q.Histogram {
-		if err := s.searchHistogram(ctx, q, where, p, &res); err != nil {
+		if err := s.searchHistogram(ctx, where, p, &res); err != nil {
 			return res, err
 		}
 		if err := s.searchFacets(ctx, where, p, &res); err != nil {
@@ -107,11 +112,17 @@ func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, erro
 	return res, nil
 }
 
-// searchContext limits the query on the engine and counts what it reads.
-func searchContext(ctx context.Context, stats *SearchStats) context.Context {
-	return clickhouse.Context(ctx,
-		clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}),
-		clickhouse.WithProgress(func(p *clickhouse.Progress) { stats.Rows += p.Rows; stats.Bytes += p.Bytes }))
+// searchContext limits the query on the engine, counts what it reads and tells so.
+func searchContext(ctx context.Context, tell func(SearchStats), stats *SearchStats) context.Context {
+	began := time.Now()
+	count := func(p *clickhouse.Progress) {
+		stats.Rows, stats.Bytes = stats.Rows+p.Rows, stats.Bytes+p.Bytes
+		if tell != nil {
+			tell(SearchStats{Rows: stats.Rows, Bytes: stats.Bytes, Millis: time.Since(began).Milliseconds()})
+		}
+	}
+	return clickhouse.Context(ctx, clickhouse.WithProgress(count),
+		clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}))
 }
 
 // cursor is the place behind a row: events of one time are ordered by id.
@@ -198,8 +209,8 @@ func textOf(f *schema.Field) string {
 }
 
 // searchHistogram counts per time bucket and data set; the bars add up to Total.
-func (s *Store) searchHistogram(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {
-	step := bucketSeconds(q.To.Sub(q.From))
+func (s *Store) searchHistogram(ctx context.Context, where string, p P, res *SearchResult) error {
+	step := res.Step
 	byTime := map[int64]*SearchBucket{}
 	sql := fmt.Sprintf("SELECT toInt64(intDiv(toUnixTimestamp64Micro(timestamp), %d)) * %d AS t, event_dataset, count() FROM events WHERE %s GROUP BY t, event_dataset", step*1e6, step, where)
 	err := s.analystEach(ctx, sql, p, func(r driver.Rows) error {

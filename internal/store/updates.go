@@ -51,6 +51,3 @@ func (s *Store) NotesSince(ctx context.Context, org, from string, limit int) ([]
 	}
 	return out, nil
 }
-
-// OffsetAt is the smallest offset a note of that time can have.
-func OffsetAt(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMicro(), 0)) }

@@ -31,6 +31,8 @@ func TestWhere(t *testing.T) {
 		`e.user.name.icontains(['A\\', 'b'])`:            `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND multiSearchAnyCaseInsensitive(user_name, ['A\\', 'b']))`,
 		`cidr(e.source.ip, '10.0.0.0/8')`:                `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND (source_ip != toIPv6('::') AND (source_ip BETWEEN toIPv6('::ffff:10.0.0.0') AND toIPv6('::ffff:10.255.255.255'))))`,
 		`has(e.labels.x) && e.destination.port in [1,2]`: `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND (notEmpty(attrs['labels.x']) AND destination_port IN (toInt64(1), toInt64(2))))`,
+		`(e.user.domain + '/' + e.user.name).icontains('a/b') && string(e.source.port).startsWith('4')`: `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND ((positionCaseInsensitive(concat(concat(user_domain, '/'), user_name), 'a/b') > 0) AND startsWith(toString(source_port), '4')))`,
+		`int(e.labels.x) > 3`: `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND (toInt64OrNull(attrs['labels.x']) > toInt64(3)))`,
 	} {
 		w, err := Where(load(t, when))
 		if err != nil {

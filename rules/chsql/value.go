@@ -81,6 +81,8 @@ func (w *writer) function(n *expr.Node) (string, error) {
 		return w.size(n.Args[0])
 	case "double":
 		return w.double(n.Args[0])
+	case "string", "int":
+		return w.convert(n)
 	}
 	if form, ok := timeParts[n.Name]; ok && len(n.Args) == 1 {
 		v, err := w.value(n.Args[0])
@@ -104,7 +106,31 @@ func (w *writer) score(n *expr.Node) (string, error) {
 	return "ifNull(toFloat64OrNull(attrs[" + w.text(key+name[0]) + "]), " + absent + ")", nil
 }
 
+// convert renders a number as text, and text as a number. Text that is no number is
+// NULL, which spreads through conditions as the interpreter's error does.
+func (w *writer) convert(n *expr.Node) (string, error) {
+	form := ""
+	switch from := n.Args[0].Type; {
+	case n.Type == expr.String && from == expr.Int:
+		form = "toString("
+	case n.Type == expr.Int && from == expr.String:
+		form = "toInt64OrNull("
+	default:
+		return "", fmt.Errorf("no SQL for %s of %s", n.Name, from)
+	}
+	v, err := w.value(n.Args[0])
+	return form + v + ")", err
+}
+
 func (w *writer) arithmetic(n *expr.Node) (string, error) {
+	if n.Name == "+" && n.Type == expr.String && len(n.Args) == 2 {
+		l, err := w.value(n.Args[0])
+		if err != nil {
+			return "", err
+		}
+		r, err := w.value(n.Args[1])
+		return "concat(" + l + ", " + r + ")", err
+	}
 	if len(n.Args) != 2 || n.Type != expr.Int && n.Type != expr.Double {
 		return "", fmt.Errorf("no SQL for %s of %s", n.Name, n.Type)
 	}

@@ -87,6 +87,9 @@ func HuntID(org, rule, window string) string { return join("hunt", org, rule, wi
 // SyncIntelID is the id of a feed's sync.
 func SyncIntelID(org, feed string) string { return join("intel", org, feed) }
 
+// IntelScheduleID is the id of the schedule that repeats a feed's sync.
+func IntelScheduleID(org, feed string) string { return "intel-" + org + "-" + feed }
+
 // RetrainID is the id of a detector's training.
 func RetrainID(org, detector string) string { return join("retrain", org, detector) }
 

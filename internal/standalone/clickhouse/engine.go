@@ -252,9 +252,6 @@ func (e *Engine) PID() int {
 	return e.child.cmd.Process.Pid
 }
 
-// Done is closed when the engine has stopped for good.
-func (e *Engine) Done() <-chan struct{} { return e.done }
-
 // Stop ends the engine: it closes the pipe the child waits on, and kills the child
 // when it has not ended by the deadline of ctx.
 func (e *Engine) Stop(ctx context.Context) error {

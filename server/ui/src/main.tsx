@@ -1,8 +1,14 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClientProvider } from "@tanstack/react-query";
 import { createRoot } from "react-dom/client";
+import { newQueryClient } from "./api/queries";
 import { App } from "./app";
-import "./styles.css";
+import "./styles/index.css";
 
-const client = new QueryClient({ defaultOptions: { queries: { retry: 1, staleTime: 5_000, refetchOnWindowFocus: true } } });
 const root = document.getElementById("root");
-if (root) createRoot(root).render(<QueryClientProvider client={client}><App /></QueryClientProvider>);
+if (root) {
+  createRoot(root).render(
+    <QueryClientProvider client={newQueryClient()}>
+      <App />
+    </QueryClientProvider>,
+  );
+}

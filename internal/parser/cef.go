@@ -1,0 +1,337 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"vigil/schema"
+)
+
+// cefParser reads the Common Event Format, with or without a syslog header.
+type cefParser struct {
+	table table
+	kv    *kvParser // knows the names that vendors put behind a prefix of theirs
+	names interner
+	sets  map[string]string // data set of a vendor and product
+	pairs []cefPair
+}
+
+type cefPair struct{ key, value string }
+
+func newCEF(o Options) Parser {
+	kv, _ := newKV(o).(*kvParser)
+	return &cefParser{table: cefTable(o.zone()), kv: kv, sets: map[string]string{}}
+}
+
+// cefTable maps the extension dictionary of the format.
+func cefTable(zone *time.Location) table {
+	f := field
+	now := by(cefTime(schema.FTimestamp, zone))
+	return table{
+		"rt": now, "deviceReceiptTime": now, "start": by(cefTime(schema.FEventStart, zone)), "end": by(cefTime(schema.FEventEnd, zone)),
+		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "dst": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)), "spt": f(schema.FSourcePort), "dpt": f(schema.FDestinationPort),
+		"shost": by(unlessSet(schema.FSourceDomain)), "dhost": by(unlessSet(schema.FDestinationDomain)), "smac": f(schema.FSourceMac), "dmac": f(schema.FDestinationMac), "c6a2": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "c6a3": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)),
+		"sourceTranslatedAddress": f(schema.FSourceNatIP), "sourceDnsDomain": by(unlessSet(schema.FSourceDomain)), "destinationDnsDomain": by(unlessSet(schema.FDestinationDomain)),
+		"suser": by(accountName), "suid": f(schema.FUserID), "sntdom": f(schema.FUserDomain), "spriv": f(schema.FUserRoles), "duser": by(func(e *schema.Event, v string) {
+			e.SetStr(schema.FUserTargetName, base(v))
+			e.SetStr(schema.FDestinationUserName, v)
+		}), "duid": f(schema.FUserTargetID), "dntdom": f(schema.FUserTargetDomain), "sproc": f(schema.FProcessName), "spid": f(schema.FProcessPid), "dproc": by(setImage), "dpid": f(schema.FProcessPid), "deviceProcessName": by(setImage),
+		"dvchost": f(schema.FHostName), "dvc": by(addressOf(schema.FHostIP, schema.FHostName)), "deviceInboundInterface": f(schema.FObserverIngressInterfaceName), "deviceDirection": by(setDirection), "deviceFacility": f(schema.FLogSyslogFacilityName),
+		"act": f(schema.FEventAction), "outcome": by(setOutcome), "reason": f(schema.FEventReason), "msg": f(schema.FMessage), "externalId": f(schema.FEventID), "cat": f(schema.FRuleCategory),
+		"proto": by(setProto), "app": by(lowered(schema.FNetworkProtocol)), "in": f(schema.FDestinationBytes), "out": f(schema.FSourceBytes),
+		"request": by(func(e *schema.Event, v string) { webAddress(e, strings.Trim(v, `"`)) }), "requestMethod": f(schema.FHttpRequestMethod), "requestmethod": f(schema.FHttpRequestMethod), "requestClientApplication": f(schema.FUserAgentOriginal), "requestContext": f(schema.FHttpRequestReferrer), "ref": f(schema.FHttpRequestReferrer),
+		"fname": by(setFileName), "filePath": by(setFile), "fsize": f(schema.FFileSize), "fileHash": by(setFileHash), "fileType": f(schema.FFileType), "oldFileHash": skipped,
+	}
+}
+
+func unlessSet(f schema.FieldID) setter {
+	return func(e *schema.Event, v string) {
+		if !e.Has(f) {
+			e.SetStr(f, dash(v))
+		}
+	}
+}
+
+// setFileName takes a name, or a path where one is written in its place.
+func setFileName(e *schema.Event, v string) {
+	if strings.ContainsAny(v, `\/`) {
+		setFile(e, v)
+		return
+	}
+	e.SetStr(schema.FFileName, v)
+	e.SetStr(schema.FFileExtension, extension(v))
+}
+
+// setFileHash tells hashes apart by their length.
+func setFileHash(e *schema.Event, v string) {
+	switch len(v) {
+	case 32:
+		e.SetStr(schema.FFileHashMd5, v)
+	case 40:
+		e.SetStr(schema.FFileHashSha1, v)
+	case 64:
+		e.SetStr(schema.FFileHashSha256, v)
+	default:
+		e.AddExtra("labels.file_hash", v)
+		return
+	}
+	e.Add(schema.FRelatedHash, v)
+}
+
+// cefTime reads the times that the format allows: epoch milliseconds and
+// "Jan 02 2006 15:04:05" with optional fraction and zone.
+func cefTime(f schema.FieldID, zone *time.Location) setter {
+	iso := timeField(f, zone)
+	return func(e *schema.Event, v string) {
+		if len(v) > 3 && months[v[:3]] > 0 {
+			for _, layout := range []string{"Jan 02 2006 15:04:05", "Jan 2 2006 15:04:05", "Jan 02 2006 15:04:05 MST", "Jan 02 2006 15:04:05 GMT-07:00", "Jan 02 2006 15:04:05 -0700", "Jan 02 2006 15:04:05.000 MST"} {
+				if t, err := time.ParseInLocation(layout, v, zone); err == nil {
+					setTime(e, f, t.UnixMicro(), v)
+					return
+				}
+			}
+		}
+		iso(e, v)
+	}
+}
+
+// cefStart is where the event begins in a line, -1 for none.
+func cefStart(line []byte) int {
+	for _, mark := range []string{"CEF:0|", "CEF:1|", "CEF: 0|"} {
+		if i := bytes.Index(line[:min(len(line), 512)], []byte(mark)); i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+func detectCEF(sample []byte, _ string) (int, string) {
+	line, _, _ := bytes.Cut(sample, []byte("\n"))
+	if i := cefStart(line); i >= 0 && bytes.Count(line[i:], []byte("|")) >= 6 && line[0] != '{' {
+		return 96, "CEF: and its seven header fields"
+	}
+	return 0, ""
+}
+
+// Parse implements Parser.
+func (p *cefParser) Parse(raw []byte, e *schema.Event) error {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return ErrSkip
+	}
+	i := cefStart(raw)
+	if i < 0 {
+		return errors.New("the line has no CEF: header")
+	}
+	if i > 0 {
+		p.kv.header(schema.View(raw[:i]), e)
+	}
+	rest := schema.View(raw[i:])
+	var head [7]string
+	for n := range head {
+		var ok bool
+		if head[n], rest, ok = barField(rest, e); !ok && n < 6 {
+			return errors.New("the CEF header ends before its seventh field")
+		}
+	}
+	p.extension(rest, e)
+	p.header(head, e)
+	settleFlow(e)
+	return nil
+}
+
+// barField cuts the next header field; \| and \\ stand for the character.
+func barField(s string, e *schema.Event) (text, rest string, ok bool) {
+	escaped := false
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			escaped = true
+			i++
+		case '|':
+			return cefPlain(s[:i], escaped, e), s[i+1:], true
+		}
+	}
+	return cefPlain(s, escaped, e), "", false
+}
+
+// cefPlain resolves the escapes of the format.
+func cefPlain(s string, escaped bool, e *schema.Event) string {
+	if !escaped || strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	out := e.Buffer(len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			switch s[i+1] {
+			case '\\', '=', '|':
+				i++
+				out = append(out, s[i])
+				continue
+			case 'n':
+				i++
+				out = append(out, '\n')
+				continue
+			case 'r':
+				i++
+				out = append(out, '\r')
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return e.Commit(out)
+}
+
+// header sets what the seven fields say; what the extension said goes first.
+func (p *cefParser) header(h [7]string, e *schema.Event) {
+	set := p.dataset(h[1], h[2])
+	module, _, _ := strings.Cut(set, ".")
+	e.SetStr(schema.FEventModule, module)
+	e.SetStr(schema.FEventDataset, set)
+	e.SetStr(schema.FEventKind, "event")
+	e.SetStr(schema.FEventProvider, h[2])
+	e.AddExtra("observer.vendor", h[1])
+	e.AddExtra("observer.product", h[2])
+	e.AddExtra("observer.version", h[3])
+	if !e.Has(schema.FEventCode) {
+		e.SetStr(schema.FEventCode, h[4])
+	}
+	if !e.Has(schema.FRuleID) {
+		e.SetStr(schema.FRuleID, h[4])
+	}
+	if !e.Has(schema.FRuleName) {
+		e.SetStr(schema.FRuleName, h[5])
+	}
+	if !e.Has(schema.FMessage) {
+		e.SetStr(schema.FMessage, h[5])
+	}
+	if n, ok := digits(h[6]); ok {
+		e.SetInt(schema.FEventSeverity, int64(n))
+	} else if !e.Has(schema.FLogLevel) {
+		e.SetStr(schema.FLogLevel, h[6])
+	}
+	if !e.Has(schema.FUserName) {
+		e.SetStr(schema.FUserName, e.Str(schema.FUserTargetName))
+		e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
+	}
+	if !e.Has(schema.FTimestamp) && e.Has(schema.FEventStart) {
+		e.SetInt(schema.FTimestamp, e.Int(schema.FEventStart))
+	}
+}
+
+// dataset is vendor.product in small letters; the names are kept, they are few.
+func (p *cefParser) dataset(vendor, product string) string {
+	key := vendor + "|" + product
+	if set, ok := p.sets[key]; ok {
+		return set
+	}
+	set := slug(vendor) + "." + slug(product)
+	if vendor == "" {
+		set = slug(product) + "." + slug(product)
+	}
+	if len(p.sets) < 1000 {
+		p.sets[key] = set
+	}
+	return set
+}
+
+// slug is a name in small letters, with what is neither letter nor digit as one dash.
+func slug(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(strings.ToLower(s)) {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 0x80 {
+			b.WriteByte(c)
+		} else if n := b.Len(); n > 0 && b.String()[n-1] != '-' {
+			b.WriteByte('-')
+		}
+	}
+	if out := strings.Trim(b.String(), "-"); out != "" {
+		return out
+	}
+	return "unknown"
+}
+
+// extension reads key=value pairs; a value ends where the next key begins, and keeps
+// its blanks.
+func (p *cefParser) extension(s string, e *schema.Event) {
+	p.pairs = p.pairs[:0]
+	for s = strings.TrimLeft(s, " "); s != ""; {
+		eq := strings.IndexByte(s, '=')
+		if eq <= 0 {
+			break
+		}
+		value, rest, escaped := cefValue(s[eq+1:])
+		p.pairs = append(p.pairs, cefPair{s[:eq], cefPlain(value, escaped, e)})
+		s = rest
+	}
+	for _, kv := range p.pairs {
+		p.put(kv.key, strings.TrimSpace(kv.value), e)
+	}
+}
+
+// cefValue reads to the blank before the next key=.
+func cefValue(s string) (value, rest string, escaped bool) {
+	blank := -1
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			escaped = true
+			i++
+		case ' ', '\t', '\n':
+			blank = i
+		case '=':
+			if blank >= 0 && i > blank+1 && cefKey(s[blank+1:i]) {
+				return s[:blank], s[blank+1:], escaped
+			}
+		}
+	}
+	return s, "", escaped
+}
+
+func cefKey(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isKey(s[i]) && s[i] != '[' && s[i] != ']' {
+			return false
+		}
+	}
+	return true
+}
+
+// vendorPrefixes are what vendors put before names of their own.
+var vendorPrefixes = []string{"FTNTFGT", "FortinetFortiGate", "ad."}
+
+func (p *cefParser) put(key, value string, e *schema.Event) {
+	if value == "" {
+		return
+	}
+	to, ok := p.table[key]
+	for _, prefix := range vendorPrefixes {
+		if own, found := strings.CutPrefix(key, prefix); found && !ok {
+			key = own
+			to, ok = p.kv.table[own]
+			ok = ok && own != "date" && own != "time" && own != "tz"
+		}
+	}
+	switch {
+	case ok && to.skip, strings.HasSuffix(key, "Label"):
+	case ok && to.set != nil:
+		to.set(e, value)
+	case ok:
+		e.Set(to.field, value)
+	default:
+		e.AddExtra(p.names.name(append([]byte("cef."), p.label(key)...)), value)
+	}
+}
+
+// label is the name that the event itself gives to a custom field.
+func (p *cefParser) label(key string) string {
+	for _, kv := range p.pairs[:min(len(p.pairs), 400)] { // a hostile event may have millions
+		if name, ok := strings.CutSuffix(kv.key, "Label"); ok && name == key && kv.value != "" {
+			return kv.value
+		}
+	}
+	return key
+}

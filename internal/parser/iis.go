@@ -1,0 +1,144 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"vigil/schema"
+)
+
+// w3cParser reads the W3C extended log format of IIS and proxies; #Fields names the
+// columns, and may come again with others.
+type w3cParser struct {
+	zone    *time.Location
+	table   table
+	names   interner
+	columns []zeekColumn
+	date    string
+	clock   string
+}
+
+func newW3C(o Options) Parser {
+	p := &w3cParser{zone: time.UTC} // the format says UTC
+	f := field
+	p.table = table{
+		"date": by(func(_ *schema.Event, v string) { p.date = v }), "time": by(func(_ *schema.Event, v string) { p.clock = v }), "c-ip": f(schema.FSourceIP), "c-port": f(schema.FSourcePort), "s-ip": f(schema.FDestinationIP), "s-port": f(schema.FDestinationPort), "s-computername": f(schema.FHostName), "s-sitename": f(schema.FServiceName),
+		"cs-username": by(accountName), "cs-method": f(schema.FHttpRequestMethod), "cs-uri-stem": f(schema.FUrlPath), "cs-uri-query": f(schema.FUrlQuery), "cs-host": f(schema.FUrlDomain), "cs(Host)": f(schema.FUrlDomain), "cs(User-Agent)": by(plusBlanks(schema.FUserAgentOriginal)), "cs(Referer)": f(schema.FHttpRequestReferrer), "cs(Cookie)": skipped,
+		"sc-status": f(schema.FHttpResponseStatusCode), "sc-bytes": f(schema.FHttpResponseBodyBytes), "cs-bytes": f(schema.FHttpRequestBodyBytes), "cs-version": by(func(e *schema.Event, v string) { e.SetStr(schema.FHttpVersion, strings.TrimPrefix(v, "HTTP/")) }), "cs-protocol": by(lowered(schema.FNetworkProtocol)), "cs-uri-scheme": f(schema.FUrlScheme), "cs-uri-port": f(schema.FUrlPort), "cs-uri-path": f(schema.FUrlPath),
+	}
+	return p
+}
+
+// plusBlanks takes + for a blank, as IIS writes them.
+func plusBlanks(f schema.FieldID) setter {
+	return func(e *schema.Event, v string) {
+		if strings.IndexByte(v, '+') < 0 || strings.IndexByte(v, ' ') >= 0 {
+			e.SetStr(f, v)
+			return
+		}
+		e.SetStr(f, e.Commit(bytes.ReplaceAll(append(e.Buffer(len(v)), v...), []byte("+"), []byte(" "))))
+	}
+}
+
+func detectW3C(sample []byte, _ string) (int, string) {
+	head := sample[:min(len(sample), 2048)]
+	if bytes.HasPrefix(head, []byte("#")) && bytes.Contains(head, []byte("#Fields: ")) {
+		return 95, "a #Fields: line"
+	}
+	return 0, ""
+}
+
+// Parse implements Parser.
+func (p *w3cParser) Parse(raw []byte, e *schema.Event) error {
+	s := schema.View(bytes.TrimSpace(raw))
+	switch {
+	case s == "":
+		return ErrSkip
+	case s[0] == '#':
+		if list, ok := strings.CutPrefix(s, "#Fields:"); ok {
+			p.header(list)
+		}
+		return ErrHeader
+	case p.columns == nil:
+		return errors.New("a row stands before its #Fields line")
+	}
+	p.date, p.clock = "", ""
+	n := 0
+	for rest := s; rest != ""; n++ {
+		var v string
+		if v, rest = w3cValue(rest); n >= len(p.columns) {
+			return fmt.Errorf("the row has more than the %d columns of its #Fields line", len(p.columns))
+		}
+		p.value(&p.columns[n], v, e)
+	}
+	if n < len(p.columns) {
+		return fmt.Errorf("the row has %d columns, its #Fields line %d: it is cut off", n, len(p.columns))
+	}
+	p.finish(e)
+	return nil
+}
+
+func (p *w3cParser) header(list string) {
+	p.columns = make([]zeekColumn, 0, 32)
+	for n := range strings.FieldsSeq(list) {
+		c := zeekColumn{extra: p.names.name([]byte("iis.access." + n))}
+		if to, ok := p.table[n]; ok {
+			c.to = &to
+		}
+		p.columns = append(p.columns, c)
+	}
+}
+
+// w3cValue cuts the next value; one in quotes may hold blanks.
+func w3cValue(s string) (v, rest string) {
+	if s[0] == '"' {
+		if v, rest, ok := strings.Cut(s[1:], `"`); ok {
+			return v, strings.TrimLeft(rest, " \t")
+		}
+	}
+	i := strings.IndexAny(s, " \t")
+	if i < 0 {
+		return s, ""
+	}
+	return s[:i], strings.TrimLeft(s[i:], " \t")
+}
+
+func (p *w3cParser) value(c *zeekColumn, v string, e *schema.Event) {
+	switch {
+	case v == "-" || v == "" || c.to != nil && c.to.skip:
+	case c.to == nil:
+		e.AddExtra(c.extra, v)
+	case c.to.set != nil:
+		c.to.set(e, v)
+	default:
+		e.Set(c.to.field, v)
+	}
+}
+
+func (p *w3cParser) finish(e *schema.Event) {
+	if p.date != "" && p.clock != "" {
+		text := p.date + " " + p.clock
+		if micro, ok := isoTime(text, p.zone); ok {
+			setTime(e, schema.FTimestamp, micro, e.Copy([]byte(text)))
+		}
+	}
+	setAll(e, pair{schema.FEventModule, "iis"}, pair{schema.FEventDataset, "iis.access"}, pair{schema.FEventKind, "event"}, pair{schema.FEventAction, e.Str(schema.FHttpRequestMethod)})
+	if !e.Has(schema.FNetworkProtocol) {
+		e.SetStr(schema.FNetworkProtocol, "http")
+	}
+	e.SetStr(schema.FUrlOriginal, e.Str(schema.FUrlPath))
+	if q := e.Str(schema.FUrlQuery); q != "" {
+		e.SetStr(schema.FUrlOriginal, e.Copy([]byte(e.Str(schema.FUrlPath)+"?"+q)))
+	}
+	e.Add(schema.FEventCategory, "web")
+	e.Add(schema.FEventType, "access")
+	outcome := "success"
+	if e.Int(schema.FHttpResponseStatusCode) >= 400 {
+		outcome = "failure"
+	}
+	e.SetStr(schema.FEventOutcome, outcome)
+	settleFlow(e)
+}

@@ -1,0 +1,346 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"strings"
+	"time"
+
+	"vigil/schema"
+)
+
+// kvParser reads lines of key=value pairs, as firewalls and loggers write them, with or
+// without a syslog header before the first pair.
+type kvParser struct {
+	table  table
+	names  interner
+	syslog syslogParser
+	zone   *time.Location
+	clock  kvClock
+}
+
+// kvClock collects the parts of a time that comes in several pairs.
+type kvClock struct{ date, time, tz string }
+
+func newKV(o Options) Parser {
+	p := &kvParser{syslog: syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}, zone: o.zone()}
+	p.table = p.rows()
+	return p
+}
+
+// rows maps the keys of common products; what they mean is the same in all of them.
+func (p *kvParser) rows() table {
+	f := field
+	now := by(timeField(schema.FTimestamp, p.zone))
+	t := table{}
+	for _, d := range schema.Fields() {
+		if d.Kind != schema.Date {
+			t[d.Name] = f(d.ID)
+		}
+	}
+	maps.Copy(t, map[string]target{
+		"ts": now, "timestamp": now, "@timestamp": now, "eventtime": now, "date_time": now, "startime": by(timeField(schema.FEventStart, p.zone)),
+		"date": by(func(_ *schema.Event, v string) { p.clock.date = v }), "time": by(func(_ *schema.Event, v string) { p.clock.time = v }),
+		"tz": by(func(_ *schema.Event, v string) { p.clock.tz = v }), "timezone": by(func(_ *schema.Event, v string) { p.clock.tz = v }),
+		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "srcip": f(schema.FSourceIP), "src_ip": f(schema.FSourceIP), "source_ip": f(schema.FSourceIP), "client_ip": by(clientIP), "clientip": by(clientIP), "client": by(clientIP), "remip": f(schema.FSourceIP), "rip": by(clientIP), "remote_addr": by(clientIP), "ip": by(clientIP), "saddr": by(clientIP),
+		"dst": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)), "dstip": f(schema.FDestinationIP), "dst_ip": f(schema.FDestinationIP), "dest_ip": f(schema.FDestinationIP), "destination_ip": f(schema.FDestinationIP), "daddr": f(schema.FDestinationIP),
+		"srcport": f(schema.FSourcePort), "src_port": f(schema.FSourcePort), "spt": f(schema.FSourcePort), "sport": f(schema.FSourcePort), "dstport": f(schema.FDestinationPort), "dst_port": f(schema.FDestinationPort), "dpt": f(schema.FDestinationPort), "dport": f(schema.FDestinationPort),
+		"srcname": f(schema.FSourceDomain), "dstname": f(schema.FDestinationDomain), "srcmac": f(schema.FSourceMac), "src_mac": f(schema.FSourceMac), "dstmac": f(schema.FDestinationMac), "dst_mac": f(schema.FDestinationMac), "srccountry": skipped, "dstcountry": skipped,
+		"proto": by(setProto), "protocol": by(setProto), "ipproto": by(setProto), "service": by(lowered(schema.FNetworkProtocol)), "app": by(lowered(schema.FNetworkProtocol)), "direction": by(setDirection),
+		"sentbyte": f(schema.FSourceBytes), "rcvdbyte": f(schema.FDestinationBytes), "sent_bytes": f(schema.FSourceBytes), "recv_bytes": f(schema.FDestinationBytes), "sent": f(schema.FSourceBytes), "rcvd": f(schema.FDestinationBytes), "sentpkt": f(schema.FSourcePackets), "rcvdpkt": f(schema.FDestinationPackets), "sent_pkts": f(schema.FSourcePackets), "recv_pkts": f(schema.FDestinationPackets),
+		"user": by(accountName), "usr": by(accountName), "username": by(accountName), "user_name": by(accountName), "suser": by(accountName), "unauthuser": by(accountName), "domain": f(schema.FUserDomain), "group": f(schema.FGroupName),
+		"action": f(schema.FEventAction), "act": f(schema.FEventAction), "disp": f(schema.FEventAction), "logid": f(schema.FEventCode), "log_id": f(schema.FEventCode), "level": f(schema.FLogLevel), "pri": by(notNumber(schema.FLogLevel)), "priority": by(notNumber(schema.FLogLevel)), "severity": f(schema.FLogLevel),
+		"msg": f(schema.FMessage), "message": f(schema.FMessage), "reason": f(schema.FEventReason), "status": by(setOutcome), "result": by(setOutcome), "outcome": by(setOutcome), "error": f(schema.FErrorMessage),
+		"devname": f(schema.FObserverName), "device_name": f(schema.FObserverName), "fw": f(schema.FObserverName), "hostname": f(schema.FHostName), "host": f(schema.FHostName), "device_host": f(schema.FHostName), "srcintf": f(schema.FObserverIngressInterfaceName), "in_if": f(schema.FObserverIngressInterfaceName), "srcif": f(schema.FObserverIngressInterfaceName),
+		"url": by(webAddress), "arg": by(webAddress), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
+		"file": by(setFile), "filename": by(setFile), "fname": by(setFile), "attack": f(schema.FRuleName), "virus": f(schema.FRuleName), "policyname": f(schema.FRuleName), "rulename": f(schema.FRuleName), "fw_rule_name": f(schema.FRuleName), "policyid": f(schema.FRuleID), "ruleid": f(schema.FRuleID), "fw_rule_id": f(schema.FRuleID), "catdesc": f(schema.FRuleCategory),
+		"qname": f(schema.FDnsQuestionName), "qtype": f(schema.FDnsQuestionType), "qclass": f(schema.FDnsQuestionClass), "pid": f(schema.FProcessPid), "exe": by(setImage), "comm": f(schema.FProcessName), "cmd": f(schema.FProcessCommandLine), "transip": f(schema.FSourceNatIP), "sessionid": f(schema.FSessionID), "session_id": f(schema.FSessionID), "subject": f(schema.FEmailSubject),
+	})
+	return t
+}
+
+// addressOf sets the address field, or the name field for a value that is no address.
+func addressOf(ip, name schema.FieldID) setter {
+	return func(e *schema.Event, v string) {
+		v = strings.Trim(v, "[]")
+		if looksLikeIP(v) {
+			e.Set(ip, v)
+			return
+		}
+		e.SetStr(name, dash(v))
+	}
+}
+
+// accountName splits a domain off a user name.
+func accountName(e *schema.Event, v string) {
+	if v == "-" || v == "N/A" || e.Has(schema.FUserName) {
+		return
+	}
+	if d, n, ok := strings.Cut(v, `\`); ok && n != "" {
+		e.SetStr(schema.FUserDomain, d)
+		v = strings.TrimLeft(n, `\`)
+	}
+	e.SetStr(schema.FUserName, v)
+}
+
+var protocols = map[string]string{"1": "icmp", "2": "igmp", "6": "tcp", "17": "udp", "41": "ipv6", "47": "gre", "50": "esp", "51": "ah", "58": "ipv6-icmp", "89": "ospf", "132": "sctp"}
+
+// setProto takes a transport protocol as number or name.
+func setProto(e *schema.Event, v string) {
+	if name, ok := protocols[v]; ok {
+		v = name
+	}
+	lowered(schema.FNetworkTransport)(e, v)
+}
+
+// lowered sets a field to the value in small letters.
+func lowered(f schema.FieldID) setter {
+	return func(e *schema.Event, v string) {
+		for i := 0; i < len(v); i++ {
+			if c := v[i]; c >= 'A' && c <= 'Z' {
+				b := e.Buffer(len(v))
+				b = append(b, v...)
+				v = e.Commit(bytes.ToLower(b))
+				break
+			}
+		}
+		e.SetStr(f, dash(v))
+	}
+}
+
+func setDirection(e *schema.Event, v string) {
+	switch strings.ToLower(v) {
+	case "incoming", "in", "ingress", "inbound", "0":
+		v = "inbound"
+	case "outgoing", "out", "egress", "outbound", "1":
+		v = "outbound"
+	}
+	e.SetStr(schema.FNetworkDirection, v)
+}
+
+// notNumber sets a field unless the value is a number.
+func notNumber(f schema.FieldID) setter {
+	return func(e *schema.Event, v string) {
+		if _, ok := digits(v); !ok {
+			e.SetStr(f, v)
+		}
+	}
+}
+
+// setOutcome takes the words that products have for success and failure.
+func setOutcome(e *schema.Event, v string) {
+	if o := outcomeOf(v); o != "" {
+		e.SetStr(schema.FEventOutcome, o)
+		return
+	}
+	if n, ok := digits(v); ok && n >= 100 && n < 600 {
+		e.SetInt(schema.FHttpResponseStatusCode, int64(n))
+		return
+	}
+	e.AddExtra("labels.status", v)
+}
+
+func outcomeOf(v string) string {
+	switch strings.ToLower(v) {
+	case "success", "successful", "succeeded", "succeed", "ok", "allow", "allowed", "passed", "accept", "accepted", "true", "completed", "logged in":
+		return "success"
+	case "failure", "failed", "fail", "error", "deny", "denied", "rejected", "blocked", "false", "unsuccessful", "login failed", "unauthorized":
+		return "failure"
+	}
+	return ""
+}
+
+// detectKV wants lines that are mostly pairs.
+func detectKV(sample []byte, _ string) (int, string) {
+	line, _, _ := bytes.Cut(sample, []byte("\n"))
+	s := schema.View(line)
+	first, n, known := -1, 0, 0
+	eachPair(s, func(key, _ string, at int) {
+		if first < 0 {
+			first = at
+		}
+		n++
+		switch key {
+		case "src", "srcip", "src_ip", "dst", "dstip", "dst_ip", "user", "user_name", "logid", "log_id", "devname", "device_name", "msg", "level", "action", "proto", "time", "ts":
+			known++
+		}
+	})
+	switch {
+	case n >= 4 && known >= 2 && first < 160 && s != "" && s[0] != '{':
+		return 82, "key=value pairs with names that firewalls and loggers use"
+	case n >= 4 && first == 0:
+		return 60, "key=value pairs"
+	}
+	return 0, ""
+}
+
+// eachPair calls with for each key=value of a line; values may be in quotes, and those
+// without end where the next pair begins or a blank stands.
+func eachPair(s string, with func(key, value string, at int)) {
+	for i := 0; i < len(s); {
+		eq := strings.IndexByte(s[i:], '=')
+		if eq < 0 {
+			return
+		}
+		eq += i
+		at := eq
+		for at > i && isKey(s[at-1]) {
+			at--
+		}
+		if at == eq {
+			i = eq + 1
+			continue
+		}
+		value, next := pairValue(s, eq+1)
+		with(s[at:eq], value, at)
+		i = next
+	}
+}
+
+func isKey(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.' || c == '@'
+}
+
+// pairValue reads the value that begins at i and says where the next pair may begin.
+func pairValue(s string, i int) (string, int) {
+	if i < len(s) && (s[i] == '"' || s[i] == '\'') {
+		q := s[i]
+		for j := i + 1; j < len(s); j++ {
+			switch {
+			case s[j] == '\\' && j+1 < len(s) && (s[j+1] == q || s[j+1] == '\\'):
+				j++
+			case s[j] == q:
+				return s[i+1 : j], j + 1
+			}
+		}
+		return s[i+1:], len(s)
+	}
+	j := i
+	for j < len(s) && s[j] != ' ' && s[j] != '\t' && s[j] != ';' {
+		j++
+	}
+	return strings.TrimSuffix(s[i:j], ","), j
+}
+
+// Parse implements Parser.
+func (p *kvParser) Parse(raw []byte, e *schema.Event) error {
+	s := schema.View(bytes.TrimSpace(raw))
+	if s == "" {
+		return ErrSkip
+	}
+	p.clock = kvClock{}
+	n := 0
+	eachPair(s, func(key, value string, at int) {
+		if n == 0 && at > 0 {
+			p.header(s[:at], e)
+		}
+		n++
+		p.put(e, key, value)
+	})
+	if n == 0 {
+		return errors.New("the line has no key=value pair")
+	}
+	p.settleTime(e)
+	settleFlow(e)
+	if !e.Has(schema.FMessage) {
+		e.SetStr(schema.FMessage, s)
+	}
+	generic(e, "generic.kv")
+	return nil
+}
+
+// header reads what a syslog server put before the pairs.
+func (p *kvParser) header(s string, e *schema.Event) {
+	p.syslog.priority(s, e)
+	s = strings.TrimLeft(skipPRI(s), " ")
+	micro, rest, ok := p.syslog.stamp(s)
+	if !ok {
+		return
+	}
+	setTime(e, schema.FTimestamp, micro, s)
+	host, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+	e.SetStr(schema.FHostName, strings.TrimSuffix(host, ":"))
+}
+
+func (p *kvParser) put(e *schema.Event, key, value string) {
+	if value == "" || value == "N/A" {
+		return
+	}
+	if strings.IndexByte(value, '\\') >= 0 && strings.Contains(value, `\"`) {
+		value = unquote(e, value)
+	}
+	to, ok := p.table[key]
+	switch {
+	case !ok:
+		e.AddExtra(p.names.name(append([]byte("labels."), key...)), value)
+	case to.skip:
+	case to.set != nil:
+		to.set(e, value)
+	default:
+		e.Set(to.field, value)
+	}
+}
+
+// unquote takes the backslashes before quotes away.
+func unquote(e *schema.Event, v string) string {
+	out := e.Buffer(len(v))
+	for i := 0; i < len(v); i++ {
+		if v[i] == '\\' && i+1 < len(v) && v[i+1] == '"' {
+			continue
+		}
+		out = append(out, v[i])
+	}
+	return e.Commit(out)
+}
+
+// settleTime joins date, time and zone, where no whole time came.
+func (p *kvParser) settleTime(e *schema.Event) {
+	c := p.clock
+	if e.Has(schema.FTimestamp) && c.date == "" || c.time == "" && c.date == "" {
+		return
+	}
+	zone := p.zone
+	if off, ok := zoneOffset(c.tz); ok {
+		zone = time.FixedZone(c.tz, off)
+	}
+	text := c.time
+	if c.date != "" {
+		text = c.date
+		if c.time != "" && len(c.date) == 10 {
+			text = c.date + " " + c.time
+		}
+	}
+	if micro, ok := parseTime(text, zone); ok && !e.Has(schema.FTimestamp) {
+		setTime(e, schema.FTimestamp, micro, e.Copy([]byte(text)))
+	}
+}
+
+// zoneOffset reads "+0100" or "+01:00" as seconds.
+func zoneOffset(s string) (int, bool) {
+	s = strings.ReplaceAll(s, ":", "")
+	if len(s) != 5 || s[0] != '+' && s[0] != '-' {
+		return 0, false
+	}
+	h, ok1 := digits(s[1:3])
+	m, ok2 := digits(s[3:])
+	off := h*3600 + m*60
+	if s[0] == '-' {
+		off = -off
+	}
+	return off, ok1 && ok2
+}
+
+// settleFlow fills in what follows from addresses and users, for every flat format.
+func settleFlow(e *schema.Event) {
+	for _, f := range []schema.FieldID{schema.FSourceIP, schema.FDestinationIP} {
+		if e.Has(f) {
+			e.Add(schema.FRelatedIP, e.Str(f))
+		}
+	}
+	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
+	if len(e.List(schema.FEventCategory)) == 0 && e.Has(schema.FSourceIP) && e.Has(schema.FDestinationIP) {
+		e.Add(schema.FEventCategory, "network")
+		e.Add(schema.FEventType, "connection")
+	}
+}

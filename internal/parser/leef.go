@@ -1,0 +1,108 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"strconv"
+	"strings"
+
+	"vigil/schema"
+)
+
+// leefParser reads the Log Event Extended Format, versions 1 and 2.
+type leefParser struct {
+	kv *kvParser
+	cp *cefParser
+}
+
+func newLEEF(o Options) Parser {
+	kv, _ := newKV(o).(*kvParser)
+	cp, _ := newCEF(o).(*cefParser)
+	now := by(cefTime(schema.FTimestamp, o.zone()))
+	maps.Copy(kv.table, map[string]target{
+		"devTime": now, "devTimeFormat": skipped, "usrName": by(accountName), "srcPort": field(schema.FSourcePort), "dstPort": field(schema.FDestinationPort), "srcMAC": field(schema.FSourceMac), "dstMAC": field(schema.FDestinationMac),
+		"srcBytes": field(schema.FSourceBytes), "dstBytes": field(schema.FDestinationBytes), "srcPackets": field(schema.FSourcePackets), "dstPackets": field(schema.FDestinationPackets), "identHostName": field(schema.FHostName), "identSrc": field(schema.FHostIP), "sev": field(schema.FEventSeverity),
+		"cat": field(schema.FRuleCategory), "accountName": by(accountName), "sys_name": field(schema.FHostName), "policy": field(schema.FRuleName), "srcPostNAT": field(schema.FSourceNatIP), "role": field(schema.FUserRoles), "resource": field(schema.FFilePath),
+	})
+	return &leefParser{kv: kv, cp: cp}
+}
+
+func leefStart(line []byte) int {
+	for _, mark := range []string{"LEEF:1.0|", "LEEF:2.0|"} {
+		if i := bytes.Index(line[:min(len(line), 512)], []byte(mark)); i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+func detectLEEF(sample []byte, _ string) (int, string) {
+	line, _, _ := bytes.Cut(sample, []byte("\n"))
+	if i := leefStart(line); i >= 0 && bytes.Count(line[i:], []byte("|")) >= 4 {
+		return 96, "LEEF: and its header fields"
+	}
+	return 0, ""
+}
+
+// Parse implements Parser.
+func (p *leefParser) Parse(raw []byte, e *schema.Event) error {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return ErrSkip
+	}
+	i := leefStart(raw)
+	if i < 0 {
+		return errors.New("the line has no LEEF: header")
+	}
+	if i > 0 {
+		p.kv.header(schema.View(raw[:i]), e)
+	}
+	part := strings.SplitN(schema.View(raw[i:]), "|", 6)
+	if len(part) < 5 {
+		return errors.New("the LEEF header ends before its fifth field")
+	}
+	rest, sep := "", byte('\t')
+	if len(part) == 6 {
+		rest = part[5]
+	}
+	if part[0] == "LEEF:2.0" {
+		delimiter, after, ok := strings.Cut(rest, "|")
+		if ok {
+			rest = after
+			sep = leefSeparator(delimiter)
+		}
+	}
+	p.kv.clock = kvClock{}
+	for _, pair := range splitAttributes(rest, sep) {
+		key, value, ok := strings.Cut(pair, "=")
+		if key = strings.TrimSpace(key); ok && key != "" {
+			p.kv.put(e, key, value)
+		}
+	}
+	p.kv.settleTime(e)
+	p.cp.header([7]string{part[0], part[1], part[2], part[3], part[4], part[4], ""}, e)
+	settleFlow(e)
+	return nil
+}
+
+// splitAttributes splits at the separator. Relays turn tabs into #011 or blanks.
+func splitAttributes(s string, sep byte) []string {
+	if sep == '\t' && strings.IndexByte(s, '\t') < 0 && strings.Contains(s, "#011") {
+		return strings.Split(s, "#011")
+	}
+	return strings.Split(s, string(rune(sep)))
+}
+
+// leefSeparator reads the delimiter field: a character, or its code as x5E or 0x5E.
+func leefSeparator(s string) byte {
+	if len(s) == 1 {
+		return s[0]
+	}
+	if i := strings.IndexByte(s, 'x'); i >= 0 && i < 2 {
+		if n, err := strconv.ParseUint(s[i+1:], 16, 8); err == nil && n > 0 {
+			return byte(n)
+		}
+	}
+	return '\t'
+}

@@ -1,0 +1,127 @@
+package parser
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"vigil/schema"
+)
+
+// vpcFlow reads AWS VPC flow logs: fields apart by blanks, in the order of version 2
+// or of a header line. As JSON, newVPCFlow walks them by name.
+type vpcFlow struct {
+	columns []zeekColumn
+	table   table
+	names   interner
+	json    *mapped
+}
+
+// vpcDefault is the order of the default format.
+const vpcDefault = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+
+func newVPCFlow(o Options) Parser {
+	p := &vpcFlow{table: vpcTable(o)}
+	p.header(vpcDefault)
+	p.json = newMapped("aws", "aws.vpcflow", p.table, vpcFinish)
+	return p
+}
+
+func vpcTable(o Options) table {
+	f := field
+	t := table{}
+	for key, to := range map[string]target{
+		"version": skipped, "account-id": f(schema.FCloudAccountID), "interface-id": f(schema.FObserverIngressInterfaceName), "srcaddr": dashed(schema.FSourceIP), "dstaddr": dashed(schema.FDestinationIP), "srcport": dashed(schema.FSourcePort), "dstport": dashed(schema.FDestinationPort),
+		"protocol": by(setProto), "packets": dashed(schema.FSourcePackets), "bytes": dashed(schema.FSourceBytes), "action": by(lowered(schema.FEventAction)), "log-status": f(schema.FEventReason), "region": f(schema.FCloudRegion), "instance-id": dashed(schema.FCloudInstanceID), "flow-direction": by(setDirection),
+		"start": by(func(e *schema.Event, v string) {
+			timeField(schema.FTimestamp, o.zone())(e, v)
+			timeField(schema.FEventStart, o.zone())(e, v)
+		}), "end": by(timeField(schema.FEventEnd, o.zone())),
+	} {
+		t[key] = to
+		t[strings.ReplaceAll(key, "-", "_")] = to
+	}
+	return t
+}
+
+func detectVPCFlow(sample []byte, _ string) (int, string) {
+	line, _, _ := bytes.Cut(sample, []byte("\n"))
+	word := strings.Fields(schema.View(line))
+	switch {
+	case hasKeys(sample, "srcaddr", "dstaddr", "interface_id"), hasKeys(sample, "srcaddr", "dstaddr", "account_id"):
+		return 95, "JSON with srcaddr, dstaddr and interface_id"
+	case bytes.Contains(line, []byte("srcaddr")) && bytes.Contains(line, []byte("dstaddr")) && !startsObject(line) && bytes.IndexByte(line, ',') < 0:
+		return 95, "a header line with srcaddr and dstaddr"
+	case len(word) >= 14 && (word[12] == "ACCEPT" || word[12] == "REJECT") && looksLikeIP(word[3]) && looksLikeIP(word[4]),
+		len(word) >= 14 && (word[13] == "NODATA" || word[13] == "SKIPDATA") && strings.HasPrefix(word[2], "eni-"):
+		return 95, "14 fields with two addresses and ACCEPT or REJECT"
+	}
+	return 0, ""
+}
+
+func (p *vpcFlow) header(line string) {
+	p.columns = p.columns[:0]
+	for n := range strings.FieldsSeq(line) {
+		c := zeekColumn{extra: p.names.name([]byte("aws.vpcflow." + n))}
+		if to, ok := p.table[n]; ok {
+			c.to = &to
+		}
+		p.columns = append(p.columns, c)
+	}
+}
+
+// Parse implements Parser.
+func (p *vpcFlow) Parse(raw []byte, e *schema.Event) error {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return ErrSkip
+	}
+	if raw[0] == '{' {
+		return p.json.Parse(raw, e)
+	}
+	s := schema.View(raw)
+	if strings.Contains(s, "srcaddr") && strings.Contains(s, "dstaddr") {
+		p.header(strings.Clone(s))
+		return ErrHeader
+	}
+	n := 0
+	for word := range strings.FieldsSeq(s) {
+		if n < len(p.columns) {
+			p.value(&p.columns[n], word, e)
+		} else {
+			e.AddExtra(p.names.name(fmt.Appendf(nil, "aws.vpcflow.field%d", n+1)), word)
+		}
+		n++
+	}
+	if n < min(len(p.columns), 14) {
+		return errors.New("the flow record has fewer fields than its format: it is cut off")
+	}
+	setAll(e, pair{schema.FEventModule, "aws"}, pair{schema.FEventDataset, "aws.vpcflow"}, pair{schema.FEventKind, "event"})
+	vpcFinish(e)
+	settleFlow(e)
+	return nil
+}
+
+func (p *vpcFlow) value(c *zeekColumn, v string, e *schema.Event) {
+	switch {
+	case v == "-" || c.to != nil && c.to.skip:
+	case c.to == nil:
+		e.AddExtra(c.extra, v)
+	case c.to.set != nil:
+		c.to.set(e, v)
+	default:
+		e.Set(c.to.field, v)
+	}
+}
+
+func vpcFinish(e *schema.Event) {
+	e.SetStr(schema.FCloudProvider, "aws")
+	e.Add(schema.FEventCategory, "network")
+	e.Add(schema.FEventType, "connection")
+	outcome := "success"
+	if e.Str(schema.FEventAction) == "reject" {
+		outcome = "failure"
+	}
+	e.SetStr(schema.FEventOutcome, outcome)
+}

@@ -1,0 +1,288 @@
+package rules
+
+import (
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"vigil/internal/expr"
+	"vigil/schema"
+)
+
+// how says how an term compares.
+type how uint8
+
+const (
+	isEqual how = iota
+	isPrefix
+	isSuffix
+	isWithin
+	isNumber
+)
+
+// term is one test of a value of the event that an index can look up: with ASCII
+// letters folded, so that it may hold where the rule's own test does not, never the
+// other way.
+type term struct {
+	ref    expr.Ref
+	how    how
+	text   string // folded
+	number int64
+}
+
+// terms are tests of which at least one holds on any event that a rule fires on.
+type terms struct {
+	any  []term
+	cost float64 // how often they hold, roughly: lower is better
+}
+
+// maxTerms bounds the terms of one rule; a rule with more is always a candidate.
+const maxTerms = 6000
+
+// anyTerms derives the terms of a rule from its conditions, all of which must hold;
+// nil when there are none.
+func anyTerms(r *Rule) *terms {
+	var best *terms
+	for _, c := range r.conditions {
+		best = better(best, termsOf(r, c.Node(), false))
+	}
+	return best
+}
+
+func better(a, b *terms) *terms {
+	if a == nil || b != nil && b.cost < a.cost {
+		return b
+	}
+	return a
+}
+
+// termsOf returns terms implied by n, or by its negation; nil when none are.
+func termsOf(r *Rule, n *expr.Node, negate bool) *terms {
+	switch {
+	case n.Op == expr.OpPart:
+		if p := r.Part(n.Name); p != nil {
+			return termsOf(r, p.Node(), negate)
+		}
+	case n.Op == expr.OpCall && n.Name == "!":
+		return termsOf(r, n.Args[0], !negate)
+	case n.Op == expr.OpCall && (n.Name == "&&" || n.Name == "||"):
+		if (n.Name == "&&") != negate {
+			var best *terms
+			for _, a := range n.Args {
+				best = better(best, termsOf(r, a, negate))
+			}
+			return best
+		}
+		var all []*terms
+		for _, a := range n.Args {
+			all = append(all, termsOf(r, a, negate))
+		}
+		return union(all)
+	case n.Op == expr.OpCall && !negate:
+		return callTerms(n)
+	}
+	return nil
+}
+
+func union(all []*terms) *terms {
+	out := &terms{}
+	for _, a := range all {
+		if a == nil || len(out.any)+len(a.any) > maxTerms {
+			return nil
+		}
+		out.any = append(out.any, a.any...)
+		out.cost += a.cost
+	}
+	if len(out.any) == 0 {
+		return nil
+	}
+	return out
+}
+
+// routed are fields that the choice of a plan has looked at already, or that most
+// events have alike: they select nothing.
+func routed(r expr.Ref) bool {
+	if r.Raw || r.Extra != "" {
+		return false
+	}
+	switch r.Field {
+	case schema.FEventCode, schema.FEventDataset, schema.FEventModule, schema.FEventKind, schema.FEventCategory, schema.FEventType, schema.FEventOutcome:
+		return true
+	}
+	return false
+}
+
+// fewValued are fields with so few values that one of them selects little.
+func fewValued(r expr.Ref) bool {
+	if r.Raw || r.Extra != "" {
+		return false
+	}
+	switch r.Field {
+	case schema.FNetworkDirection, schema.FNetworkTransport, schema.FHttpRequestMethod, schema.FHttpResponseStatusCode, schema.FWinlogChannel, schema.FWinlogProviderName,
+		schema.FWinlogLogonType, schema.FProcessIntegrityLevel, schema.FFileCodeSignatureStatus, schema.FLogLevel:
+		return true
+	}
+	return false
+}
+
+func callTerms(n *expr.Node) *terms {
+	if len(n.Args) != 2 {
+		return nil
+	}
+	l, r := n.Args[0], n.Args[1]
+	if n.Name == "in" && r.Op == expr.OpField && r.Type == expr.StringList {
+		l, r = r, l
+	}
+	if l.Op != expr.OpField || routed(l.Ref) {
+		return nil
+	}
+	if l.Type == expr.Int {
+		return numberTerms(l.Ref, n.Name, r)
+	}
+	values, ok := r.Strings()
+	if !ok || len(values) == 0 || l.Type != expr.String && l.Type != expr.StringList {
+		return nil
+	}
+	switch n.Name {
+	case "==", "in", "ieq", "inList":
+		return textTerms(l.Ref, isEqual, values)
+	case "startsWith", "istartsWith":
+		return textTerms(l.Ref, isPrefix, values)
+	case "endsWith", "iendsWith":
+		return textTerms(l.Ref, isSuffix, values)
+	case "contains", "icontains":
+		return textTerms(l.Ref, isWithin, values)
+	case "icontainsAll":
+		var best *terms
+		for _, v := range values {
+			best = better(best, textTerms(l.Ref, isWithin, []string{v}))
+		}
+		return best
+	case "ilike":
+		var all []*terms
+		for _, v := range values {
+			all = append(all, longest(l.Ref, unfoldable(strings.FieldsFunc(v, func(r rune) bool { return r == '*' || r == '?' }))))
+		}
+		return union(all)
+	case "matches":
+		return patternTerms(l.Ref, values[0])
+	}
+	return nil
+}
+
+func numberTerms(ref expr.Ref, name string, r *expr.Node) *terms {
+	list := r.Args
+	if name == "==" {
+		list = []*expr.Node{r}
+	} else if name != "in" || r.Op != expr.OpList {
+		return nil
+	}
+	out := &terms{}
+	for _, x := range list {
+		v, ok := x.Value.(int64)
+		if !ok || x.Op != expr.OpLiteral {
+			return nil
+		}
+		out.any = append(out.any, term{ref: ref, how: isNumber, number: v})
+		if out.cost += 5; fewValued(ref) {
+			out.cost += 35
+		}
+	}
+	return out
+}
+
+// minText is the shortest text that is worth an index entry.
+const minText = 3
+
+func textTerms(ref expr.Ref, h how, values []string) *terms {
+	out := &terms{}
+	for _, v := range values {
+		if !expr.IsASCII(v) || len(v) < minText && h != isEqual || v == "" {
+			return nil
+		}
+		out.any = append(out.any, term{ref: ref, how: h, text: expr.Fold(v)})
+		out.cost += textCost(ref, h, len(v))
+	}
+	if len(out.any) > maxTerms {
+		return nil
+	}
+	return out
+}
+
+// textCost is a prior of how often a text of that length occurs.
+func textCost(ref expr.Ref, h how, size int) float64 {
+	n := float64(size)
+	switch {
+	case h == isEqual && fewValued(ref):
+		return 40
+	case ref.Raw:
+		return 40 + 200/n
+	case h == isEqual:
+		return 1
+	case h == isWithin:
+		return 3 + 60/n
+	}
+	return 2 + 20/n
+}
+
+// longest makes an term of the longest of texts all of which must occur.
+func longest(ref expr.Ref, runs []string) *terms {
+	var best *terms
+	for _, s := range runs {
+		best = better(best, textTerms(ref, isWithin, []string{s}))
+	}
+	return best
+}
+
+// unfoldable splits texts where an expression that ignores case matches more than
+// ASCII letters: k and s have a third form each in Unicode.
+func unfoldable(runs []string) []string {
+	var out []string
+	for _, s := range runs {
+		out = append(out, strings.FieldsFunc(s, func(r rune) bool { return r >= 0x80 || strings.ContainsRune("kKsS", r) })...)
+	}
+	return out
+}
+
+// patternTerms derives terms from a regular expression: texts of which one occurs in
+// all that it matches.
+func patternTerms(ref expr.Ref, pattern string) *terms {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return syntaxTerms(ref, re, 0)
+}
+
+func syntaxTerms(ref expr.Ref, re *syntax.Regexp, depth int) *terms {
+	if depth > 50 {
+		return nil
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		runs := []string{string(re.Rune)}
+		if re.Flags&syntax.FoldCase != 0 {
+			runs = unfoldable(runs)
+		}
+		return longest(ref, slices.DeleteFunc(runs, func(s string) bool { return !expr.IsASCII(s) }))
+	case syntax.OpCapture, syntax.OpPlus:
+		return syntaxTerms(ref, re.Sub[0], depth+1)
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return syntaxTerms(ref, re.Sub[0], depth+1)
+		}
+	case syntax.OpConcat:
+		var best *terms
+		for _, x := range re.Sub {
+			best = better(best, syntaxTerms(ref, x, depth+1))
+		}
+		return best
+	case syntax.OpAlternate:
+		var all []*terms
+		for _, x := range re.Sub {
+			all = append(all, syntaxTerms(ref, x, depth+1))
+		}
+		return union(all)
+	}
+	return nil
+}

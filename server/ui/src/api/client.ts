@@ -1,0 +1,143 @@
+import type * as T from "./types";
+
+/** A refused request, with what the server says to do about it. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    detail: string,
+    readonly hint = "",
+  ) {
+    super(detail);
+  }
+}
+
+interface ProblemBody {
+  detail?: string;
+  hint?: string;
+  errors?: { message: string }[];
+}
+
+/** Makes the Problem of an answer that is not ok. */
+export function problemOf(status: number, statusText: string, text: string): Problem {
+  let body: ProblemBody = {};
+  try {
+    body = (JSON.parse(text) ?? {}) as ProblemBody;
+  } catch {
+    // Not JSON (a proxy's page, a plain text): its start is all we can tell.
+  }
+  const detail = body.detail ?? (text.slice(0, 200) || statusText);
+  return new Problem(status, detail, body.hint ?? body.errors?.map((e) => e.message).join("; "));
+}
+
+async function call<R>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<R> {
+  const res = await fetch(`/api/v1${path}`, {
+    method,
+    signal,
+    credentials: "same-origin",
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await res.text();
+  if (!res.ok) throw problemOf(res.status, res.statusText, text);
+  return (text === "" ? undefined : JSON.parse(text)) as R;
+}
+
+/** Query parameters of a path; empty ones are left out. */
+export function params(of: Record<string, string | number | undefined>): string {
+  const set = Object.entries(of).filter(([, v]) => v !== undefined && v !== "");
+  return set.length === 0 ? "" : `?${new URLSearchParams(set.map(([k, v]) => [k, String(v)]))}`;
+}
+
+const at = (id: string) => encodeURIComponent(id);
+const get = <R>(path: string, signal?: AbortSignal) => call<R>("GET", path, undefined, signal);
+const post = <R>(path: string, body: object = {}, signal?: AbortSignal) =>
+  call<R>("POST", path, body, signal);
+
+export interface AlertFilter {
+  status: string;
+  severity: string;
+  rule: string;
+  q: string;
+}
+
+export interface IndicatorFilter {
+  feed: string;
+  type: string;
+  status: string;
+  q: string;
+}
+
+/** Every call this app makes, by name. */
+export const api = {
+  me: () => get<T.Me>("/me"),
+  login: (user: string, password: string) => post<T.Me>("/login", { user, password }),
+  loginLink: (token: string, password: string) => post<T.Me>("/login/link", { token, password }),
+  logout: () => post<void>("/logout"),
+  home: () => get<T.Home>("/home"),
+
+  alerts: (f: Partial<AlertFilter>, limit: number, cursor = "") =>
+    get<T.Page<T.Alert>>(`/alerts${params({ ...f, limit, cursor })}`),
+  alert: (id: string) => get<T.AlertDetail>(`/alerts/${at(id)}`),
+  updateAlerts: (
+    ids: string[],
+    change: { status?: string; verdict?: string; reason?: string; assignee?: string },
+  ) => post<{ updated: number }>("/alerts/update", { ids, ...change }),
+
+  incidents: (status: string, limit: number) =>
+    get<T.Page<T.Incident>>(`/incidents${params({ status, limit })}`),
+  incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
+  changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
+    post<unknown>(`/incidents/${at(id)}/${verb}`, body),
+  run: (id: string) => get<T.RunDetail>(`/runs${params({ id })}`),
+
+  approvals: (status: string, limit: number) =>
+    get<T.Page<T.Approval>>(`/approvals${params({ status, limit })}`),
+  approval: (id: string) => get<T.Approval>(`/approvals/${at(id)}`),
+  decide: (id: string, decision: { verdict: "approve" | "deny"; reason: string; binding: string }) =>
+    post<unknown>(`/approvals/${at(id)}/decide`, decision),
+
+  sources: () => get<T.Page<T.Source>>("/sources"),
+  source: (id: string) => get<T.SourceDetail>(`/sources/${at(id)}`),
+  ingest: (source: string, paths: string[]) =>
+    post<{ workflow: string }>("/sources/ingest", { source, paths }),
+  changeSource: (id: string, verb: "pause" | "resume" | "prove") =>
+    post<{ progress?: T.Progress; proof?: T.Proof }>(`/sources/${at(id)}/${verb}`),
+
+  search: (body: T.SearchBody, signal?: AbortSignal) => post<T.SearchResult>("/searches", body, signal),
+  searchProgress: (id: string) => get<T.SearchProgress>(`/searches/${at(id)}`),
+  cancelSearch: (id: string) => call<void>("DELETE", `/searches/${at(id)}`),
+  event: (id: string) => get<T.StoredEvent>(`/events/${at(id)}`),
+  fields: () => get<T.Page<T.Field>>("/fields"),
+
+  rules: () => get<T.Page<T.Rule>>("/rules"),
+  rule: (id: string) => get<T.Rule>(`/rules/${at(id)}`),
+  playbooks: () => get<T.Page<T.Playbook>>("/playbooks"),
+
+  audit: (limit: number, cursor = "") => get<T.Page<T.AuditRecord>>(`/audit${params({ limit, cursor })}`),
+  verifyAudit: () => get<Record<string, unknown>>("/audit/verify"),
+  feeds: () => get<T.Page<T.Feed>>("/intel/feeds"),
+  syncFeed: (id: string) => post<{ workflow: string }>(`/intel/feeds/${at(id)}/sync`),
+  indicators: (f: IndicatorFilter, limit: number, cursor = "") =>
+    get<T.Page<T.Indicator>>(`/intel/indicators${params({ ...f, limit, cursor })}`),
+  sightings: (f: { feed?: string; value?: string }, limit: number) =>
+    get<T.Page<T.Sighting>>(`/intel/sightings${params({ ...f, limit })}`),
+
+  models: () => get<T.Page<T.Model>>("/models"),
+  model: (id: string) => get<T.ModelDetail>(`/models/${at(id)}`),
+  trainModel: (detector: string) => post<{ workflow: string }>("/models/train", { detector }),
+  rollBackModel: (detector: string, reason: string) =>
+    post<{ champion: string }>(`/models/${at(detector)}/rollback`, { reason }),
+
+  posture: () => get<T.Posture>("/posture"),
+  coverage: () => get<T.Coverage>("/posture/coverage"),
+  assess: () => post<unknown>("/posture/assess"),
+
+  users: () => get<T.Page<T.User>>("/users"),
+  putUser: (user: {
+    name: string;
+    role: string;
+    password?: string;
+    full_name?: string;
+    disabled?: boolean;
+  }) => post<T.User>("/users", user),
+};

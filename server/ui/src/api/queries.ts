@@ -1,0 +1,79 @@
+import { QueryClient } from "@tanstack/react-query";
+import { api } from "./client";
+
+// The one table of what is cached under which key. A key's first word is its noun:
+// live notes of a topic make every query of the topic's nouns read again.
+export const queries = {
+  me: () => ({ queryKey: ["me"], queryFn: api.me }),
+  home: () => ({ queryKey: ["home"], queryFn: api.home }),
+  newestAlerts: () => ({
+    queryKey: ["alerts", "newest"],
+    queryFn: () => api.alerts({ status: "open" }, 50),
+  }),
+  alert: (id: string) => ({ queryKey: ["alerts", "one", id], queryFn: () => api.alert(id) }),
+  ruleAlerts: (rule: string) => ({
+    queryKey: ["alerts", "of-rule", rule],
+    queryFn: () => api.alerts({ rule }, 20),
+  }),
+  incidents: (status: string, limit: number) => ({
+    queryKey: ["incidents", status, limit],
+    queryFn: () => api.incidents(status, limit),
+  }),
+  incident: (id: string) => ({ queryKey: ["incidents", "one", id], queryFn: () => api.incident(id) }),
+  run: (id: string) => ({ queryKey: ["runs", id], queryFn: () => api.run(id) }),
+  approvals: (status: string, limit: number) => ({
+    queryKey: ["approvals", status, limit],
+    queryFn: () => api.approvals(status, limit),
+  }),
+  approval: (id: string) => ({ queryKey: ["approvals", "one", id], queryFn: () => api.approval(id) }),
+  sources: () => ({ queryKey: ["sources"], queryFn: api.sources }),
+  source: (id: string) => ({ queryKey: ["sources", "one", id], queryFn: () => api.source(id) }),
+  event: (id: string) => ({ queryKey: ["event", id], queryFn: () => api.event(id), staleTime: Infinity }),
+  fields: () => ({ queryKey: ["fields"], queryFn: api.fields, staleTime: Infinity }),
+  rules: () => ({ queryKey: ["rules"], queryFn: api.rules, staleTime: 60_000 }),
+  rule: (id: string) => ({ queryKey: ["rules", id], queryFn: () => api.rule(id) }),
+  playbooks: () => ({ queryKey: ["playbooks"], queryFn: api.playbooks, staleTime: 60_000 }),
+  audit: (limit: number) => ({ queryKey: ["audit", limit], queryFn: () => api.audit(limit) }),
+  feeds: () => ({ queryKey: ["intel", "feeds"], queryFn: api.feeds }),
+  sightings: (feed: string) => ({
+    queryKey: ["intel", "sightings", feed],
+    queryFn: () => api.sightings({ feed }, 20),
+  }),
+  models: () => ({ queryKey: ["models"], queryFn: api.models }),
+  model: (id: string) => ({ queryKey: ["models", id], queryFn: () => api.model(id) }),
+  posture: () => ({ queryKey: ["posture"], queryFn: api.posture }),
+  coverage: () => ({ queryKey: ["posture", "coverage"], queryFn: api.coverage }),
+  users: () => ({ queryKey: ["users"], queryFn: api.users }),
+};
+
+/** The nouns that a live topic makes stale. */
+export const staleBy: Record<string, string[]> = {
+  alerts: ["alerts", "home", "incidents"],
+  incidents: ["incidents", "home"],
+  approvals: ["approvals", "incidents", "home", "runs"],
+  runs: ["runs", "incidents"],
+  sources: ["sources", "home"],
+  audit: ["audit"],
+  intel: ["intel"],
+  models: ["models"],
+  posture: ["posture"],
+  users: ["users"],
+};
+
+/** Makes the queries of a topic read again. */
+export function refresh(client: QueryClient, topic: string): void {
+  for (const noun of staleBy[topic] ?? []) void client.invalidateQueries({ queryKey: [noun] });
+}
+
+export function newQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        // A refusal stays a refusal; only a network or server fault is worth a second try.
+        retry: (n, error) => n < 1 && !("status" in error && Number(error.status) < 500),
+        staleTime: 5_000,
+        refetchOnWindowFocus: true,
+      },
+    },
+  });
+}

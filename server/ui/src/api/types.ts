@@ -1,0 +1,564 @@
+// Shapes of the API's answers: schema/nouns.go, schema/flow/inputs.go and server/*.go.
+
+export const severities = ["critical", "high", "medium", "low", "informational"] as const;
+export type Severity = (typeof severities)[number];
+export type Values = Record<string, string>;
+
+export interface Page<T> {
+  items: T[];
+  next: string;
+}
+
+export interface Me {
+  user: string;
+  org: string;
+  full_name: string;
+  role: string;
+  permissions: string[];
+  version: string;
+}
+
+/** One reason a rule fired: a named part of the rule with the values that made it true. */
+export interface Why {
+  part: string;
+  expr: string;
+  values?: Values;
+}
+
+export interface Alert {
+  id: string;
+  rule: string;
+  rule_version: string;
+  title: string;
+  author?: string;
+  license?: string;
+  kind: string;
+  severity: Severity;
+  risk: number;
+  attack?: string[];
+  dedup_key: string;
+  entities?: Values;
+  source: string;
+  dataset: string;
+  first_seen: string;
+  last_seen: string;
+  created: string;
+  count: number;
+  status: string;
+  verdict?: string;
+  reason?: string;
+  assignee?: string;
+  incident?: string;
+  tags?: string[];
+  sample_event: string;
+  why?: Why[];
+  response?: string;
+}
+
+export interface Detection {
+  id: string;
+  rule: string;
+  rule_version: string;
+  kind: string;
+  event_id: string;
+  dataset: string;
+  time: string;
+  entities?: Values;
+  why?: Why[];
+}
+
+export interface AlertDetail {
+  alert: Alert;
+  detections: Detection[] | null;
+  events: StoredEvent[];
+}
+
+export interface TimelineEntry {
+  time: string;
+  kind: string;
+  by: string;
+  text: string;
+  ref?: string;
+}
+
+export interface RunStep {
+  id: string;
+  name: string;
+  type: string;
+  action: string;
+  status: string;
+  next?: string[];
+  started?: string;
+  ended?: string;
+  approval?: string;
+  error?: string;
+  attempts?: number;
+  inputs?: Values;
+  outputs?: Values;
+}
+
+export interface Run {
+  id: string;
+  incident?: string;
+  playbook: string;
+  version: string;
+  title: string;
+  requester: string;
+  status: string;
+  started: string;
+  ended?: string;
+  steps: RunStep[] | null;
+}
+
+export interface RunDetail {
+  run: Run;
+  temporal_url?: string;
+}
+
+export interface Incident {
+  id: string;
+  key: string;
+  title: string;
+  severity: Severity;
+  risk: number;
+  status: string;
+  opened: string;
+  first_seen: string;
+  last_seen: string;
+  closed?: string;
+  alerts: string[] | null;
+  entities?: Values;
+  attack?: string[];
+  assignee?: string;
+  verdict?: string;
+  timeline: TimelineEntry[] | null;
+}
+
+export interface IncidentDetail {
+  incident: Incident;
+  alerts: Alert[] | null;
+  runs: Run[] | null;
+  approvals: Approval[];
+}
+
+export interface Decision {
+  user: string;
+  verdict: string;
+  reason: string;
+  channel: string;
+  time: string;
+}
+
+export interface Approval {
+  id: string;
+  workflow: string;
+  run: string;
+  step: string;
+  incident?: string;
+  playbook: string;
+  action: string;
+  target: string;
+  arguments: Values;
+  risk: string;
+  reason: string;
+  undo: string;
+  requester: string;
+  needed: number;
+  payload: string;
+  binding: string;
+  created: string;
+  deadline: string;
+  status: string;
+  decisions?: Decision[];
+}
+
+export interface Progress {
+  status: string;
+  objects: number;
+  objects_all: number;
+  size: number;
+  size_all: number;
+  bytes: number;
+  records: number;
+  events: number;
+  failures: number;
+  detections: number;
+  alerts: number;
+  object: string;
+  started: string;
+  error?: string;
+  problems?: string[];
+}
+
+export interface Source {
+  id: string;
+  status: string;
+  formats: string[] | null;
+  objects: number;
+  objects_all: number;
+  bytes: number;
+  bytes_all: number;
+  records: number;
+  events: number;
+  failures: number;
+  detections: number;
+  rate: number;
+  lag: number;
+  last: string;
+  error?: string;
+  progress?: Progress;
+}
+
+export interface FailureSample {
+  object: string;
+  offset: number;
+  format: string;
+  reason: string;
+  raw: string;
+  size: number;
+}
+
+export interface Chunk {
+  id: string;
+  object: string;
+  format: string;
+  from: number;
+  to: number;
+  records: number;
+  events: number;
+  failures: number;
+  detections: number;
+}
+
+export interface SourceDetail extends Source {
+  samples: FailureSample[];
+  chunks: Chunk[];
+}
+
+export interface Proof {
+  source: string;
+  ok: boolean;
+  chunks: number;
+  records: number;
+  events: number;
+  failures: number;
+  reread: number;
+  problems: string[] | null;
+}
+
+export interface SearchBody {
+  id: string;
+  query: string;
+  from?: string;
+  to?: string;
+  limit?: number;
+  cursor?: string;
+  histogram?: boolean;
+}
+
+export interface SearchRow {
+  id: string;
+  time: string;
+  source: string;
+  dataset: string;
+  fields: Values;
+}
+
+export interface Bucket {
+  time: string;
+  count: number;
+  by: Record<string, number>;
+}
+
+export interface FacetValue {
+  value: string;
+  count: number;
+}
+
+export interface SearchStats {
+  rows: number;
+  bytes: number;
+  ms: number;
+}
+
+export interface SearchProgress extends SearchStats {
+  running: boolean;
+}
+
+export interface SearchResult {
+  id: string;
+  rows: SearchRow[];
+  next: string;
+  total: number;
+  from: string;
+  to: string;
+  step: number;
+  histogram: Bucket[];
+  facets: Record<string, FacetValue[]>;
+  stats: SearchStats;
+}
+
+export interface StoredEvent {
+  id: string;
+  source: string;
+  chunk: string;
+  offset: number;
+  time: string;
+  ingested: string;
+  fields: Values;
+  extras: Values | null;
+  raw: string;
+}
+
+export interface Field {
+  name: string;
+  type: string;
+  multi: boolean;
+  doc: string;
+}
+
+export interface Rule {
+  id: string;
+  title: string;
+  kind: string;
+  status: string;
+  severity: Severity;
+  risk: number;
+  dataset: string[] | null;
+  attack: string[] | null;
+  author: string;
+  playbook: string;
+  version: string;
+  yaml?: string;
+}
+
+export interface PlaybookStep {
+  type: string;
+  name?: string;
+  description?: string;
+  on_completion?: string;
+  on_success?: string;
+  on_failure?: string;
+  condition?: string;
+  on_true?: string;
+  on_false?: string;
+  next_steps?: string[];
+  commands?: { type: string; command: string; arguments?: Values; content?: string }[];
+  approval?: { reason?: string; deadline_minutes?: number; needed?: number };
+}
+
+export interface Playbook {
+  id: string;
+  title: string;
+  description: string;
+  version: string;
+  start: string;
+  steps: Record<string, PlaybookStep>;
+}
+
+export interface AuditRecord {
+  writer: string;
+  seq: number;
+  time: string;
+  actor: string;
+  verb: string;
+  object: string;
+  outcome: string;
+  details?: Values;
+  hash: string;
+}
+
+export interface User {
+  name: string;
+  role: string;
+  full_name?: string;
+  email?: string;
+  disabled: boolean;
+  created: string;
+}
+
+export interface Home {
+  alerts_open: number;
+  by_severity: Record<string, number>;
+  incidents_open: number;
+  approvals_pending: number;
+  events_24h: number;
+  sources: Source[] | null;
+  top_rules: { rule: string; title: string; count: number }[] | null;
+}
+
+/** One "something changed" message of the live connection. */
+export interface Note {
+  offset: string;
+  topic: string;
+  kind: string;
+  id: string;
+  data: string;
+  time: string;
+}
+
+export interface Feed {
+  id: string;
+  kind: string;
+  url: string;
+  confidence?: number;
+  ttl_hours?: number;
+  every_minutes?: number;
+  status: string;
+  error?: string;
+  synced?: string;
+  tried?: string;
+  indicators: number;
+  active: number;
+  read: number;
+  added: number;
+  changed: number;
+  expired: number;
+  refused: number;
+  ignored: number;
+  reasons?: Record<string, number>;
+}
+
+export interface Indicator {
+  id: string;
+  feed: string;
+  type: string;
+  value: string;
+  name: string;
+  confidence: number;
+  labels?: string[] | null;
+  valid_from: string;
+  valid_until: string;
+  revoked: boolean;
+}
+
+export interface Sighting {
+  indicator: string;
+  value: string;
+  feed: string;
+  event_id: string;
+  source: string;
+  time: string;
+}
+
+/** One check of the gate that a model passes to be put in force. */
+export interface GateCheck {
+  name: string;
+  measured: number;
+  limit: number;
+  at_most?: boolean;
+  pass: boolean;
+}
+
+export interface Model {
+  id: string;
+  detector: string;
+  status: string;
+  created: string;
+  train_from: string;
+  train_to: string;
+  rows: number;
+  features: string[] | null;
+  threshold: number;
+  metrics: Record<string, number> | null;
+  checks?: GateCheck[] | null;
+  decision: string;
+  dataset?: string;
+  replaces?: string;
+}
+
+export interface ModelDetail extends Model {
+  size: number;
+  scores_kept: number;
+  scores_above: number;
+}
+
+export interface ObjectiveResult {
+  id: string;
+  title: string;
+  metric: string;
+  unit: string;
+  comparator: string;
+  severity: Severity;
+  status: "met" | "missed" | "unknown";
+  target: number;
+  measured: number;
+  text: string;
+  evidence?: string[];
+}
+
+export interface Presence {
+  id: string;
+  state: string;
+  last_event: string;
+  last_ingest: string;
+  silence: number;
+  stale_after: number;
+  events?: number;
+}
+
+export interface RulePresence {
+  id: string;
+  title: string;
+  severity: Severity;
+  state: string;
+  datasets: string[] | null;
+  fired: number;
+  last_fired?: string;
+  tests: number;
+}
+
+export interface TechniqueCoverage {
+  id: string;
+  name?: string;
+  tactics?: string[];
+  state: string;
+  rules?: string[];
+  fired?: number;
+  last_fired?: string;
+}
+
+export interface Assessment {
+  id: string;
+  objectives: string;
+  title: string;
+  time: string;
+  window_days: number;
+  status: "met" | "missed" | "unknown";
+  met: number;
+  missed: number;
+  unknown: number;
+  results: ObjectiveResult[] | null;
+  sources: Presence[] | null;
+  datasets: Presence[] | null;
+  rules: RulePresence[] | null;
+}
+
+export interface Finding {
+  id: string;
+  kind: string;
+  subject: string;
+  severity: Severity;
+  status: string;
+  text: string;
+  time: string;
+}
+
+export interface ObjectivePoint {
+  time: string;
+  status: string;
+  measured: number;
+}
+
+export interface Posture {
+  assessment: Assessment;
+  findings: Finding[] | null;
+  history: Record<string, ObjectivePoint[]> | null;
+}
+
+export interface Coverage {
+  assessment: string;
+  objectives: string;
+  time: string;
+  items: TechniqueCoverage[] | null;
+}

@@ -1,0 +1,94 @@
+import type { Note } from "../api/types";
+
+/** A frame of the server (server/live.go). */
+export interface Frame {
+  op: string;
+  topic?: string;
+  offset?: string;
+  gap?: boolean;
+  items?: Note[];
+  message?: string;
+}
+
+/** What the client knows of the stream: the last offset of each topic, and the notes it has seen. */
+export interface Cursor {
+  last: ReadonlyMap<string, string>;
+  seen: ReadonlySet<string>;
+}
+
+export const start: Cursor = { last: new Map(), seen: new Set() };
+
+const remember = 10_000;
+
+/**
+ * Takes one frame: the new cursor, the notes that are new, and whether more was missed
+ * than the notes tell. Pure, so that resuming can be tested without a socket.
+ */
+export function take(c: Cursor, f: Frame): { cursor: Cursor; fresh: Note[]; gap: boolean } {
+  if (!f.topic) return { cursor: c, fresh: [], gap: false };
+  const last = new Map(c.last);
+  if (f.offset && f.offset > (last.get(f.topic) ?? "")) last.set(f.topic, f.offset);
+  if (f.op === "subd") return { cursor: { ...c, last }, fresh: [], gap: f.gap === true };
+  const fresh = (f.items ?? []).filter((n) => !c.seen.has(n.offset));
+  const seen = [...c.seen, ...fresh.map((n) => n.offset)];
+  return { cursor: { last, seen: new Set(seen.slice(-remember)) }, fresh, gap: false };
+}
+
+/** The wait before the nth attempt: doubling from 0.25 s to 10 s, half of it random. */
+export function backOff(attempt: number, random = Math.random()): number {
+  const top = Math.min(250 * 2 ** attempt, 10_000);
+  return top / 2 + (top / 2) * random;
+}
+
+export interface LiveOptions {
+  url: string;
+  topics: string[];
+  /** Something of the topic changed; gap: more than the notes tell. */
+  changed: (topic: string, notes: Note[], gap: boolean) => void;
+  state: (connected: boolean) => void;
+  socket?: (url: string, protocol: string) => WebSocket;
+}
+
+/** A live connection that resumes where it was cut. */
+export class Live {
+  private ws?: WebSocket;
+  private cursor = start;
+  private attempt = 0;
+  private closed = false;
+  private timer?: ReturnType<typeof setTimeout>;
+
+  constructor(private readonly o: LiveOptions) {
+    this.open();
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.ws?.close();
+  }
+
+  private open() {
+    const make = this.o.socket ?? ((url, protocol) => new WebSocket(url, protocol));
+    const ws = make(this.o.url, "vigil.v1");
+    this.ws = ws;
+    ws.onopen = () => {
+      this.attempt = 0;
+      this.o.state(true);
+      for (const topic of this.o.topics) {
+        ws.send(JSON.stringify({ op: "sub", topic, since: this.cursor.last.get(topic) ?? "" }));
+      }
+    };
+    ws.onmessage = (m) => this.frame(JSON.parse(String(m.data)) as Frame);
+    ws.onclose = () => {
+      if (this.closed) return;
+      this.o.state(false);
+      this.timer = setTimeout(() => this.open(), backOff(this.attempt++));
+    };
+  }
+
+  private frame(f: Frame) {
+    const { cursor, fresh, gap } = take(this.cursor, f);
+    this.cursor = cursor;
+    if (f.topic && (gap || fresh.length > 0)) this.o.changed(f.topic, fresh, gap);
+  }
+}

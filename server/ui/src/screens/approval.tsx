@@ -1,0 +1,258 @@
+import { useQuery } from "@tanstack/react-query";
+import { Check, ShieldAlert, ShieldX, Undo2 } from "lucide-react";
+import { useState } from "react";
+import { api } from "../api/client";
+import { queries } from "../api/queries";
+import type { Approval } from "../api/types";
+import { Risk, State } from "../kit/badges";
+import { Code, CopyButton } from "../kit/code";
+import { Dialog } from "../kit/dialog";
+import { useChange, useNow } from "../kit/hooks";
+import { useCommand } from "../kit/keyboard";
+import { Facts, Head, Panel, To } from "../kit/layout";
+import { useMay, useMe } from "../kit/may";
+import { Failed, Loaded } from "../kit/state";
+import { Text } from "../kit/text";
+import { useToast } from "../kit/toast";
+import { Value } from "../kit/value";
+import { pretty, until, when } from "../lib/format";
+
+type Verdict = "approve" | "deny";
+
+export function ApprovalPage({ id }: { id: string }) {
+  const q = useQuery(queries.approval(id));
+  return <Loaded q={q}>{(a) => <View a={a} />}</Loaded>;
+}
+
+function View({ a }: { a: Approval }) {
+  const may = useMay();
+  const me = useMe();
+  const [asks, setAsks] = useState<Verdict | null>(null);
+  const decided = (a.decisions ?? []).some((d) => d.user === me.user);
+  const mine = a.requester === me.user;
+  const open = a.status === "pending" && may("decide:approvals") && !decided && !mine;
+  useCommand("approve", open ? () => setAsks("approve") : undefined);
+  useCommand("deny", open ? () => setAsks("deny") : undefined);
+  return (
+    <>
+      <Head
+        title={
+          <>
+            {a.action}{" "}
+            <span className="mono">
+              <Text of={a.target} max={160} />
+            </span>
+          </>
+        }
+      >
+        <State of={a.status} />
+        <Risk of={a.risk} />
+      </Head>
+      <div className="with-side">
+        <div className="stack">
+          <Panel title="What is asked, and why">
+            <p className="lead">
+              <Text of={a.reason} />
+            </p>
+            <Facts
+              of={[
+                ["Asked by", <Text of={a.requester} />],
+                ["Playbook", <To to={`/playbooks/${encodeURIComponent(a.playbook)}`}>{a.playbook}</To>],
+                ["Run", <To to={`/runs/${encodeURIComponent(a.run)}`}>open run</To>],
+                [
+                  "Evidence",
+                  a.incident ? (
+                    <To to={`/incidents/${encodeURIComponent(a.incident)}`}>open incident</To>
+                  ) : (
+                    "no incident"
+                  ),
+                ],
+                ["Asked at", `${when(a.created)} UTC`],
+              ]}
+            />
+            <h3>With</h3>
+            <dl className="fields">
+              {Object.entries(a.arguments).map(([k, v]) => (
+                <div key={k}>
+                  <dt>
+                    <Text of={k} />
+                  </dt>
+                  <dd>
+                    <Value field={k} of={v} />
+                  </dd>
+                </div>
+              ))}
+            </dl>
+          </Panel>
+          <Undo a={a} />
+          <Panel title="Exactly what is signed" note="the worker runs this and nothing else">
+            <Code text={pretty(a.payload)} language="json" label="Payload" tall />
+            <p className="hash">
+              <span className="dim">SHA-256</span> <span className="mono">{a.binding}</span>
+              <CopyButton text={a.binding} label="Copy the hash" />
+            </p>
+          </Panel>
+        </div>
+        <aside className="stack" aria-label="Decision">
+          <Decide a={a} open={open} why={whyNot(a, mine, decided)} ask={setAsks} />
+          <Decisions a={a} />
+        </aside>
+      </div>
+      {asks ? <DecideDialog a={a} verdict={asks} close={() => setAsks(null)} /> : null}
+    </>
+  );
+}
+
+function Undo({ a }: { a: Approval }) {
+  return (
+    <div className={`notice ${a.undo ? "is-ok" : "is-bad"}`}>
+      {a.undo ? <Undo2 size={18} aria-hidden /> : <ShieldAlert size={18} aria-hidden />}
+      <div>
+        <b>{a.undo ? "How it is undone" : "It cannot be undone"}</b>
+        {a.undo ? (
+          <div>
+            <Text of={a.undo} />
+          </div>
+        ) : null}
+      </div>
+    </div>
+  );
+}
+
+/** Why a person who may decide in general may not decide this. */
+function whyNot(a: Approval, mine: boolean, decided: boolean): string {
+  if (a.status !== "pending") return `It is ${a.status}; nothing is left to decide.`;
+  if (decided) return "You have decided; it waits for others.";
+  if (mine) return "You asked for this, so somebody else decides it.";
+  return "";
+}
+
+interface DecideProps {
+  a: Approval;
+  open: boolean;
+  why: string;
+  ask: (v: Verdict) => void;
+}
+
+function Decide({ a, open, why, ask }: DecideProps) {
+  const now = useNow();
+  return (
+    <Panel title="Decision" className="decide">
+      {a.status === "pending" ? (
+        <p className="countdown">
+          Denied by itself in <b>{until(a.deadline, now)}</b>
+        </p>
+      ) : null}
+      {open ? (
+        <div className="decide-buttons">
+          <button className="primary big" onClick={() => ask("approve")}>
+            <Check size={16} aria-hidden /> Approve… <kbd>y</kbd>
+          </button>
+          <button className="danger big" onClick={() => ask("deny")}>
+            <ShieldX size={16} aria-hidden /> Deny… <kbd>Y</kbd>
+          </button>
+        </div>
+      ) : (
+        <p className="dim">{why}</p>
+      )}
+    </Panel>
+  );
+}
+
+function Decisions({ a }: { a: Approval }) {
+  const all = a.decisions ?? [];
+  const given = all.filter((d) => d.verdict === "approve").length;
+  return (
+    <Panel title="Decisions" note={`${given} of ${a.needed} needed`}>
+      {all.length === 0 ? <p className="dim">Nobody has decided yet.</p> : null}
+      <ul className="plain">
+        {all.map((d) => (
+          <li key={d.user + d.time} className="decision">
+            <div>
+              <State of={d.verdict} />{" "}
+              <b>
+                <Text of={d.user} />
+              </b>{" "}
+              <span className="dim">
+                {when(d.time)} UTC, {d.channel}
+              </span>
+            </div>
+            {d.reason ? (
+              <div>
+                <Text of={d.reason} />
+              </div>
+            ) : null}
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+/** The step-up: what will happen, once more, and why. Only its own button decides. */
+function DecideDialog({ a, verdict, close }: { a: Approval; verdict: Verdict; close: () => void }) {
+  const toast = useToast();
+  const [reason, setReason] = useState("");
+  const decide = useChange(
+    ["approvals"],
+    () => api.decide(a.id, { verdict, reason: reason.trim(), binding: a.binding }),
+    () => {
+      toast({ text: verdict === "approve" ? `You approved ${a.action}` : `You denied ${a.action}` });
+      close();
+    },
+  );
+  const approve = verdict === "approve";
+  return (
+    <Dialog
+      title={approve ? "Approve this action" : "Deny this action"}
+      close={close}
+      submit={() => reason.trim() && decide.mutate(undefined)}
+      footer={
+        <>
+          <button type="button" onClick={close}>
+            Cancel
+          </button>
+          <button
+            className={approve ? "primary" : "danger"}
+            disabled={reason.trim() === "" || decide.isPending}
+          >
+            {decide.isPending ? "Signing…" : approve ? "Sign and approve" : "Sign and deny"}
+          </button>
+        </>
+      }
+    >
+      <div className="ask">
+        <b>{a.action}</b>{" "}
+        <span className="mono">
+          <Text of={a.target} />
+        </span>{" "}
+        <Risk of={a.risk} />
+      </div>
+      <p className="dim">
+        {a.undo ? (
+          <>
+            Undone by: <Text of={a.undo} />
+          </>
+        ) : (
+          "It cannot be undone."
+        )}
+      </p>
+      <p className="hash">
+        <span className="dim">SHA-256</span> <span className="mono">{a.binding.slice(0, 32)}…</span>
+      </p>
+      <Failed error={decide.error} />
+      <label>
+        Reason
+        <textarea
+          data-first
+          rows={3}
+          maxLength={2000}
+          required
+          value={reason}
+          placeholder="What you checked, and with whom"
+          onChange={(e) => setReason(e.target.value)}
+        />
+      </label>
+    </Dialog>
+  );
+}

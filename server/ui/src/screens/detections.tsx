@@ -1,0 +1,222 @@
+import { useQuery } from "@tanstack/react-query";
+import { useMemo, useRef } from "react";
+import { queries } from "../api/queries";
+import { type Rule, severities } from "../api/types";
+import { Attack, Score, Sev, State } from "../kit/badges";
+import { Code } from "../kit/code";
+import { useCommand } from "../kit/keyboard";
+import { Facts, Head, Panel, Table, To } from "../kit/layout";
+import { Empty, Loaded } from "../kit/state";
+import { Text } from "../kit/text";
+import { Entities } from "../kit/value";
+import { ago, plural, words } from "../lib/format";
+import { rank } from "../lib/groups";
+import { useRoute } from "../lib/router";
+
+export default function Detections({ id }: { id?: string }) {
+  return id ? <RulePage id={id} /> : <List />;
+}
+
+const at = (id: string) => `/detections/${encodeURIComponent(id)}`;
+
+function List() {
+  const { params, set } = useRoute();
+  const box = useRef<HTMLInputElement>(null);
+  const q = useQuery(queries.rules());
+  const text = params.get("q") ?? "";
+  const severity = params.get("severity") ?? "";
+  const kind = params.get("kind") ?? "";
+  const all = q.data?.items ?? [];
+  const kinds = [...new Set(all.map((r) => r.kind))].toSorted();
+  const rows = useMemo(() => filtered(all, text, severity, kind), [all, text, severity, kind]);
+  useCommand("query", () => box.current?.focus());
+  return (
+    <>
+      <Head title="Detections">
+        <span className="dim">{q.data ? `${rows.length} of ${plural(all.length, "rule")}` : ""}</span>
+      </Head>
+      <div className="bar">
+        <input
+          ref={box}
+          className="grow"
+          type="search"
+          aria-label="Title, id, technique or data set"
+          placeholder="Title, id, technique or data set   /"
+          value={text}
+          onChange={(e) => set({ q: e.target.value })}
+        />
+        <select aria-label="Severity" value={severity} onChange={(e) => set({ severity: e.target.value })}>
+          <option value="">any severity</option>
+          {severities.map((s) => (
+            <option key={s}>{s}</option>
+          ))}
+        </select>
+        <select aria-label="Kind" value={kind} onChange={(e) => set({ kind: e.target.value })}>
+          <option value="">any kind</option>
+          {kinds.map((k) => (
+            <option key={k} value={k}>
+              {words(k)}
+            </option>
+          ))}
+        </select>
+      </div>
+      <Loaded q={q}>
+        {() =>
+          rows.length === 0 ? <Empty title="No rule fits" command="vigil rules test" /> : <Rows rows={rows} />
+        }
+      </Loaded>
+    </>
+  );
+}
+
+function filtered(all: Rule[], text: string, severity: string, kind: string): Rule[] {
+  const t = text.toLowerCase();
+  return all
+    .filter((r) => (!severity || r.severity === severity) && (!kind || r.kind === kind))
+    .filter((r) =>
+      [r.id, r.title, ...(r.attack ?? []), ...(r.dataset ?? [])].some((x) => x.toLowerCase().includes(t)),
+    )
+    .toSorted((a, b) => rank(a.severity) - rank(b.severity) || a.title.localeCompare(b.title));
+}
+
+function Rows({ rows }: { rows: Rule[] }) {
+  return (
+    <Table
+      label="Rules"
+      rows={rows}
+      id={(r) => r.id}
+      columns={[
+        { name: "Severity", cell: (r) => <Sev s={r.severity} /> },
+        {
+          name: "Rule",
+          cell: (r) => (
+            <>
+              <To to={at(r.id)}>
+                <b>
+                  <Text of={r.title} />
+                </b>
+              </To>
+              <div className="mono dim">
+                <Text of={r.id} max={80} />
+              </div>
+            </>
+          ),
+        },
+        { name: "Status", cell: (r) => <State of={r.status || "enabled"} /> },
+        { name: "Kind", cell: (r) => words(r.kind) },
+        {
+          name: "Data sets",
+          cell: (r) =>
+            (r.dataset ?? []).map((d) => (
+              <span key={d} className="tag">
+                <Text of={d} />
+              </span>
+            )),
+        },
+        { name: "ATT&CK", cell: (r) => <Attack of={r.attack} /> },
+        {
+          name: "Playbook",
+          cell: (r) =>
+            r.playbook ? <To to={`/playbooks/${encodeURIComponent(r.playbook)}`}>{r.playbook}</To> : null,
+        },
+        { name: "Risk", cell: (r) => <Score of={r.risk} /> },
+      ]}
+    />
+  );
+}
+
+function RulePage({ id }: { id: string }) {
+  const q = useQuery(queries.rule(id));
+  return (
+    <Loaded q={q}>
+      {(r) => (
+        <>
+          <Head title={<Text of={r.title} />}>
+            <Sev s={r.severity} />
+            <State of={r.status || "enabled"} />
+          </Head>
+          <div className="with-side">
+            <Panel
+              title="As written"
+              note={
+                <>
+                  version <span className="mono">{r.version.slice(0, 12)}</span>
+                </>
+              }
+            >
+              <Code text={r.yaml ?? ""} language="yaml" label="Rule in YAML" copy tall />
+            </Panel>
+            <aside className="stack" aria-label="About the rule">
+              <Panel title="About">
+                <Facts
+                  of={[
+                    [
+                      "Id",
+                      <span className="mono">
+                        <Text of={r.id} />
+                      </span>,
+                    ],
+                    ["Kind", words(r.kind)],
+                    ["Risk", <Score of={r.risk} />],
+                    ["ATT&CK", (r.attack ?? []).length > 0 ? <Attack of={r.attack} /> : ""],
+                    [
+                      "Data sets",
+                      (r.dataset ?? []).map((d) => (
+                        <span key={d} className="tag">
+                          <Text of={d} />
+                        </span>
+                      )),
+                    ],
+                    ["Author", <Text of={r.author} />],
+                    [
+                      "Playbook",
+                      r.playbook ? (
+                        <To to={`/playbooks/${encodeURIComponent(r.playbook)}`}>{r.playbook}</To>
+                      ) : (
+                        ""
+                      ),
+                    ],
+                  ]}
+                />
+              </Panel>
+              <RuleAlerts id={r.id} />
+            </aside>
+          </div>
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+/** What the rule raised last: what a change of it would be judged by. */
+function RuleAlerts({ id }: { id: string }) {
+  const q = useQuery(queries.ruleAlerts(id));
+  return (
+    <Panel
+      title="Its newest alerts"
+      note={<To to={`/alerts?${new URLSearchParams({ rule: id, status: "any" })}`}>all</To>}
+    >
+      <Loaded q={q} rows={3}>
+        {(page) =>
+          page.items.length === 0 ? (
+            <p className="dim">It has not fired yet.</p>
+          ) : (
+            <ul className="plain">
+              {page.items.slice(0, 8).map((a) => (
+                <li key={a.id} className="side-row">
+                  <State of={a.verdict ? words(a.verdict) : a.status} />
+                  <span className="grow">
+                    <Entities of={a.entities} />
+                  </span>
+                  <To className="nowrap" to={`/alerts/${encodeURIComponent(a.id)}`}>
+                    {ago(a.last_seen)}
+                  </To>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}

@@ -1,0 +1,198 @@
+import { useQuery } from "@tanstack/react-query";
+import { Plus } from "lucide-react";
+import { useState } from "react";
+import { api } from "../api/client";
+import { queries } from "../api/queries";
+import type { Source } from "../api/types";
+import { State } from "../kit/badges";
+import { Dialog } from "../kit/dialog";
+import { useChange } from "../kit/hooks";
+import { Head, Meter, Table, To } from "../kit/layout";
+import { useMay } from "../kit/may";
+import { Empty, Failed, Loaded } from "../kit/state";
+import { Text } from "../kit/text";
+import { useToast } from "../kit/toast";
+import { ago, bytes, count, plural, short } from "../lib/format";
+import { eta, isRunning, progressOf, rateOf } from "../lib/progress";
+import { SourcePage } from "./source";
+
+export default function Sources({ id }: { id?: string }) {
+  return id ? <SourcePage id={id} /> : <List />;
+}
+
+function List() {
+  const q = useQuery({
+    ...queries.sources(),
+    refetchInterval: (q) => (q.state.data?.items.some(isRunning) ? 1500 : 15_000),
+  });
+  const may = useMay();
+  const [adding, setAdding] = useState(false);
+  const all = q.data?.items ?? [];
+  const events = all.reduce((n, s) => n + s.events, 0);
+  const failures = all.reduce((n, s) => n + s.failures, 0);
+  return (
+    <>
+      <Head
+        title="Sources"
+        actions={
+          may("write:sources") ? (
+            <button className="primary" onClick={() => setAdding(true)}>
+              <Plus size={14} aria-hidden /> Ingest…
+            </button>
+          ) : null
+        }
+      >
+        <span className="dim">
+          {q.data
+            ? `${plural(all.length, "source")}, ${count(events)} events, ${count(failures)} rejects`
+            : ""}
+        </span>
+      </Head>
+      <Loaded q={q}>
+        {() =>
+          all.length === 0 ? (
+            <Empty title="Nothing is ingested yet" command="vigil ingest /var/log/auth.log">
+              Files, folders and archives; the format is found by itself.
+            </Empty>
+          ) : (
+            <Rows rows={all} />
+          )
+        }
+      </Loaded>
+      {adding ? <Ingest close={() => setAdding(false)} /> : null}
+    </>
+  );
+}
+
+function Rows({ rows }: { rows: Source[] }) {
+  return (
+    <Table
+      label="Sources"
+      rows={rows}
+      id={(s) => s.id}
+      columns={[
+        {
+          name: "Source",
+          cell: (s) => (
+            <To to={`/sources/${encodeURIComponent(s.id)}`}>
+              <b>
+                <Text of={s.id} max={60} />
+              </b>
+            </To>
+          ),
+        },
+        { name: "Status", cell: (s) => <State of={s.status} /> },
+        { name: "Progress", cell: (s) => <ProgressCell s={s} /> },
+        {
+          name: "Formats",
+          cell: (s) =>
+            (s.formats ?? []).map((f) => (
+              <span key={f} className="tag">
+                <Text of={f} />
+              </span>
+            )),
+        },
+        { name: "Events", num: true, cell: (s) => count(s.progress?.events ?? s.events) },
+        { name: "Rate", num: true, cell: (s) => <Rate s={s} /> },
+        {
+          name: "Rejects",
+          num: true,
+          cell: (s) => (
+            <span className={s.failures ? "tone-bad" : "dim"}>
+              {count(s.progress?.failures ?? s.failures)}
+            </span>
+          ),
+        },
+        { name: "Detections", num: true, cell: (s) => count(s.progress?.detections ?? s.detections) },
+        {
+          name: "Read",
+          num: true,
+          cell: (s) => <span className="nowrap">{bytes(s.progress?.bytes ?? s.bytes)}</span>,
+        },
+        { name: "Last", cell: (s) => <span className="nowrap">{ago(s.last)}</span> },
+      ]}
+    />
+  );
+}
+
+function ProgressCell({ s }: { s: Source }) {
+  if (!isRunning(s)) return <span className="dim nowrap">{plural(s.objects, "file")}</span>;
+  return (
+    <span className="nowrap">
+      <Meter label={`Progress of ${s.id}`} value={progressOf(s)} />{" "}
+      <span className="dim">{eta(s, Date.now())}</span>
+    </span>
+  );
+}
+
+function Rate({ s }: { s: Source }) {
+  const rate = rateOf(s, Date.now());
+  return rate > 0 ? (
+    <span className="nowrap">{short(Math.round(rate))}/s</span>
+  ) : (
+    <span className="dim">–</span>
+  );
+}
+
+function Ingest({ close }: { close: () => void }) {
+  const toast = useToast();
+  const [source, setSource] = useState("");
+  const [paths, setPaths] = useState("");
+  const list = paths
+    .split("\n")
+    .map((p) => p.trim())
+    .filter(Boolean);
+  const start = useChange(
+    ["sources"],
+    () => api.ingest(source, list),
+    () => {
+      toast({ text: `Ingesting ${source}` });
+      close();
+    },
+  );
+  return (
+    <Dialog
+      title="Ingest files"
+      close={close}
+      submit={() => start.mutate(undefined)}
+      footer={
+        <>
+          <button type="button" onClick={close}>
+            Cancel
+          </button>
+          <button className="primary" disabled={!source || list.length === 0 || start.isPending}>
+            Start
+          </button>
+        </>
+      }
+    >
+      <label>
+        Name of the source
+        <input
+          data-first
+          value={source}
+          pattern="[A-Za-z0-9][A-Za-z0-9._-]*"
+          maxLength={100}
+          placeholder="web01-auth"
+          onChange={(e) => setSource(e.target.value)}
+          required
+        />
+      </label>
+      <label>
+        Paths on the worker's host, one a line
+        <textarea
+          rows={4}
+          className="mono"
+          value={paths}
+          placeholder="/var/log/auth.log"
+          onChange={(e) => setPaths(e.target.value)}
+          required
+        />
+      </label>
+      <p className="dim">
+        Folders, gzip, zstd and zip are read too. Reading the same file again adds nothing twice.
+      </p>
+      <Failed error={start.error} />
+    </Dialog>
+  );
+}

@@ -1,0 +1,61 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { refresh } from "../api/queries";
+import { Live } from "../lib/live";
+
+/** The topics of the server and the permission each needs (server/live.go). */
+const topics: Record<string, string> = {
+  alerts: "read:alerts",
+  incidents: "read:incidents",
+  approvals: "read:approvals",
+  runs: "read:incidents",
+  sources: "read:sources",
+  audit: "read:audit",
+  intel: "read:intel",
+  models: "read:models",
+  posture: "read:posture",
+};
+
+/** How long changes of a topic are gathered before its queries read again. */
+const gather = 500;
+const staleAfter = 5_000;
+
+/** Listens to every topic the role may read. Returns since when the screen is stale, or null. */
+export function useLive(may: (permission: string) => boolean): number | null {
+  const client = useQueryClient();
+  const [stale, setStale] = useState<number | null>(null);
+  const wanted = Object.keys(topics)
+    .filter((t) => may(topics[t] ?? ""))
+    .join(",");
+  useEffect(() => {
+    const waiting = new Map<string, ReturnType<typeof setTimeout>>();
+    let lost: ReturnType<typeof setTimeout> | undefined;
+    let since = 0;
+    const changed = (topic: string) => {
+      if (waiting.has(topic)) return;
+      const later = () => {
+        waiting.delete(topic);
+        refresh(client, topic);
+      };
+      waiting.set(topic, setTimeout(later, gather));
+    };
+    const state = (connected: boolean) => {
+      if (connected) {
+        clearTimeout(lost);
+        lost = undefined;
+        setStale(null);
+      } else if (lost === undefined) {
+        since = Date.now();
+        lost = setTimeout(() => setStale(since), staleAfter);
+      }
+    };
+    const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/live`;
+    const live = new Live({ url, topics: wanted.split(","), changed, state });
+    return () => {
+      live.close();
+      clearTimeout(lost);
+      waiting.forEach((t) => clearTimeout(t));
+    };
+  }, [wanted, client]);
+  return stale;
+}
