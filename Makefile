@@ -51,8 +51,8 @@ test: build engine ## run every test that needs no container and no system packa
 	$(GO) test $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./...
 	@$(MAKE) --no-print-directory ui-test
 
-ui-test: $(UI)/node_modules/.stamp ## typecheck and unit-test the UI
-	@cd $(UI) && npm run --silent typecheck && npm test --silent
+ui-test: $(UI)/node_modules/.stamp ## check types and formatting of the UI, and unit-test it
+	@cd $(UI) && npm run --silent typecheck && npm run --silent format:check && npm test --silent
 
 e2e: build engine ## drive the UI of a real Vigil in Chromium; screenshots go to artifacts/screens
 	@.ci/e2e
@@ -61,7 +61,7 @@ lint: ## gofmt, vet, go fix, staticcheck, workflowcheck, deadcode
 	@.ci/lint
 
 race: ## the race detector, for the packages where goroutines meet
-	CGO_ENABLED=1 $(GO) test -race ./internal/live/... ./internal/pipeline/... ./rules/... ./internal/alert/... ./internal/audit/... ./server/...
+	CGO_ENABLED=1 $(GO) test -race ./internal/live/... ./internal/pipeline/... ./internal/enrich/... ./rules ./rules/correlate ./internal/alert/... ./internal/audit/... ./server/...
 
 integration: build engine ## end-to-end tests against containers (needs a Docker daemon)
 	@.ci/fetch-temporal >/dev/null
