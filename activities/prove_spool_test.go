@@ -1,43 +1,18 @@
 package activities
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
-	"go.temporal.io/sdk/testsuite"
-
 	"vigil/internal/pipeline"
 	"vigil/internal/source"
 	"vigil/internal/spool"
-	"vigil/internal/store"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
-
-// manifest keeps what the real pipeline commits, as the tables would count it.
-type manifest struct{ chunks []schema.Chunk }
-
-func (m *manifest) NewEvents() pipeline.Events { return store.NewBatch() }
-func (m *manifest) Recycle(pipeline.Events)    {}
-func (m *manifest) Commit(_ context.Context, c *pipeline.Commit) error {
-	m.chunks = append(m.chunks, c.Chunk)
-	return nil
-}
-func (m *manifest) Chunks(context.Context, string, string) ([]schema.Chunk, error) {
-	return m.chunks, nil
-}
-func (m *manifest) RowCounts(context.Context, string, string) (map[string]store.RowCount, error) {
-	out := map[string]store.RowCount{}
-	for _, c := range m.chunks {
-		out[c.ID] = store.RowCount{Events: c.Events, DistinctEvents: c.Events, Failures: c.Failures}
-	}
-	return out, nil
-}
 
 // TestProveSpool proves a spool that is partly drained, and finds what was changed in it
 // or in the manifest afterwards.
@@ -126,21 +101,5 @@ func TestProveSpool(t *testing.T) {
 
 func proof(t *testing.T, m *manifest, d *spool.Dir) Proof {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestActivityEnvironment()
-	x := &Prove{Store: m, Spool: d}
-	env.RegisterActivity(x)
-	val, err := env.ExecuteActivity(x.ProveSource, flow.AdminInput{Org: "main", Key: "push"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var res flow.AdminResult
-	if err := val.Get(&res); err != nil {
-		t.Fatal(err)
-	}
-	var p Proof
-	if err := json.Unmarshal([]byte(res.Doc), &p); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return provedBy(t, &Prove{Store: m, Spool: d}, "push")
 }

@@ -75,15 +75,21 @@ func committed(t *testing.T, paths ...string) *manifest {
 
 func proved(t *testing.T, m *manifest) Proof {
 	t.Helper()
+	return provedBy(t, &Prove{Store: m}, "s")
+}
+
+// provedBy proves a source; what is proved is audited nowhere.
+func provedBy(t *testing.T, x *Prove, source string) Proof {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	key, err := auth.LoadDecisionKey(filepath.Join(t.TempDir(), "decision.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &Prove{Store: m, Trail: Trail{Log: audit.NewLog(m, key, "test", "")}}
+	x.Trail = Trail{Log: audit.NewLog(&manifest{}, key, "test", "")}
 	env.RegisterActivity(x)
-	got, err := env.ExecuteActivity(x.ProveSource, flow.AdminInput{Org: "main", Key: "s"})
+	got, err := env.ExecuteActivity(x.ProveSource, flow.AdminInput{Org: "main", Key: source})
 	if err != nil {
 		t.Fatal(err)
 	}
