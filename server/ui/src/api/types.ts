@@ -207,6 +207,19 @@ export interface Source {
   last: string;
   error?: string;
   progress?: Progress;
+  receive?: Receive;
+}
+
+/** What the receiver of a push source did since its process started; pending is bytes that wait in its spool. */
+export interface Receive {
+  kind: string;
+  records: number;
+  duplicates: number;
+  suspected: number;
+  refused: number;
+  dropped: number;
+  pending: number;
+  error?: string;
 }
 
 export interface FailureSample {

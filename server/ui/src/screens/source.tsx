@@ -3,7 +3,7 @@ import { Pause, Play, ShieldCheck } from "lucide-react";
 import { useState } from "react";
 import { api } from "../api/client";
 import { queries } from "../api/queries";
-import type { Chunk, FailureSample, Proof, SourceDetail } from "../api/types";
+import type { Chunk, FailureSample, Proof, Receive, SourceDetail } from "../api/types";
 import { State } from "../kit/badges";
 import { Code } from "../kit/code";
 import { useChange } from "../kit/hooks";
@@ -119,7 +119,23 @@ function Numbers({ s }: { s: SourceDetail }) {
       <Number name="last commit" value={isSet(s.last) ? when(s.last).slice(5) : "never"} />
       {s.lag > 0 ? <Number name="lag" value={span(s.lag)} /> : null}
       <Number name="formats" value={(s.formats ?? []).join(", ") || "–"} />
+      {s.receive ? <Receiver r={s.receive} /> : null}
     </div>
+  );
+}
+
+/** What came by network: taken, known again, told to wait, lost. */
+function Receiver({ r }: { r: Receive }) {
+  return (
+    <>
+      <Number name={`received (${r.kind})`} value={count(r.records)} />
+      <Number name="waiting in the spool" value={bytes(r.pending)} />
+      <Number name="re-sends known" value={count(r.duplicates)} />
+      <Number name="re-sends suspected" value={count(r.suspected)} />
+      <Number name="told to wait" value={count(r.refused)} bad={r.refused > 0} />
+      <Number name="dropped" value={count(r.dropped)} bad={r.dropped > 0} />
+      {r.error ? <Number name="spool" value={r.error} bad /> : null}
+    </>
   );
 }
 
