@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ClickHouse/ch-go"
@@ -140,17 +139,44 @@ func constantTime(t time.Time, n int) proto.ColInput {
 	return c
 }
 
-// eventWriter owns the connection of the columnar inserts; one insert at a time.
+// eventWriter owns the connections of the columnar inserts: each carries one at a time.
 type eventWriter struct {
-	o  Options
-	mu sync.Mutex
-	c  *ch.Client
+	o    Options
+	idle chan *ch.Client // what is kept for the next insert
 }
 
-func (w *eventWriter) client(ctx context.Context) (*ch.Client, error) {
-	if w.c != nil && !w.c.IsClosed() {
-		return w.c, nil
+// keptConnections is how many connections wait for the next insert; more than so many
+// inserts at once dial and hang up.
+const keptConnections = 4
+
+func newEventWriter(o Options) *eventWriter {
+	return &eventWriter{o: o, idle: make(chan *ch.Client, keptConnections)}
+}
+
+// take returns a connection that waits, or a new one.
+func (w *eventWriter) take(ctx context.Context) (*ch.Client, error) {
+	for {
+		select {
+		case c := <-w.idle:
+			if !c.IsClosed() {
+				return c, nil
+			}
+		default:
+			return w.dial(ctx)
+		}
 	}
+}
+
+// give keeps a connection whose insert succeeded.
+func (w *eventWriter) give(c *ch.Client) {
+	select {
+	case w.idle <- c:
+	default:
+		_ = c.Close()
+	}
+}
+
+func (w *eventWriter) dial(ctx context.Context) (*ch.Client, error) {
 	opts := ch.Options{Address: w.o.Addr, Database: w.o.Database, User: w.o.User, Password: w.o.Password.Reveal(), DialTimeout: 10 * time.Second,
 		ReadTimeout: 5 * time.Minute, Compression: ch.CompressionLZ4, ClientName: "vigil"}
 	if loopback(w.o.Addr) {
@@ -163,16 +189,17 @@ func (w *eventWriter) client(ctx context.Context) (*ch.Client, error) {
 	if err != nil {
 		return nil, schema.E(schema.Unavailable, "ClickHouse does not answer at "+w.o.Addr, "it may be restarting; try again", err)
 	}
-	w.c = c
 	return c, nil
 }
 
 func (w *eventWriter) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.c != nil {
-		_ = w.c.Close()
-		w.c = nil
+	for {
+		select {
+		case c := <-w.idle:
+			_ = c.Close()
+		default:
+			return
+		}
 	}
 }
 
@@ -182,10 +209,7 @@ func (s *Store) InsertEvents(ctx context.Context, org, source, chunk string, ing
 	if b.rows == 0 {
 		return nil
 	}
-	w := s.events
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c, err := w.client(ctx)
+	c, err := s.events.take(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,9 +229,9 @@ func (s *Store) InsertEvents(ctx context.Context, org, source, chunk string, ing
 	})
 	if err != nil {
 		_ = c.Close()
-		w.c = nil
 		return eventError(ctx, err)
 	}
+	s.events.give(c)
 	return nil
 }
 

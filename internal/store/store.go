@@ -60,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.analyst, err = dial(o, o.AnalystUser, o.AnalystPassword); err != nil {
 		return nil, err
 	}
-	s.events = &eventWriter{o: o}
+	s.events = newEventWriter(o)
 	return s, nil
 }
 
