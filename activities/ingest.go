@@ -20,8 +20,8 @@ import (
 // Chunk cuts of files: small enough that an alert follows its event within a second
 // or two at full speed, large enough that merges stay cheap.
 const (
-	chunkRecords = 25_000
-	chunkBytes   = 32 << 20
+	chunkRecords = 20_000
+	chunkBytes   = 16 << 20
 	// segmentTime is how long one activity moves chunks before it hands back.
 	segmentTime = time.Minute
 )

@@ -238,4 +238,4 @@ ENGINE = MergeTree
 PARTITION BY toDate(ingested)
 ORDER BY (org, toStartOfHour(timestamp), event_dataset, timestamp)
 TTL toDateTime(ingested) + INTERVAL 365 DAY
-SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 20000, map_serialization_version = 'with_buckets';
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 20000, min_bytes_for_wide_part = 268435456, map_serialization_version = 'with_buckets';
