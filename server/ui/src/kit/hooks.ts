@@ -39,7 +39,9 @@ export function useCursor(ids: string[], active: string, activate: (id: string) 
       const to = ids[i < 0 ? 0 : Math.max(0, Math.min(ids.length - 1, i + by))];
       if (to === undefined) return;
       activate(to);
-      requestAnimationFrame(() => focusRow(to));
+      // At once, so that an Enter right behind goes to this row; a row that is not drawn
+      // yet gets the focus when it is.
+      if (!focusRow(to)) requestAnimationFrame(() => focusRow(to));
     },
     [ids, active, activate],
   );
@@ -47,8 +49,9 @@ export function useCursor(ids: string[], active: string, activate: (id: string) 
   useCommand("previous", () => step(-1));
 }
 
-function focusRow(id: string) {
+function focusRow(id: string): boolean {
   const row = [...document.querySelectorAll<HTMLElement>("[data-row]")].find((r) => r.dataset.row === id);
   row?.scrollIntoView({ block: "nearest" });
   row?.querySelector<HTMLElement>("[data-row-button]")?.focus({ preventScroll: true });
+  return row !== undefined;
 }
