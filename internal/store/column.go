@@ -15,7 +15,7 @@ type column struct {
 	field *schema.Field
 	rows  int
 
-	str  proto.ColStr
+	str  texts
 	low  lowCard
 	ip   proto.ColIPv6
 	num  proto.ColInt64

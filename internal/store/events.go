@@ -21,9 +21,9 @@ type Batch struct {
 	bytes int
 	ids   proto.ColFixedStr16
 	off   proto.ColInt64
-	raw   proto.ColStr
+	raw   texts
 	keys  lowCard
-	vals  proto.ColStr
+	vals  texts
 	ends  proto.ColUInt64
 	cols  [schema.NumFields]*column
 	used  []*column
@@ -55,7 +55,7 @@ func (b *Batch) Reset() {
 func (b *Batch) Append(e *schema.Event) {
 	b.ids = append(b.ids, e.ID)
 	b.off = append(b.off, e.Offset)
-	b.raw.AppendBytes(e.Raw)
+	b.raw.Append(schema.View(e.Raw))
 	for _, x := range e.Extras() {
 		b.keys.append(x.Name)
 		b.vals.Append(x.Value)
@@ -81,7 +81,7 @@ func (b *Batch) Append(e *schema.Event) {
 type mapInput struct {
 	ends *proto.ColUInt64
 	keys *proto.ColLowCardinalityRaw
-	vals *proto.ColStr
+	vals *texts
 }
 
 func (m mapInput) Type() proto.ColumnType {
