@@ -54,6 +54,7 @@ type Chunk struct {
 	RuleSet     string    // pinned rule-set hash
 	Intel       string    // pinned indicator-set version
 	Models      string    // pinned model versions
+	Tables      string    // pinned tables and custom formats: name=hash, sorted, with commas between
 	Read        time.Time // when the worker read the chunk's first record; differs between attempts
 }
 

@@ -432,7 +432,7 @@ func (r *run) offset() int64 {
 
 func (r *run) newChunk(from int64) schema.Chunk {
 	return schema.Chunk{Org: r.cfg.Org, Source: r.cfg.Source, Epoch: r.cfg.Epoch, Object: r.object.Name(), Fingerprint: r.object.Fingerprint, Format: r.format,
-		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models, Read: r.cfg.Now()}
+		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models, Tables: r.cfg.Plan.Tables, Read: r.cfg.Now()}
 }
 
 func (r *run) begin(ctx context.Context, from int64) error {
