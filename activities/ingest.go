@@ -69,6 +69,8 @@ type Ingest struct {
 	Metrics IngestMetrics
 	// IntelVersion names the indicator set now in force; nil: none.
 	IntelVersion func(ctx context.Context, org string) (string, error)
+	// TableVersion names the tables of enrichment now in force; nil: none.
+	TableVersion func(ctx context.Context, org string) (string, error)
 }
 
 // PlanIngest fixes what retries must not change: ingest time, base year, chunk cuts
@@ -97,10 +99,15 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	return plan, nil
 }
 
-// pin writes the indicator set and the models now in force into the plan.
+// pin writes the indicator set, the tables and the models now in force into the plan.
 func (a *Ingest) pin(ctx context.Context, org string, plan *flow.IngestPlan) (err error) {
 	if a.IntelVersion != nil {
 		if plan.Intel, err = a.IntelVersion(ctx, org); err != nil {
+			return err
+		}
+	}
+	if a.TableVersion != nil {
+		if plan.Tables, err = a.TableVersion(ctx, org); err != nil {
 			return err
 		}
 	}

@@ -160,7 +160,11 @@ func (t *Identities) Entities() []schema.Entity {
 				facts[k] = v
 			}
 		}
-		out[n] = schema.Entity{Kind: "identity", Name: i.Name, Criticality: i.Criticality, Owner: i.Manager, Facts: facts}
+		name := i.Name
+		if len(t.names[folded(name)]) > 1 && len(i.Domains) > 0 {
+			name = i.Domains[0] + `\` + name // each entity needs a name of its own
+		}
+		out[n] = schema.Entity{Kind: "identity", Name: name, Criticality: i.Criticality, Owner: i.Manager, Facts: facts}
 	}
 	return out
 }

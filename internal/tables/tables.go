@@ -16,9 +16,8 @@ import (
 
 // Kind is one row of the table of tables.
 type Kind struct {
-	Name   string // as in commands, in the API and in pins
-	Doc    string // one sentence for help texts
-	Entity string // kind of the entities that its rows are; "": they are none
+	Name string // as in commands, in the API and in pins
+	Doc  string // one sentence for help texts
 	// Build makes the look-up of the bytes of a file: *Assets, *Identities, *Hashes or *Geo.
 	Build func(body []byte) (Table, error)
 }
@@ -48,11 +47,11 @@ const MaxSize = 512 << 20
 // Kinds is the table of tables.
 func Kinds() []Kind {
 	return []Kind{
-		{AssetTable, "machines: name, addresses, owner, criticality (CSV)", "asset", build(parseAssets)},
-		{IdentityTable, "people and accounts: name, e-mail, department, privileged (CSV)", "identity", build(parseIdentities)},
-		{HashTable, "files by MD5, SHA-1 or SHA-256: name, owner, status (CSV)", "", build(parseHashes)},
-		{GeoTable, "country and city of addresses (MaxMind DB, .mmdb)", "", build(openGeo)},
-		{ASNTable, "autonomous system of addresses (MaxMind DB, .mmdb)", "", build(openGeo)},
+		{AssetTable, "machines: name, addresses, owner, criticality (CSV)", build(parseAssets)},
+		{IdentityTable, "people and accounts: name, e-mail, department, privileged (CSV)", build(parseIdentities)},
+		{HashTable, "files by MD5, SHA-1 or SHA-256: name, owner, status (CSV)", build(parseHashes)},
+		{GeoTable, "country and city of addresses (MaxMind DB, .mmdb)", build(openGeo)},
+		{ASNTable, "autonomous system of addresses (MaxMind DB, .mmdb)", build(openGeo)},
 	}
 }
 

@@ -107,6 +107,9 @@ ben;;;ben@corp.example;;;;;x;
 			t.Errorf("%s: %q, want %q", what, name, c.want)
 		}
 	}
+	if list := x.Entities(); list[0].Name != `CORP\ana` || list[1].Name != `LAB\ana` || list[2].Name != "ben" || list[0].Owner != "Zoe" {
+		t.Errorf("%+v", list)
+	}
 	if b := x.Name("ben", "ANY"); b == nil || !b.Privileged {
 		t.Errorf("an identity without domain is in every domain: %+v", b)
 	}
