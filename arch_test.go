@@ -86,7 +86,7 @@ var onlyHome = map[string][]string{
 	"golang.org/x/crypto":                   {"internal/auth"},
 	"github.com/oschwald/maxminddb-golang":  {"internal/tables"},
 	"github.com/mileusna/useragent":         {"internal/enrich"},
-	"golang.org/x/net/publicsuffix":         {"internal/enrich"},
+	"golang.org/x/net/publicsuffix":         {"internal/enrich", "internal/intel"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
 }
 

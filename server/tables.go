@@ -56,7 +56,7 @@ func (s *Server) listTableVersions(ctx context.Context, in *tableInput) (*body[l
 }
 
 type putTableInput struct {
-	tableInput
+	Name    string `path:"name" enum:"assets,identities,hashes,geo,asn"`
 	File    string `query:"file" maxLength:"200" doc:"name of the file, for people"`
 	RawBody []byte `contentType:"application/octet-stream"`
 }
@@ -78,7 +78,7 @@ func (s *Server) putTable(ctx context.Context, in *putTableInput) (*body[schema.
 }
 
 type rollbackTableInput struct {
-	tableInput
+	Name string `path:"name" enum:"assets,identities,hashes,geo,asn"`
 	Body struct {
 		Number uint64 `json:"number" minimum:"1"`
 	}
