@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"vigil/internal/parser"
 	"vigil/internal/pipeline"
 	"vigil/internal/source"
 	"vigil/internal/store"
@@ -59,6 +60,8 @@ type Ingest struct {
 	// Enricher makes the enrichment of a plan, with the versions that it pins; nil
 	// enriches nothing.
 	Enricher func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error)
+	// Formats are those that a plan's objects are parsed with; nil: the built-in ones.
+	Formats func(ctx context.Context, org string, plan flow.IngestPlan) (parser.Set, error)
 	// Models scores events; nil: none is scored.
 	Models Scoring
 	Folder Folder

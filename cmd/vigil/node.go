@@ -153,9 +153,9 @@ func (n *node) activities() worker.Activities {
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	sets := &activities.IntelSets{Store: n.store}
-	live := &activities.LiveTables{Store: n.store}
+	live := &activities.LiveTables{Store: n.store, FormatDir: formatDir(n.a.data), Log: n.o.log}
 	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
-		Enricher: enricher(sets, live), IntelVersion: sets.Version, TableVersion: live.Version, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
+		Enricher: enricher(sets, live), IntelVersion: sets.Version, TableVersion: live.Version, Formats: live.Formats, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,6 +31,8 @@ type tablesWorld struct {
 	put   *activities.Tables
 	env   *testsuite.TestActivityEnvironment
 	n     int
+
+	formats string // folder of custom formats
 }
 
 func newTablesWorld(t *testing.T) *tablesWorld {
@@ -80,8 +83,8 @@ func (w *tablesWorld) try(name, body string, args map[string]string, run string)
 // process makes what one process ingests with; crash, if set, is where its commits end.
 func (w *tablesWorld) process(crash string) *activities.Ingest {
 	set, _ := rules.Load()
-	live := &activities.LiveTables{Store: w.store}
-	return &activities.Ingest{Store: dying{w.store, crash}, Rules: func() *rules.Set { return set }, Log: slog.New(slog.DiscardHandler), TableVersion: live.Version,
+	live := &activities.LiveTables{Store: w.store, FormatDir: w.formats, Log: slog.New(slog.DiscardHandler)}
+	return &activities.Ingest{Store: dying{w.store, crash}, Rules: func() *rules.Set { return set }, Log: slog.New(slog.DiscardHandler), TableVersion: live.Version, Formats: live.Formats,
 		Enricher: func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error) {
 			return live.Part(ctx, org, plan)
 		}}
@@ -237,5 +240,56 @@ func TestTableVersions(t *testing.T) {
 	}
 	if list, _, err := w.store.EntitiesInForce(t.Context(), "main", tables.AssetTable, store.EntityFilter{Text: "BEN"}); err != nil || len(list) != 1 || list[0].Name != "b" {
 		t.Errorf("%+v %v", list, err)
+	}
+}
+
+const gateFormat = `id: gate
+description: A gate
+detect: {contains: ['GATE ']}
+shape: {type: regex, pattern: '^GATE (?P<who>\w+)'}
+fields: [{to: user.name, from: who}, {to: event.action, value: %[1]s}]
+samples: [{record: GATE ana, event: {user.name: ana, event.action: %[1]s}}]
+`
+
+// TestRetryUsesPinnedFormats: a custom format changes between two attempts at a chunk; the second
+// reads the records as the first did.
+func TestRetryUsesPinnedFormats(t *testing.T) {
+	w := newTablesWorld(t)
+	w.formats = t.TempDir()
+	put(t, w.formats, "gate.yaml", fmt.Sprintf(gateFormat, "first"))
+	put(t, w.formats, "broken.yaml", "id: [")
+	dir := t.TempDir()
+	put(t, dir, "a.log", "GATE ana\nGATE ben\n")
+	in := flow.IngestInput{Org: "main", Source: "gate", Paths: []string{dir}}
+	plan, err := w.ingest(w.process("before-manifest"), in, nil)
+	if err == nil || !strings.HasPrefix(plan.Tables, "formats=") {
+		t.Fatalf("%+v %v", plan, err)
+	}
+	put(t, w.formats, "gate.yaml", fmt.Sprintf(gateFormat, "second"))
+	if _, err := w.ingest(w.process(""), in, &plan); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "b.log", "GATE carl\n")
+	next, err := w.ingest(w.process(""), in, nil)
+	if err != nil || next.Tables == plan.Tables {
+		t.Fatalf("%+v %v", next, err)
+	}
+	res, err := w.store.Search(t.Context(), store.SearchRequest{Org: "main", From: time.Unix(0, 0), To: time.Now().AddDate(1, 0, 0), Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range res.Rows {
+		got[r.Fields["user.name"]] = r.Fields["event.action"] + " " + r.Dataset
+	}
+	if len(res.Rows) != 3 || got["ana"] != "first gate" || got["ben"] != "first gate" || got["carl"] != "second gate" {
+		t.Errorf("%d rows: %v", len(res.Rows), got)
+	}
+	if err := os.Remove(filepath.Join(w.formats, "gate.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "c.log", "GATE dan\n")
+	if last, err := w.ingest(w.process(""), in, nil); err != nil || last.Tables != "" {
+		t.Errorf("without formats: %+v %v", last, err)
 	}
 }

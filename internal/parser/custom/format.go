@@ -122,7 +122,9 @@ type Set struct {
 
 // Load checks documents and returns the set of the good ones, with one error per problem: of
 // their text and of their samples. The order of the files does not matter.
-func Load(files []File) (*Set, []error) {
+func Load(files []File) (*Set, []error) { return load(files, check) }
+
+func load(files []File, check func(File) (*format, []error)) (*Set, []error) {
 	files = slices.Clone(files)
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	s := &Set{}
@@ -175,12 +177,12 @@ func (s *Set) Encode() ([]byte, error) {
 	return json.Marshal(s.files)
 }
 
-// Decode makes a set of the bytes of Encode.
+// Decode makes a set of the bytes of Encode. The samples were run when the set was made.
 func Decode(body []byte) (*Set, error) {
 	var files []File
 	if err := json.Unmarshal(body, &files); err != nil {
 		return nil, schema.E(schema.Internal, "the stored set of formats is damaged", "", err)
 	}
-	s, errs := Load(files)
+	s, errs := load(files, func(f File) (*format, []error) { return read(f.Name, []byte(f.Text)) })
 	return s, errors.Join(errs...)
 }
