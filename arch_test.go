@@ -27,7 +27,7 @@ var rings = []ring{
 	{"internal/testdata", nil},
 	{"internal/telemetry", nil},
 	{"internal/expr", []string{"schema"}},
-	{"internal/parser", []string{"schema", "internal/expr"}},
+	{"internal/parser", []string{"schema", "internal/expr", "internal/ocsf"}},
 	{"internal/spool", []string{"schema"}},
 	{"internal/parser/evtx", nil}, // event logs cannot be cut into records without decoding them
 	{"internal/source", []string{"schema", "internal/secret", "internal/parser/evtx", "internal/spool"}},
@@ -40,6 +40,7 @@ var rings = []ring{
 	{"internal/intel", []string{"schema", "internal/secret"}},
 	{"internal/ml", []string{"schema"}},
 	{"internal/posture", []string{"schema"}},
+	{"internal/ocsf", []string{"schema"}},
 	{"internal/playbook", []string{"schema", "internal/expr"}},
 	{"internal/action", []string{"schema", "internal/secret"}},
 	{"internal/live", []string{"schema"}},
@@ -57,7 +58,7 @@ var rings = []ring{
 	{"workflows", []string{"schema", "activities", "internal/playbook", "internal/auth"}},
 	{"worker", []string{"schema", "activities", "workflows", "internal/secret"}},
 	{"server", []string{"schema", "internal/store", "internal/live", "internal/auth", "internal/audit", "internal/secret",
-		"rules", "internal/playbook", "internal/spool", "internal/tables", "server/ui"}},
+		"rules", "internal/playbook", "internal/spool", "internal/tables", "internal/ocsf", "server/ui"}},
 	{"server/ui", nil},
 	{"cmd", []string{"*"}},
 	{"integration", []string{"*"}},
@@ -104,6 +105,7 @@ var forbidden = map[string][]string{
 	"internal/ml":          {"net/http", "net"},
 	"internal/enrich":      {"net/http"},
 	"internal/tables":      {"net/http", "os"},
+	"internal/ocsf":        {"net/http", "os", "net"},
 	"rules/correlate":      {"net/http", "os", "net"},
 }
 

@@ -43,6 +43,7 @@ func (s *Server) routes() {
 	route(s, "POST /sources/ingest", "write:sources", s.startIngest)
 	route(s, "POST /sources/{id}/{verb}", "write:sources", s.changeSource)
 	route(s, "POST /searches", "read:events", s.search)
+	route(s, "POST /searches/ocsf", "read:events", s.searchOCSF)
 	route(s, "GET /searches/{id}", "read:events", s.searchProgress)
 	route(s, "DELETE /searches/{id}", "read:events", s.cancelSearch)
 	route(s, "GET /events/{id}", "read:events", s.getEvent)
