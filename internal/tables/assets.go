@@ -2,6 +2,7 @@ package tables
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -248,9 +249,7 @@ func (t *Assets) Entities() []schema.Entity {
 	out := make([]schema.Entity, len(t.list))
 	for i, a := range t.list {
 		facts := map[string]string{}
-		for k, v := range a.Facts {
-			facts[k] = v
-		}
+		maps.Copy(facts, a.Facts)
 		var nets []string
 		for _, p := range a.Networks {
 			if p.IsSingleIP() {

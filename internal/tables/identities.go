@@ -2,6 +2,7 @@ package tables
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -151,9 +152,7 @@ func (t *Identities) Entities() []schema.Entity {
 	out := make([]schema.Entity, len(t.list))
 	for n, i := range t.list {
 		facts := map[string]string{}
-		for k, v := range i.Facts {
-			facts[k] = v
-		}
+		maps.Copy(facts, i.Facts)
 		for k, v := range map[string]string{"aliases": strings.Join(i.Aliases, " "), "domain": strings.Join(i.Domains, " "), "id": strings.Join(i.IDs, " "), "email": strings.Join(i.Emails, " "),
 			"full_name": i.FullName, "department": i.Department, "privileged": fmt.Sprint(i.Privileged), "tags": strings.Join(i.Tags, " ")} {
 			if v != "" {
