@@ -67,7 +67,7 @@ var classes = func() map[int64]*class {
 			verbs: []verb{{4, "Password Reset", "", "reset"}, {3, "Password Change", "", "password"}, {7, "Attach Policy", "", "attach"}, {8, "Detach Policy", "", "detach"}, {12, "Unlock", "", "unlock"}, {9, "Lock", "", "lock"},
 				{2, "Enable", "", "enable"}, {5, "Disable", "", "disable"}, {1, "Create", "creation", ""}, {6, "Delete", "deletion", ""}}, other: other},
 		{uid: 3002, name: "Authentication", category: 3, sections: slices.Concat([]section{service, session}, from, to), pick: account, requires: [][]string{{"user"}, {"service", "dst_endpoint"}},
-			verbs: []verb{{3, "Authentication Ticket", "", "ticket-granted"}, {4, "Service Ticket Request", "", "service-ticket"}, {2, "Logoff", "end", ""}, {2, "Logoff", "", "logoff"}, {1, "Logon", "start", ""}, {1, "Logon", "", "log"}}, other: other},
+			verbs: []verb{{3, "Authentication Ticket", "", "ticket-granted"}, {4, "Service Ticket Request", "", "service-ticket"}, {2, "Logoff", "end", ""}, {2, "Logoff", "", "logoff"}, {1, "Logon", "start", ""}, {1, "Logon", "", "log"}}, other: other, finish: loggedOn},
 		{uid: 3004, name: "Entity Management", category: 3, sections: slices.Concat([]section{entityUser}, from), requires: [][]string{{"entity"}}, verbs: changes, other: other},
 		{uid: 3006, name: "Group Management", category: 3, sections: slices.Concat([]section{group, targetUser}, from), requires: [][]string{{"group"}},
 			verbs: []verb{{4, "Remove User", "", "remove"}, {3, "Add User", "", "add"}, {5, "Delete", "deletion", ""}, {6, "Create", "creation", ""}}, other: other},
@@ -215,6 +215,14 @@ func firstOf(e *schema.Event, fields ...schema.FieldID) string {
 		}
 	}
 	return ""
+}
+
+// loggedOn names what a user logged on to: where the record names neither service nor
+// destination, the host itself.
+func loggedOn(b *builder) {
+	if host := b.get("device.hostname"); host != nil && b.get("service") == nil && b.get("dst_endpoint") == nil {
+		b.put("dst_endpoint.hostname", host)
+	}
 }
 
 // ntpVersion is a field of Zeek's that we have no name for.

@@ -47,7 +47,7 @@ type builder struct {
 }
 
 // always are the fields that the object's head is made of.
-var always = []schema.FieldID{schema.FTimestamp, schema.FOcsfClassUid, schema.FMessage, schema.FEventOutcome}
+var always = []schema.FieldID{schema.FTimestamp, schema.FOcsfClassUid, schema.FMessage, schema.FEventOutcome, schema.FEventModule}
 
 func (b *builder) class(c *class, o Origin) {
 	activity, name := c.activity(b.e)

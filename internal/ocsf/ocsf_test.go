@@ -165,6 +165,7 @@ func TestExport(t *testing.T) {
 		"process without a host": {map[string]string{"event.category": "process", "process.pid": "7", "process.name": "x"}, map[string]string{"class_uid": "0"}},
 		"logon": {map[string]string{"event.category": "authentication", "event.type": "start", "event.outcome": "success", "user.name": "SYSTEM", "user.target.name": "ana", "user.target.domain": "CORP", "source.ip": "192.0.2.1", "host.name": "DC", "service.name": "kerberos"},
 			map[string]string{"class_uid": "3002", "activity_id": "1", "user.name": "ana", "user.domain": "CORP", "actor.user.name": "SYSTEM", "service.name": "kerberos", "status": "Success"}},
+		"logon at a host": {map[string]string{"event.category": "authentication", "event.action": "gate-open", "user.name": "ana", "host.name": "gate7"}, map[string]string{"class_uid": "3002", "activity_id": "99", "dst_endpoint.hostname": "gate7"}},
 		"dns": {map[string]string{"event.dataset": "zeek.dns", "event.category": "network", "source.ip": "192.0.2.1", "dns.question.name": "x.example", "dns.answers.data": "192.0.2.7,y.example"},
 			map[string]string{"class_uid": "4003", "activity_id": "2", "query.hostname": "x.example", "answers.1.rdata": "y.example"}},
 		"alert": {map[string]string{"event.dataset": "suricata.alert", "event.category": "intrusion_detection", "event.severity": "1", "rule.name": "ET X", "rule.id": "2000", "source.ip": "192.0.2.1"},

@@ -114,7 +114,6 @@ var (
 var common = []section{
 	{"metadata", "", []row{{"event_code", schema.FEventCode, text}, {"log_name", schema.FWinlogChannel, text}, {"log_provider", schema.FEventProvider, text}, {"original_event_uid", schema.FEventID, text},
 		{"sequence", schema.FEventSequence, positive}, {"logged_time", schema.FEventCreated, millis}, {"log_level", schema.FLogLevel, text}, {"type", schema.FEventDataset, text}, {"labels", schema.FTags, texts}}},
-	{"metadata.product", "", []row{{"name", schema.FEventModule, text}}},
 	{"device", "device", []row{{"hostname", schema.FHostName, text}, {"name", schema.FHostHostname, text}, {"ip", schema.FHostIP, address}, {"uid", schema.FHostID, text}, {"mac", schema.FHostMac, mac}}},
 	actorUser,
 	{"actor", "actor", nil},
