@@ -150,17 +150,21 @@ func exactMatcher(name string, values []string) Matcher {
 }
 
 func regexMatcher(values []string, pattern func(string) string) (Matcher, error) {
-	res := make([]*regexp.Regexp, len(values))
+	type guarded struct {
+		guard
+		*regexp.Regexp
+	}
+	all := make([]guarded, len(values))
 	for i, v := range values {
 		re, err := regexp.Compile(pattern(v))
 		if err != nil {
 			return nil, fmt.Errorf("compiling %q: %w", v, err)
 		}
-		res[i] = re
+		all[i] = guarded{newGuard(pattern(v)), re}
 	}
 	return func(s string) bool {
-		for _, re := range res {
-			if re.MatchString(s) {
+		for i := range all {
+			if all[i].passes(s) && all[i].MatchString(s) {
 				return true
 			}
 		}
