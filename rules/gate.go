@@ -21,6 +21,8 @@ type gate struct {
 	kids []*gate
 	cost int
 	sure bool
+	// routed: event.dataset or event.code is asked in it.
+	routed bool
 }
 
 type gateOp uint8
@@ -71,23 +73,25 @@ func (g *gate) passes(in *expr.Input, s *scratch) bool {
 	return true
 }
 
-// settle returns the gate for events of which some values are known: those of the
-// references that keep lets through, as e has them.
-func (g *gate) settle(e *schema.Event, keep func(expr.Ref) bool) *gate {
-	switch g.op {
-	case gateLeaf:
-		if slices.ContainsFunc(g.test.refs, func(r expr.Ref) bool { return !keep(r) }) {
+// settle returns the gate for events of a dataset, and a code, which known lets
+// through of the values of e.
+func (g *gate) settle(e *expr.Input, known func(expr.Ref) bool) *gate {
+	switch {
+	case !g.routed:
+		return g
+	case g.op == gateLeaf:
+		if slices.ContainsFunc(g.test.refs, func(r expr.Ref) bool { return !known(r) }) {
 			return g
 		}
-		return constant(g.test.holds(&expr.Input{Event: e}) != g.not)
-	case gateAll, gateAny:
-		kids := make([]*gate, len(g.kids))
-		for i, k := range g.kids {
-			kids[i] = k.settle(e, keep)
-		}
-		return join(g.op, kids)
+		return constant(g.test.holds(e) != g.not)
 	}
-	return g
+	kids := make([]*gate, len(g.kids))
+	for i, k := range g.kids {
+		if kids[i] = k.settle(e, known); kids[i].op == gateShut && g.op == gateAll {
+			return kids[i]
+		}
+	}
+	return join(g.op, kids)
 }
 
 func constant(open bool) *gate {
@@ -114,6 +118,7 @@ func join(op gateOp, kids []*gate) *gate {
 		}
 		g.sure = g.sure && k.sure
 		g.cost += k.cost
+		g.routed = g.routed || k.routed
 	}
 	if op == gateAny && slices.ContainsFunc(g.kids, func(k *gate) bool { return k.op == gateOpen }) {
 		return &gate{}
@@ -182,7 +187,8 @@ func (b *gates) gate(r *Rule, n *expr.Node, not bool) *gate {
 		return &gate{}
 	}
 	t = b.share(t)
-	return &gate{op: gateLeaf, test: t, not: not, cost: t.cost, sure: true}
+	routed := slices.ContainsFunc(t.refs, func(r expr.Ref) bool { return setRef(r) || codeRef(r) })
+	return &gate{op: gateLeaf, test: t, not: not, cost: t.cost, sure: true, routed: routed}
 }
 
 // share returns the test that asks the same, if there is one.

@@ -61,7 +61,7 @@ func TestIndexAgainstReference(t *testing.T) {
 		}
 		a, b := fast.Evaluate(e, nil), slow.Evaluate(e, nil)
 		if len(a) != len(b) {
-			t.Fatalf("event %d %v: %d hits, the interpreter has %d", n, describe(e), len(a), len(b))
+			t.Fatalf("event %d %v:\n%v\nthe interpreter has\n%v", n, describe(e), whens(a), whens(b))
 		}
 		for i := range a {
 			if hits[b[i].Rule.ID]++; a[i].Rule != b[i].Rule {
@@ -74,6 +74,14 @@ func TestIndexAgainstReference(t *testing.T) {
 			t.Errorf("%s never fired", rule.When)
 		}
 	}
+}
+
+func whens(hits []Hit) []string {
+	var out []string
+	for _, h := range hits {
+		out = append(out, h.Rule.When)
+	}
+	return out
 }
 
 func describe(e *schema.Event) []string {

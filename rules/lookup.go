@@ -2,6 +2,7 @@ package rules
 
 import (
 	"math/bits"
+	"slices"
 
 	"vigil/internal/expr"
 )
@@ -172,10 +173,8 @@ func (t *ends) put(f filed, key func(v string, n int) uint64) {
 	k := key(f.text, n)
 	t.table[k] = append(t.table[k], f)
 	t.sieve.put(k)
-	for _, known := range t.sizes {
-		if known == n {
-			return
-		}
+	if slices.Contains(t.sizes, n) {
+		return
 	}
 	t.sizes = append(t.sizes, n)
 }
@@ -207,7 +206,8 @@ type grams struct {
 	texts  []filed
 	step   int
 	table  map[uint32][]placed
-	bits   []uint64
+	bits   []uint64 // by hash of a group: whether the table has it
+	shift  uint8    // of the hash
 	shorts shorts
 }
 
@@ -218,11 +218,13 @@ type placed struct {
 }
 
 const (
-	gramBits = 1 << 17
-	maxStep  = 4
+	maxStep = 4
+	// bitsPerGroup is how many bits the bitmap has for each group: one in so many
+	// other groups is looked up in vain.
+	bitsPerGroup = 32
 )
 
-func gramBit(g uint32) uint32 { return g * 2654435761 >> 15 }
+func gramBit(g uint32, shift uint8) uint32 { return g * 2654435761 >> shift }
 
 func (g *grams) seal() {
 	shortest := maxStep + 3
@@ -240,15 +242,19 @@ func (g *grams) seal() {
 			continue
 		}
 		if g.table == nil {
-			g.table, g.bits = map[uint32][]placed{}, make([]uint64, gramBits/64)
+			g.table = map[uint32][]placed{}
 		}
 		at := rarest(f.text, g.step)
 		for o := at; o < at+g.step; o++ {
 			k := four(f.text, o)
 			g.table[k] = append(g.table[k], placed{f, o})
-			b := gramBit(k)
-			g.bits[b/64] |= 1 << (b % 64)
 		}
+	}
+	size := max(bits.Len(uint(len(g.table)*bitsPerGroup)), 6)
+	g.bits, g.shift = make([]uint64, 1<<size/64), uint8(32-size)
+	for k := range g.table {
+		b := gramBit(k, g.shift)
+		g.bits[b/64] |= 1 << (b % 64)
 	}
 	g.texts = nil
 }
@@ -291,7 +297,7 @@ func (g *grams) look(v string, x *index, s *scratch) {
 	}
 	for i := 0; i+4 <= len(v); i += g.step {
 		k := four(v, i)
-		if b := gramBit(k); g.bits[b/64]&(1<<(b%64)) == 0 {
+		if b := gramBit(k, g.shift); g.bits[b/64]&(1<<(b%64)) == 0 {
 			continue
 		}
 		for _, p := range g.table[k] {

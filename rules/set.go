@@ -53,9 +53,10 @@ func settled(dataset, code string, ps []*program) []*candidate {
 		e.SetStr(schema.FEventCode, code)
 		known = func(r expr.Ref) bool { return setRef(r) || codeRef(r) }
 	}
+	in := &expr.Input{Event: &e}
 	var out []*candidate
 	for _, p := range ps {
-		if g := p.gate.settle(&e, known); g.op != gateShut {
+		if g := p.gate.settle(in, known); g.op != gateShut {
 			out = append(out, &candidate{p.rule, g})
 		}
 	}
