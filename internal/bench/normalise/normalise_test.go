@@ -1,0 +1,25 @@
+package normalise
+
+import (
+	"os"
+	"testing"
+	"fmt"
+	"vigil/internal/testdata"
+)
+
+func TestTmp(t *testing.T) {
+	r, err := Score(testdata.Shared(t))
+	if err != nil { t.Fatal(err) }
+	set := os.Getenv("SET")
+	for _, row := range r.Rows {
+		if set != "" && row.Set != set { continue }
+		fmt.Printf("%-8s %-40s claimed %v rec %d/%d core %d/%d %.0f all %d/%d %.0f apart %d\n", row.Set, row.Format, row.Claimed, row.Recognised, row.Records, row.Core.Equal, row.Core.Wanted, row.Core.Percent(), row.All.Equal, row.All.Wanted, row.All.Percent(), row.Apart)
+		n := 0
+		for _, m := range row.Misses {
+			if n++; n > 25 { break }
+			if len(m.Want) > 70 { m.Want = m.Want[:70] }
+			if len(m.Have) > 70 { m.Have = m.Have[:70] }
+			fmt.Printf("      %4d %-50s want %q have %q\n", m.Times, m.Field, m.Want, m.Have)
+		}
+	}
+}
