@@ -217,10 +217,19 @@ func pairValue(s string, i int) (string, int) {
 		return s[i+1:], len(s)
 	}
 	j := i
-	for j < len(s) && s[j] != ' ' && s[j] != '\t' && s[j] != ';' {
+	for j < len(s) && s[j] != ' ' && s[j] != '\t' && s[j] != ';' && (s[j] != ',' || !keyAt(s, j+1)) {
 		j++
 	}
 	return strings.TrimSuffix(s[i:j], ","), j
+}
+
+// keyAt says whether a key and = stand at i.
+func keyAt(s string, i int) bool {
+	j := i
+	for j < len(s) && j < i+40 && isKey(s[j]) {
+		j++
+	}
+	return j > i && j < len(s) && s[j] == '='
 }
 
 // Parse implements Parser.
@@ -329,18 +338,4 @@ func zoneOffset(s string) (int, bool) {
 		off = -off
 	}
 	return off, ok1 && ok2
-}
-
-// settleFlow fills in what follows from addresses and users, for every flat format.
-func settleFlow(e *schema.Event) {
-	for _, f := range []schema.FieldID{schema.FSourceIP, schema.FDestinationIP} {
-		if e.Has(f) {
-			e.Add(schema.FRelatedIP, e.Str(f))
-		}
-	}
-	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
-	if len(e.List(schema.FEventCategory)) == 0 && e.Has(schema.FSourceIP) && e.Has(schema.FDestinationIP) {
-		e.Add(schema.FEventCategory, "network")
-		e.Add(schema.FEventType, "connection")
-	}
 }

@@ -36,12 +36,7 @@ func (p *mapped) Parse(raw []byte, e *schema.Event) error {
 			e.SetStr(d.f, d.v)
 		}
 	}
-	for _, f := range []schema.FieldID{schema.FSourceIP, schema.FDestinationIP} {
-		if e.Has(f) {
-			e.Add(schema.FRelatedIP, e.Str(f))
-		}
-	}
-	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
+	settle(e)
 	return nil
 }
 

@@ -1,16 +1,24 @@
 package normalise
 
-import "path"
+import "strings"
 
 // claims are the formats whose normalisation we answer for, as the collections name
 // them; a name may be a pattern. The others are scored too, and counted apart.
 var claims = []struct{ set, format string }{
 	{"elastic", "*/*"},
+	{"sekoia", "windows"}, {"sekoia", "winlogbeat"}, {"sekoia", "azure-windows"}, {"sekoia", "log-insight-windows"},
+	{"sekoia", "fortigate"}, {"sekoia", "fortiproxy"}, {"sekoia", "fortiweb"}, {"sekoia", "fortimail"}, {"sekoia", "checkpoint"}, {"sekoia", "paloalto-prisma-access"},
+	{"sekoia", "cisco-secure-firewall"}, {"sekoia", "cisco-ios"}, {"sekoia", "cisco-nx-os"}, {"sekoia", "sonicwall-fw"}, {"sekoia", "sophos firewall"}, {"sekoia", "stormshield_network_security"},
+	{"sekoia", "cef"}, {"sekoia", "suricata"}, {"sekoia", "openssh"}, {"sekoia", "netfilter"}, {"sekoia", "postfix"}, {"sekoia", "apache"}, {"sekoia", "auditbeat"},
+	{"sekoia", "o365"}, {"sekoia", "microsoft-365-defender"}, {"sekoia", "azure-*"}, {"sekoia", "google-report"}, {"sekoia", "Google *"},
+	{"sekoia", "okta-system-logs"}, {"sekoia", "github-audit-logs"}, {"sekoia", "aws-cloudtrail"}, {"sekoia", "aws-flow-logs"}, {"sekoia", "audit-log"}, {"sekoia", "netflow"},
+	{"ocsf", "AWS/*"}, {"ocsf", "AWS/*/*"}, {"ocsf", "Cisco/ASA/*"}, {"ocsf", "GitHub/*/*"}, {"ocsf", "Okta/*/*"}, {"ocsf", "Zeek/*"}, {"ocsf", "Microsoft/*/*/*"},
+	{"sc4s", "cp_log*"}, {"sc4s", "nix:syslog"}, {"sc4s", "pan:*"}, {"sc4s", "cisco:asa"}, {"sc4s", "cef"}, {"sc4s", "deepsecurity-*"}, {"sc4s", "*:cef"}, {"sc4s", "fgt_*"},
 }
 
 func claimed(set, format string) bool {
 	for _, c := range claims {
-		if ok, _ := path.Match(c.format, format); c.set == set && ok {
+		if c.set == set && matches(c.format, format) {
 			return true
 		}
 	}
@@ -31,26 +39,63 @@ type Difference struct {
 // Differences is the table of them.
 func Differences() []Difference { return differences }
 
+// any is a pattern of all collections, formats or fields of one level or two.
+const whatever = "*"
+
 var differences = []Difference{
-	{"elastic", "*/*", "ecs.version", "the version of the pipeline, not of the event", nil},
-	{"elastic", "*/*", "event.ingested", "when the pipeline ran", nil},
-	{"elastic", "*/*", "event.created", "when the agent read the line; not in the record", nil},
-	{"elastic", "*/*", "event.timezone", "handed over with the record; not in it", nil},
-	{"elastic", "*/*", "tags", "switches of the pipeline", nil},
+	{whatever, whatever, whatever, "a hyphen stands for what is not known; we leave the field out", func(want string, have []string) bool { return want == "-" && len(have) == 0 }},
+	{"elastic", whatever, "ecs.version", "the version of the pipeline, not of the event", nil},
+	{"elastic", whatever, "event.ingested", "when the pipeline ran", nil},
+	{"elastic", whatever, "event.created", "when the agent read the line; not in the record", nil},
+	{"elastic", whatever, "event.timezone", "handed over with the record; not in it", nil},
+	{"elastic", whatever, "tags", "switches of the pipeline", nil},
+	{"elastic", whatever, "*.geo.*", "put on by enrichment, from a database of the user's", nil},
+	{"elastic", whatever, "*.as.*", "put on by enrichment, from a database of the user's", nil},
+	{"elastic", whatever, "user_agent.name", "put on by enrichment, from user_agent.original", nil},
+	{"elastic", whatever, "user_agent.version", "put on by enrichment, from user_agent.original", nil},
+	{"elastic", whatever, "user_agent.device.*", "put on by enrichment, from user_agent.original", nil},
+	{"elastic", whatever, "user_agent.os.*", "put on by enrichment, from user_agent.original", nil},
+	{"elastic", "system/auth", "system.auth.*", "Elastic's own copies of the fields beside them", nil},
+	{"elastic", "apache/access", "apache.access.ssl.*", "Elastic's own copies of the fields beside them", nil},
+	{"sekoia", whatever, "user.name", "the name as the source writes it; Sekoia cuts off what follows an @", func(want string, have []string) bool {
+		return len(have) == 1 && strings.HasPrefix(strings.ToLower(have[0]), strings.ToLower(want)+"@")
+	}},
+	{"sekoia", whatever, "source.port", "port 0 stands for none; we leave the field out", isZero},
+	{"sekoia", whatever, "destination.port", "port 0 stands for none; we leave the field out", isZero},
 }
 
-func differenceOf(set, format, field string) *Difference {
-	for i := range differences {
-		d := &differences[i]
-		if d.Set != set {
-			continue
+// matches compares with a pattern whose stars stand for anything, dots and slashes too.
+func matches(pattern, name string) bool {
+	before, after, ok := strings.Cut(pattern, "*")
+	if !ok {
+		return pattern == name
+	}
+	rest, ok := strings.CutPrefix(name, before)
+	for ; ok; rest = rest[1:] {
+		if matches(after, rest) {
+			return true
 		}
-		if ok, _ := path.Match(d.Format, format); !ok {
-			continue
-		}
-		if ok, _ := path.Match(d.Field, field); ok {
-			return d
+		if rest == "" {
+			break
 		}
 	}
-	return nil
+	return false
+}
+
+// isZero is a difference where we have no value and they have 0.
+func isZero(want string, have []string) bool { return want == "0" && len(have) == 0 }
+
+// differs looks a field up in the table: apart says that it is not compared, agreed that
+// the two values are what the table says they may be.
+func differs(set, format, field, want string, have []string) (apart, agreed bool) {
+	for _, d := range differences {
+		if !matches(d.Set, set) || !matches(d.Format, format) || !matches(d.Field, field) {
+			continue
+		}
+		if d.equal == nil {
+			return true, false
+		}
+		agreed = agreed || d.equal(want, have)
+	}
+	return false, agreed
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -135,10 +136,14 @@ func options(p pair) parser.Options {
 	if t, err := time.Parse(time.RFC3339Nano, p.want.first("@timestamp")); err == nil {
 		o.BaseYear = t.Year()
 	}
-	if off, err := time.Parse("-0700", strings.TrimPrefix(p.want.first("event.timezone"), "GMT")); err == nil {
-		o.Zone = off.Location()
-	} else if off, err := time.Parse("-07", strings.TrimPrefix(p.want.first("event.timezone"), "GMT")); err == nil {
-		o.Zone = off.Location()
+	zone := strings.TrimPrefix(p.want.first("event.timezone"), "GMT")
+	if len(zone) == 2 { // "+2"
+		zone = zone[:1] + "0" + zone[1:]
+	}
+	for _, layout := range []string{"-0700", "-07"} {
+		if off, err := time.Parse(layout, zone); err == nil {
+			o.Zone = off.Location()
+		}
 	}
 	return o
 }
@@ -150,14 +155,14 @@ func (r *Row) add(p pair) {
 		r.Recognised++
 	}
 	for name, want := range p.want {
-		d := differenceOf(p.set, p.format, name)
-		if d != nil && d.equal == nil {
+		have := got.values(name)
+		apart, agreed := differs(p.set, p.format, name, want[0], have)
+		if apart {
 			r.Apart++
 			continue
 		}
 		c := Count{Wanted: 1}
-		have := got.values(name)
-		if same(name, want, have) || d != nil && d.equal(want[0], have) {
+		if agreed || same(name, want, have) {
 			c.Equal = 1
 		} else {
 			r.miss(name, got.format, want, have)
@@ -207,7 +212,9 @@ func same(name string, want, have []string) bool {
 		return len(have) > 0 && slices.Contains(want, have[0])
 	}
 	for _, w := range want {
-		if !slices.ContainsFunc(have, func(h string) bool { return strings.EqualFold(w, h) || sameTime(w, h) || within(w, h) }) {
+		if !slices.ContainsFunc(have, func(h string) bool {
+			return strings.EqualFold(w, h) || sameTime(w, h) || sameAddress(w, h) || within(w, h)
+		}) {
 			return false
 		}
 	}
@@ -221,6 +228,12 @@ func sameTime(a, b string) bool {
 	s, err := time.Parse(time.RFC3339Nano, a)
 	t, err2 := time.Parse(time.RFC3339Nano, b)
 	return err == nil && err2 == nil && s.UnixMilli() == t.UnixMilli()
+}
+
+func sameAddress(a, b string) bool {
+	x, err := netip.ParseAddr(a)
+	y, err2 := netip.ParseAddr(b)
+	return err == nil && err2 == nil && x.Unmap() == y.Unmap()
 }
 
 // within says whether a JSON array, kept as text, has the value.
