@@ -18,6 +18,7 @@ type kvParser struct {
 	syslog syslogParser
 	zone   *time.Location
 	clock  kvClock
+	marks  kvMarks
 }
 
 // kvClock collects the parts of a time that comes in several pairs.
@@ -43,21 +44,28 @@ func (p *kvParser) rows() table {
 		"ts": now, "timestamp": now, "@timestamp": now, "eventtime": now, "date_time": now, "startime": by(timeField(schema.FEventStart, p.zone)),
 		"date": by(func(_ *schema.Event, v string) { p.clock.date = v }), "time": by(func(_ *schema.Event, v string) { p.clock.time = v }),
 		"tz": by(func(_ *schema.Event, v string) { p.clock.tz = v }), "timezone": by(func(_ *schema.Event, v string) { p.clock.tz = v }),
-		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "srcip": f(schema.FSourceIP), "src_ip": f(schema.FSourceIP), "source_ip": f(schema.FSourceIP), "client_ip": by(clientIP), "clientip": by(clientIP), "client": by(clientIP), "remip": f(schema.FSourceIP), "rip": by(clientIP), "remote_addr": by(clientIP), "ip": by(clientIP), "saddr": by(clientIP),
+		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "srcip": f(schema.FSourceIP), "src_ip": f(schema.FSourceIP), "source_ip": f(schema.FSourceIP), "client_ip": by(clientIP), "clientip": by(weakClientIP), "client": by(clientIP), "remip": f(schema.FSourceIP), "remport": f(schema.FSourcePort), "locip": f(schema.FDestinationIP), "locport": f(schema.FDestinationPort), "userip": f(schema.FSourceIP), "client_address": by(clientIP), "original_src": skipped, "rip": by(clientIP), "remote_addr": by(clientIP), "ip": by(weakClientIP), "address": by(weakClientIP), "saddr": by(clientIP),
 		"dst": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)), "dstip": f(schema.FDestinationIP), "dst_ip": f(schema.FDestinationIP), "dest_ip": f(schema.FDestinationIP), "destination_ip": f(schema.FDestinationIP), "daddr": f(schema.FDestinationIP),
 		"srcport": f(schema.FSourcePort), "src_port": f(schema.FSourcePort), "spt": f(schema.FSourcePort), "sport": f(schema.FSourcePort), "dstport": f(schema.FDestinationPort), "dst_port": f(schema.FDestinationPort), "dpt": f(schema.FDestinationPort), "dport": f(schema.FDestinationPort),
 		"srcname": f(schema.FSourceDomain), "dstname": f(schema.FDestinationDomain), "srcmac": f(schema.FSourceMac), "src_mac": f(schema.FSourceMac), "dstmac": f(schema.FDestinationMac), "dst_mac": f(schema.FDestinationMac), "srccountry": skipped, "dstcountry": skipped,
 		"proto": by(setProto), "protocol": by(setProto), "ipproto": by(setProto), "service": by(lowered(schema.FNetworkProtocol)), "app": by(lowered(schema.FNetworkProtocol)), "direction": by(setDirection),
 		"sentbyte": f(schema.FSourceBytes), "rcvdbyte": f(schema.FDestinationBytes), "sent_bytes": f(schema.FSourceBytes), "recv_bytes": f(schema.FDestinationBytes), "sent": f(schema.FSourceBytes), "rcvd": f(schema.FDestinationBytes), "sentpkt": f(schema.FSourcePackets), "rcvdpkt": f(schema.FDestinationPackets), "sent_pkts": f(schema.FSourcePackets), "recv_pkts": f(schema.FDestinationPackets),
 		"user": by(accountName), "usr": by(accountName), "username": by(accountName), "user_name": by(accountName), "suser": by(accountName), "unauthuser": by(accountName), "domain": f(schema.FUserDomain), "group": f(schema.FGroupName),
-		"action": f(schema.FEventAction), "act": f(schema.FEventAction), "disp": f(schema.FEventAction), "logid": f(schema.FEventCode), "log_id": f(schema.FEventCode), "level": f(schema.FLogLevel), "pri": by(notNumber(schema.FLogLevel)), "priority": by(notNumber(schema.FLogLevel)), "severity": f(schema.FLogLevel),
-		"msg": f(schema.FMessage), "message": f(schema.FMessage), "reason": f(schema.FEventReason), "status": by(setOutcome), "result": by(setOutcome), "outcome": by(setOutcome), "error": f(schema.FErrorMessage),
-		"devname": f(schema.FObserverName), "device_name": f(schema.FObserverName), "fw": f(schema.FObserverName), "hostname": f(schema.FHostName), "host": f(schema.FHostName), "device_host": f(schema.FHostName), "srcintf": f(schema.FObserverIngressInterfaceName), "in_if": f(schema.FObserverIngressInterfaceName), "srcif": f(schema.FObserverIngressInterfaceName),
-		"url": by(webAddress), "arg": by(webAddress), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
+		"action": f(schema.FEventAction), "act": f(schema.FEventAction), "disp": f(schema.FEventAction), "level": f(schema.FLogLevel), "pri": by(notNumber(schema.FLogLevel)), "priority": by(notNumber(schema.FLogLevel)), "severity": f(schema.FLogLevel),
+		"msg": f(schema.FMessage), "message": f(schema.FMessage), "reason": f(schema.FEventReason), "status": by(setOutcome), "result": by(setOutcome), "outcome": by(setOutcome),
+		"devname": f(schema.FObserverName), "device_name": f(schema.FObserverName), "host": f(schema.FHostName), "device_host": f(schema.FHostName), "srcintf": f(schema.FObserverIngressInterfaceName), "in_if": f(schema.FObserverIngressInterfaceName), "srcif": f(schema.FObserverIngressInterfaceName),
+		"url": by(webAddress), "arg": by(webAddress), "http_url": by(webAddress), "http_host": f(schema.FUrlDomain), "http_agent": f(schema.FUserAgentOriginal), "http_refer": dashed(schema.FHttpRequestReferrer), "statuscode": f(schema.FHttpResponseStatusCode), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
 		"file": by(setFile), "filename": by(setFile), "fname": by(setFile), "attack": f(schema.FRuleName), "virus": f(schema.FRuleName), "policyname": f(schema.FRuleName), "rulename": f(schema.FRuleName), "fw_rule_name": f(schema.FRuleName), "policyid": f(schema.FRuleID), "ruleid": f(schema.FRuleID), "fw_rule_id": f(schema.FRuleID), "catdesc": f(schema.FRuleCategory),
 		"qname": f(schema.FDnsQuestionName), "qtype": f(schema.FDnsQuestionType), "qclass": f(schema.FDnsQuestionClass), "pid": f(schema.FProcessPid), "exe": by(setImage), "comm": f(schema.FProcessName), "cmd": f(schema.FProcessCommandLine), "transip": f(schema.FSourceNatIP), "sessionid": f(schema.FSessionID), "session_id": f(schema.FSessionID), "subject": f(schema.FEmailSubject),
 	})
+	maps.Copy(t, p.marks.rows())
 	return t
+}
+
+func weakClientIP(e *schema.Event, v string) {
+	if !e.Has(schema.FSourceIP) {
+		clientIP(e, v)
+	}
 }
 
 // addressOf sets the address field, or the name field for a value that is no address.
@@ -204,6 +212,11 @@ func isKey(c byte) bool {
 
 // pairValue reads the value that begins at i and says where the next pair may begin.
 func pairValue(s string, i int) (string, int) {
+	if len(s) > i+2 && s[i] == '"' && s[i+1] == '"' && s[i+2] != ' ' && s[i+2] != ',' { // a line that was a value of CSV
+		if end := strings.Index(s[i+2:], `""`); end >= 0 {
+			return s[i+2 : i+2+end], i + end + 4
+		}
+	}
 	if i < len(s) && (s[i] == '"' || s[i] == '\'') {
 		q := s[i]
 		for j := i + 1; j < len(s); j++ {
@@ -238,7 +251,7 @@ func (p *kvParser) Parse(raw []byte, e *schema.Event) error {
 	if s == "" {
 		return ErrSkip
 	}
-	p.clock = kvClock{}
+	p.begin()
 	n := 0
 	eachPair(s, func(key, value string, at int) {
 		if n == 0 && at > 0 {
@@ -251,6 +264,7 @@ func (p *kvParser) Parse(raw []byte, e *schema.Event) error {
 		return errors.New("the line has no key=value pair")
 	}
 	p.settleTime(e)
+	p.marks.product(e)
 	settleFlow(e)
 	if !e.Has(schema.FMessage) {
 		e.SetStr(schema.FMessage, s)
@@ -258,6 +272,9 @@ func (p *kvParser) Parse(raw []byte, e *schema.Event) error {
 	generic(e, "generic.kv")
 	return nil
 }
+
+// begin forgets the record before.
+func (p *kvParser) begin() { p.clock, p.marks = kvClock{}, kvMarks{} }
 
 // header reads what a syslog server put before the pairs.
 func (p *kvParser) header(s string, e *schema.Event) {
