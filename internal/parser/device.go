@@ -40,7 +40,7 @@ func (d *deviceHeader) put(h device, e *schema.Event) {
 		e.SetInt(schema.FTimestamp, e.Int(schema.FEventStart))
 	}
 	switch module {
-	case "fortinet", "check-point":
+	case "fortinet", "check-point", "palo-alto-networks":
 		deviceOutcome(e)
 	}
 }

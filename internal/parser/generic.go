@@ -180,7 +180,11 @@ func (textParser) Parse(raw []byte, e *schema.Event) error {
 	}
 	e.SetStr(schema.FMessage, schema.View(raw))
 	if set := headless(schema.View(raw), e); set != "" {
-		setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventDataset, set}, pair{schema.FHostOsFamily, "linux"})
+		module, _, _ := strings.Cut(set, ".")
+		setAll(e, pair{schema.FEventModule, module}, pair{schema.FEventDataset, set})
+		if module == "linux" {
+			e.SetStr(schema.FHostOsFamily, "linux")
+		}
 		settleFlow(e)
 	}
 	generic(e, "generic.text")

@@ -26,6 +26,9 @@ func headless(m string, e *schema.Event) string {
 	case isNetfilter(m):
 		netfilter(m, e)
 		return "linux.netfilter"
+	case strings.HasPrefix(m, "Group <"), strings.HasPrefix(m, "TunnelGroup <"), strings.HasPrefix(m, "Group = ") && strings.Contains(m, "Username = "):
+		ciscoText(m, e)
+		return "cisco.asa"
 	case isMail(m):
 		postfix(m, e)
 		return "linux.mail"

@@ -64,7 +64,7 @@ func notZero(f schema.FieldID) setter {
 // panosMisc is a URL in url logs, a file name in the others.
 func panosMisc(e *schema.Event, v string) {
 	if strings.ContainsAny(v, "/") {
-		webAddress(e, v)
+		hostAndPath(e, v)
 		return
 	}
 	setFileName(e, v)
@@ -152,18 +152,29 @@ func (p *panosParser) Parse(raw []byte, e *schema.Event) error {
 	panosTime(row, p.zone, e)
 	setAll(e, pair{schema.FEventModule, "paloalto"}, pair{schema.FEventDataset, "paloalto.panos"}, pair{schema.FEventKind, "event"}, pair{schema.FEventCode, row[4]}, pair{schema.FObserverType, "firewall"})
 	e.AddExtra("paloalto.type", kind)
+	panosKind(kind, row[4], e)
+	if kind != "SYSTEM" && kind != "CONFIG" {
+		deviceOutcome(e)
+	}
+	settleFlow(e)
+	return nil
+}
+
+// panosKind says what a log type means in ECS.
+func panosKind(kind, subtype string, e *schema.Event) {
 	switch kind {
 	case "USERID", "GLOBALPROTECT", "AUTHENTICATION":
 		e.Add(schema.FEventCategory, "authentication")
 		e.Add(schema.FEventType, "start")
+		if kind == "USERID" && !e.Has(schema.FEventAction) {
+			e.SetStr(schema.FEventAction, subtype) // login, logout
+		}
 	case "THREAT":
-		if row[4] != "url" && row[4] != "data" {
+		if subtype != "url" && subtype != "data" {
 			e.Add(schema.FEventCategory, "intrusion_detection")
 			e.SetStr(schema.FEventKind, "alert")
 		}
 	}
-	settleFlow(e)
-	return nil
 }
 
 func (p *panosParser) value(kind string, i int, v string, e *schema.Event) {

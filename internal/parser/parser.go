@@ -81,6 +81,8 @@ func Formats() []Format {
 		{"weberror", "error logs of Apache and NGINX", detectWebError, newWebError},
 		{"elb", "access logs of AWS application and classic load balancers", detectELB, newELB},
 		{"panos", "Palo Alto PAN-OS and Prisma logs as comma-separated values, with or without a syslog header", detectPANOS, newPANOS},
+		{"panos-json", "Palo Alto Strata Logging Service (Cortex Data Lake) logs as JSON", detectPANOSJSON, newPANOSJSON},
+		{"checkpoint", "Check Point Log Exporter lines in the syslog and Splunk layouts", detectCheckPoint, newCheckPoint},
 		{"json", "any JSON objects, one a line; ECS names go to their fields", detectJSON, newJSON},
 		{"csv", "comma-separated values with a header line", detectCSV, newCSV},
 		{"text", "any lines of text, kept as message", detectText, newText},

@@ -60,6 +60,11 @@ var differences = []Difference{
 	{"sekoia", whatever, "user.name", "the name as the source writes it; Sekoia cuts off what follows an @", func(want string, have []string) bool {
 		return len(have) == 1 && strings.HasPrefix(strings.ToLower(have[0]), strings.ToLower(want)+"@")
 	}},
+	{"sekoia", "paloalto-prisma-access", "@timestamp", "we take when the firewall made the log, Sekoia when it was received", nil},
+	{"sekoia", "cef", "@timestamp", "we take rt, as ArcSight does; Sekoia takes start", nil},
+	{"sekoia", "cisco-secure-firewall", "user.domain", "Sekoia puts the VPN group there; ours is group.name", nil},
+	{"ocsf", "Cisco/ASA/302013", "source.*", "of an outbound connection the inner end is the source, as the device's manual says; the sample takes the order of the words", nil},
+	{"ocsf", "Cisco/ASA/302013", "destination.*", "of an outbound connection the inner end is the source, as the device's manual says; the sample takes the order of the words", nil},
 	{"sekoia", whatever, "source.port", "port 0 stands for none; we leave the field out", isZero},
 	{"sekoia", whatever, "destination.port", "port 0 stands for none; we leave the field out", isZero},
 }
