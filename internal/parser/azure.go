@@ -22,7 +22,7 @@ func newAzure(o Options) Parser {
 		"identity.claim.upn": by(mailbox(true)), "identity.claim.ipaddr": firstIP(schema.FSourceIP, schema.FSourcePort), "identity.claims.ipaddr": firstIP(schema.FSourceIP, schema.FSourcePort), "claims.ipaddr": firstIP(schema.FSourceIP, schema.FSourcePort), "claims.name": f(schema.FUserFullName), "httpRequest.clientIpAddress": firstIP(schema.FSourceIP, schema.FSourcePort), "httpRequest.method": f(schema.FHttpRequestMethod),
 		"properties.ipAddress": firstIP(schema.FSourceIP, schema.FSourcePort), "properties.userPrincipalName": by(mailbox(true)), "properties.userDisplayName": f(schema.FUserFullName), "properties.userId": f(schema.FUserID), "properties.appDisplayName": f(schema.FServiceName), "properties.userAgent": f(schema.FUserAgentOriginal), "properties.status.errorCode": f(schema.FErrorCode), "properties.status.failureReason": f(schema.FErrorMessage), "properties.location.countryOrRegion": f(schema.FSourceGeoCountryIsoCode), "properties.deviceDetail.displayName": f(schema.FHostName),
 		"properties.httpStatusCode": f(schema.FHttpResponseStatusCode), "properties.requestUri": by(webAddress), "properties.clientInfo": f(schema.FUserAgentOriginal), "properties.clientIP": firstIP(schema.FSourceIP, schema.FSourcePort), "properties.clientIp": firstIP(schema.FSourceIP, schema.FSourcePort), "properties.clientPort": f(schema.FSourcePort), "properties.httpMethod": f(schema.FHttpRequestMethod), "properties.httpStatus": f(schema.FHttpResponseStatusCode), "properties.host": f(schema.FUrlDomain),
-		"properties.initiatedBy.user.userPrincipalName": by(mailbox(true)), "properties.initiatedBy.user.ipAddress": firstIP(schema.FSourceIP, schema.FSourcePort), "properties.activityDisplayName": f(schema.FMessage), "properties.result": by(setOutcome),
+		"properties.initiatedBy.user.userPrincipalName": by(mailbox(true)), "properties.initiatedBy.user.ipAddress": firstIP(schema.FSourceIP, schema.FSourcePort), "properties.authorizationDecision": skipped, "properties.activityDisplayName": f(schema.FMessage), "properties.result": by(setOutcome),
 	}
 	for key, to := range defender() {
 		t["properties."+key] = to
@@ -39,11 +39,14 @@ func defender() table {
 		"InitiatingProcessAccountName": f(schema.FUserName), "InitiatingProcessAccountDomain": f(schema.FUserDomain), "InitiatingProcessAccountSid": f(schema.FUserID),
 		"FileName": f(schema.FFileName), "FolderPath": f(schema.FFilePath), "FileSize": f(schema.FFileSize), "MD5": f(schema.FFileHashMd5), "SHA1": f(schema.FFileHashSha1), "SHA256": f(schema.FFileHashSha256),
 		"ProcessId": first(schema.FProcessPid), "ProcessCommandLine": f(schema.FProcessCommandLine), "InitiatingProcessId": first(schema.FProcessPid), "InitiatingProcessFileName": f(schema.FProcessName), "InitiatingProcessFolderPath": f(schema.FProcessExecutable), "InitiatingProcessCommandLine": first(schema.FProcessCommandLine), "InitiatingProcessMD5": f(schema.FProcessHashMd5), "InitiatingProcessSHA1": f(schema.FProcessHashSha1), "InitiatingProcessSHA256": f(schema.FProcessHashSha256),
-		"InitiatingProcessParentFileName": f(schema.FProcessParentName), "InitiatingProcessParentId": f(schema.FProcessParentPid), "RemoteIP": f(schema.FDestinationIP), "RemotePort": f(schema.FDestinationPort), "LocalIP": f(schema.FSourceIP), "LocalPort": f(schema.FSourcePort), "Protocol": by(setProto), "RemoteUrl": by(webAddress), "FileOriginUrl": by(webAddress), "IPAddress": firstIP(schema.FSourceIP, schema.FSourcePort), "UserAgent": f(schema.FUserAgentOriginal),
+		"InitiatingProcessParentFileName": f(schema.FProcessParentName), "InitiatingProcessParentId": f(schema.FProcessParentPid), "RemoteIP": f(schema.FDestinationIP), "RemotePort": f(schema.FDestinationPort), "LocalIP": f(schema.FSourceIP), "LocalPort": f(schema.FSourcePort), "Protocol": by(setProto), "RemoteUrl": by(evidenceURL), "FileOriginUrl": by(webAddress), "Url": by(webAddress), "DeliveryAction": f(schema.FEventAction), "SenderIPv6": firstIP(schema.FSourceIP, schema.FSourcePort), "PublicIP": first(schema.FHostIP), "IPAddress": firstIP(schema.FSourceIP, schema.FSourcePort), "UserAgent": f(schema.FUserAgentOriginal),
 		"RegistryKey": f(schema.FRegistryKey), "RegistryValueName": f(schema.FRegistryValue), "RegistryValueData": f(schema.FRegistryDataStrings), "AlertId": f(schema.FEventID), "Title": f(schema.FRuleName), "Severity": f(schema.FLogLevel), "LogonType": f(schema.FWinlogLogonType),
 		"SenderIPv4": firstIP(schema.FSourceIP, schema.FSourcePort), "SenderFromAddress": f(schema.FEmailFromAddress), "RecipientEmailAddress": f(schema.FEmailToAddress), "Subject": f(schema.FEmailSubject), "InternetMessageId": f(schema.FEmailMessageID),
 	}
 }
+
+// evidenceURL takes an address that the alert service writes as uri=….
+func evidenceURL(e *schema.Event, v string) { webAddress(e, strings.TrimPrefix(v, "uri=")) }
 
 // azureResult reads the words and the numbers of resultType; 0 is success in sign-ins.
 func azureResult(e *schema.Event, v string) {
@@ -79,6 +82,12 @@ func azureFinish(e *schema.Event) {
 			e.Add(schema.FEventCategory, "registry")
 		case strings.Contains(table, "Logon"):
 			e.Add(schema.FEventCategory, "authentication")
+			defenderLogon(e)
+		case strings.HasPrefix(table, "Email"):
+			e.Add(schema.FEventCategory, "email")
+		}
+		if e.Str(schema.FEventAction) == "Publish" { // the verb of the export, not of the event
+			e.SetStr(schema.FEventAction, table)
 		}
 		return
 	}
@@ -93,6 +102,22 @@ func azureFinish(e *schema.Event) {
 	case set == "Administrative":
 		e.SetStr(schema.FEventDataset, "azure.activitylogs")
 		e.Add(schema.FEventCategory, "configuration")
+	}
+}
+
+// defenderLogon turns the ends around: a logon comes from the remote address.
+func defenderLogon(e *schema.Event) {
+	switch e.Str(schema.FEventAction) {
+	case "LogonFailed":
+		e.SetStr(schema.FEventOutcome, "failure")
+	case "LogonSuccess":
+		e.SetStr(schema.FEventOutcome, "success")
+	}
+	if remote, port := e.Str(schema.FDestinationIP), e.Int(schema.FDestinationPort); remote != "" {
+		local := e.Str(schema.FSourceIP)
+		e.Set(schema.FSourceIP, remote)
+		e.SetInt(schema.FSourcePort, port)
+		e.Set(schema.FDestinationIP, local)
 	}
 }
 

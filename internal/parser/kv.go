@@ -163,6 +163,9 @@ func outcomeOf(v string) string {
 func detectKV(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
 	s := schema.View(line)
+	if isMail(s) {
+		return 0, "" // a mail server's words with pairs in them
+	}
 	first, n, known := -1, 0, 0
 	eachPair(s, func(key, _ string, at int) {
 		if first < 0 {

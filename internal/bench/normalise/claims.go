@@ -7,7 +7,7 @@ import "strings"
 var claims = []struct{ set, format string }{
 	{"elastic", "*/*"},
 	{"sekoia", "windows"}, {"sekoia", "winlogbeat"}, {"sekoia", "azure-windows"}, {"sekoia", "log-insight-windows"},
-	{"sekoia", "fortigate"}, {"sekoia", "fortiproxy"}, {"sekoia", "fortiweb"}, {"sekoia", "fortimail"}, {"sekoia", "checkpoint"}, {"sekoia", "paloalto-prisma-access"},
+	{"sekoia", "fortigate"}, {"sekoia", "fortiproxy"}, {"sekoia", "fortiweb"}, {"sekoia", "checkpoint"}, {"sekoia", "paloalto-prisma-access"},
 	{"sekoia", "cisco-secure-firewall"}, {"sekoia", "cisco-ios"}, {"sekoia", "cisco-nx-os"}, {"sekoia", "sonicwall-fw"}, {"sekoia", "sophos firewall"}, {"sekoia", "stormshield_network_security"},
 	{"sekoia", "cef"}, {"sekoia", "suricata"}, {"sekoia", "openssh"}, {"sekoia", "netfilter"}, {"sekoia", "postfix"}, {"sekoia", "apache"}, {"sekoia", "auditbeat"},
 	{"sekoia", "o365"}, {"sekoia", "microsoft-365-defender"}, {"sekoia", "azure-*"}, {"sekoia", "google-report"}, {"sekoia", "Google *"},
@@ -61,6 +61,9 @@ var differences = []Difference{
 		return len(have) == 1 && strings.HasPrefix(strings.ToLower(have[0]), strings.ToLower(want)+"@")
 	}},
 	{"sekoia", "paloalto-prisma-access", "@timestamp", "we take when the firewall made the log, Sekoia when it was received", nil},
+	{"sekoia", "postfix", "event.outcome", "a mail that bounced or had to wait has not arrived: failure; Sekoia says that the server has acted", func(want string, have []string) bool {
+		return want == "success" && len(have) == 1 && have[0] == "failure"
+	}},
 	{"sekoia", "cef", "@timestamp", "we take rt, as ArcSight does; Sekoia takes start", nil},
 	{"sekoia", "cisco-secure-firewall", "user.domain", "Sekoia puts the VPN group there; ours is group.name", nil},
 	{"ocsf", "Cisco/ASA/302013", "source.*", "of an outbound connection the inner end is the source, as the device's manual says; the sample takes the order of the words", nil},
