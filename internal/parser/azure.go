@@ -74,6 +74,9 @@ func azureFinish(e *schema.Event) {
 		switch {
 		case strings.Contains(table, "Network"):
 			e.Add(schema.FEventCategory, "network")
+			if strings.HasPrefix(e.Str(schema.FEventAction), "Inbound") {
+				turnAround(e)
+			}
 		case strings.Contains(table, "Process"):
 			e.Add(schema.FEventCategory, "process")
 		case strings.Contains(table, "File"):
@@ -82,7 +85,13 @@ func azureFinish(e *schema.Event) {
 			e.Add(schema.FEventCategory, "registry")
 		case strings.Contains(table, "Logon"):
 			e.Add(schema.FEventCategory, "authentication")
-			defenderLogon(e)
+			turnAround(e)
+			switch e.Str(schema.FEventAction) {
+			case "LogonFailed":
+				e.SetStr(schema.FEventOutcome, "failure")
+			case "LogonSuccess":
+				e.SetStr(schema.FEventOutcome, "success")
+			}
 		case strings.HasPrefix(table, "Email"):
 			e.Add(schema.FEventCategory, "email")
 		}
@@ -105,19 +114,18 @@ func azureFinish(e *schema.Event) {
 	}
 }
 
-// defenderLogon turns the ends around: a logon comes from the remote address.
-func defenderLogon(e *schema.Event) {
-	switch e.Str(schema.FEventAction) {
-	case "LogonFailed":
-		e.SetStr(schema.FEventOutcome, "failure")
-	case "LogonSuccess":
-		e.SetStr(schema.FEventOutcome, "success")
+// turnAround makes the remote end the source: of what has come in, and of logons.
+func turnAround(e *schema.Event) {
+	remote, port := e.Str(schema.FDestinationIP), e.Int(schema.FDestinationPort)
+	local, own := e.Str(schema.FSourceIP), e.Int(schema.FSourcePort)
+	if remote == "" {
+		return
 	}
-	if remote, port := e.Str(schema.FDestinationIP), e.Int(schema.FDestinationPort); remote != "" {
-		local := e.Str(schema.FSourceIP)
-		e.Set(schema.FSourceIP, remote)
-		e.SetInt(schema.FSourcePort, port)
+	e.Set(schema.FSourceIP, remote)
+	e.SetInt(schema.FSourcePort, port)
+	if local != "" {
 		e.Set(schema.FDestinationIP, local)
+		e.SetInt(schema.FDestinationPort, own)
 	}
 }
 

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"bytes"
 	"strings"
 
 	"vigil/schema"
@@ -61,6 +62,9 @@ func newO365(o Options) Parser {
 }
 
 func detectO365(sample []byte, _ string) (int, string) {
+	if bytes.Contains(sample, []byte(`"AdvancedHunting-`)) {
+		return 0, "" // Defender's table of such records
+	}
 	if hasKeys(sample, "CreationTime", "Operation", "RecordType", "Workload") {
 		return 95, "JSON with CreationTime, Operation, RecordType and Workload"
 	}

@@ -52,8 +52,10 @@ type Format struct {
 }
 
 // Formats is the table of formats, most specific first.
-func Formats() []Format {
-	return []Format{
+func Formats() []Format { return formats }
+
+var formats = func() []Format {
+	list := []Format{
 		{"windows", "Windows events: event logs (.evtx), and JSON as NXLog, evtx_dump and Winlogbeat write it", detectWindows, newWindows},
 		{"windows-xml", "Windows events as XML, one by one or in an Events element", detectWindowsXML, newWindowsXML},
 		{"suricata", "Suricata EVE JSON", detectSuricata, newSuricata},
@@ -82,12 +84,23 @@ func Formats() []Format {
 		{"elb", "access logs of AWS application and classic load balancers", detectELB, newELB},
 		{"panos", "Palo Alto PAN-OS and Prisma logs as comma-separated values, with or without a syslog header", detectPANOS, newPANOS},
 		{"panos-json", "Palo Alto Strata Logging Service (Cortex Data Lake) logs as JSON", detectPANOSJSON, newPANOSJSON},
+		{"route53", "AWS Route 53 resolver query logs", detectRoute53, newRoute53},
+		{"aws-waf", "AWS WAF logs", detectAWSWAF, newAWSWAF},
+		{"securityhub", "AWS Security Hub findings (ASFF)", detectSecurityHub, newSecurityHub},
+		{"messagetrace", "Exchange Online message trace", detectMessageTrace, newMessageTrace},
+		{"osquery", "osquery results, differential and snapshot", detectOsquery, newOsquery},
+		{"netflow", "flows of Argus and nfdump as CSV or TSV, and of NetFlow collectors as JSON", detectNetFlow, newNetFlow},
 		{"checkpoint", "Check Point Log Exporter lines in the syslog and Splunk layouts", detectCheckPoint, newCheckPoint},
 		{"json", "any JSON objects, one a line; ECS names go to their fields", detectJSON, newJSON},
 		{"csv", "comma-separated values with a header line", detectCSV, newCSV},
 		{"text", "any lines of text, kept as message", detectText, newText},
 	}
-}
+	for i := range list {
+		bare := list[i].New
+		list[i].New = func(o Options) Parser { return classified{bare(o)} }
+	}
+	return list
+}()
 
 // ByName returns the format of that name.
 func ByName(name string) (Format, error) {

@@ -18,6 +18,16 @@ func newWorkspace(o Options) Parser {
 			e.SetStr(schema.FFileName, v)
 		case "target_user", "USER_EMAIL", "affected_email_address":
 			e.SetStr(schema.FUserTargetName, v)
+		case "DEVICE_NAME":
+			e.SetStr(schema.FHostName, v)
+		case "DEVICE_USER":
+			if v != "-" && !e.Has(schema.FUserName) {
+				mailbox(false)(e, v)
+			}
+		case "ip_address":
+			if looksLikeIP(v) && !e.Has(schema.FSourceIP) {
+				e.Set(schema.FSourceIP, v)
+			}
 		case "DEVICE_MODEL", "DEVICE_ID":
 			e.AddExtra("google.workspace.device", v)
 		}
@@ -38,6 +48,10 @@ func newWorkspace(o Options) Parser {
 			if strings.Contains(action, "fail") {
 				e.SetStr(schema.FEventOutcome, "failure")
 			}
+		case strings.HasPrefix(action, "CHROME_OS_LOGIN"), strings.HasPrefix(action, "CHROME_OS_LOGOUT"), strings.Contains(action, "_LOCK_SUCCESS"), strings.Contains(action, "_UNLOCK_SUCCESS"):
+			e.Add(schema.FEventCategory, "authentication")
+			e.Add(schema.FEventType, "start")
+			e.SetStr(schema.FEventOutcome, "success")
 		default:
 			e.Add(schema.FEventCategory, "configuration")
 			e.Add(schema.FEventType, "info")
@@ -46,7 +60,7 @@ func newWorkspace(o Options) Parser {
 }
 
 func detectWorkspace(sample []byte, _ string) (int, string) {
-	if hasKeys(sample, "kind", "id", "actor", "events") && (hasKeys(sample, "admin#reports#activity") || hasKeys(sample, "applicationName", "uniqueQualifier")) {
+	if hasKeys(sample, "kind", "id", "actor", "events") && (hasKeys(sample, "admin#reports#activity") || hasKeys(sample, "audit#activity") || hasKeys(sample, "applicationName", "uniqueQualifier")) {
 		return 95, "JSON of kind admin#reports#activity"
 	}
 	return 0, ""

@@ -1,6 +1,7 @@
 package normalise
 
 import (
+	"bytes"
 	"encoding/json"
 	"path"
 	"strconv"
@@ -39,6 +40,10 @@ func readOCSF(line []byte) ([]pair, error) {
 	var list []json.RawMessage
 	if json.Unmarshal([]byte(record), &list) == nil && len(list) > 0 {
 		record = string(list[0])
+	}
+	var one bytes.Buffer
+	if json.Compact(&one, []byte(record)) == nil {
+		record = one.String() // a record is one line
 	}
 	return []pair{{format: ocsfFormat(p.Path), record: record, want: fromOCSF(flatten(doc))}}, nil
 }
