@@ -6,14 +6,14 @@ import "strings"
 // them; a name may be a pattern. The others are scored too, and counted apart.
 var claims = []struct{ set, format string }{
 	{"elastic", "*/*"},
-	{"sekoia", "windows"}, {"sekoia", "winlogbeat"}, {"sekoia", "azure-windows"}, {"sekoia", "log-insight-windows"},
+	{"sekoia", "windows"}, {"sekoia", "winlogbeat"}, {"sekoia", "azure-windows"},
 	{"sekoia", "fortigate"}, {"sekoia", "fortiproxy"}, {"sekoia", "fortiweb"}, {"sekoia", "checkpoint"}, {"sekoia", "paloalto-prisma-access"},
 	{"sekoia", "cisco-secure-firewall"}, {"sekoia", "cisco-ios"}, {"sekoia", "cisco-nx-os"}, {"sekoia", "sonicwall-fw"}, {"sekoia", "sophos firewall"}, {"sekoia", "stormshield_network_security"},
 	{"sekoia", "cef"}, {"sekoia", "suricata"}, {"sekoia", "openssh"}, {"sekoia", "netfilter"}, {"sekoia", "postfix"}, {"sekoia", "apache"}, {"sekoia", "auditbeat"},
 	{"sekoia", "o365"}, {"sekoia", "microsoft-365-defender"}, {"sekoia", "azure-*"}, {"sekoia", "google-report"}, {"sekoia", "Google *"},
 	{"sekoia", "okta-system-logs"}, {"sekoia", "github-audit-logs"}, {"sekoia", "aws-cloudtrail"}, {"sekoia", "aws-flow-logs"}, {"sekoia", "audit-log"}, {"sekoia", "netflow"},
 	{"ocsf", "AWS/*"}, {"ocsf", "AWS/*/*"}, {"ocsf", "Cisco/ASA/*"}, {"ocsf", "GitHub/*/*"}, {"ocsf", "Okta/*/*"}, {"ocsf", "Zeek/*"}, {"ocsf", "Microsoft/*/*/*"},
-	{"sc4s", "cp_log*"}, {"sc4s", "nix:syslog"}, {"sc4s", "pan:*"}, {"sc4s", "cisco:asa"}, {"sc4s", "cef"}, {"sc4s", "deepsecurity-*"}, {"sc4s", "*:cef"}, {"sc4s", "fgt_*"},
+	{"sc4s", "cp_log*"}, {"sc4s", "nix:syslog"}, {"sc4s", "pan:*"}, {"sc4s", "cisco:asa"}, {"sc4s", "cef"}, {"sc4s", "deepsecurity-*"}, {"sc4s", "*:cef"},
 }
 
 func claimed(set, format string) bool {

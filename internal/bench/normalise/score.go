@@ -2,6 +2,7 @@ package normalise
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -46,7 +47,8 @@ type Row struct {
 	Recognised int    `json:"recognised"` // taken by a format that knows more than lines and objects
 	Core       Count  `json:"core"`
 	All        Count  `json:"all"`
-	Apart      int    `json:"apart"` // expected fields that are not compared, see Differences
+	Agreed     int    `json:"agreed"` // of the equal fields, those that only Differences make equal
+	Apart      int    `json:"apart"`  // expected fields that are not compared, see Differences
 	Misses     []Miss `json:"misses,omitempty"`
 
 	misses map[string]*Miss
@@ -64,6 +66,7 @@ func (r Report) Total(keep func(Row) bool) Row {
 		if keep(row) {
 			sum.Records += row.Records
 			sum.Recognised += row.Recognised
+			sum.Agreed += row.Agreed
 			sum.Apart += row.Apart
 			sum.Core.add(row.Core)
 			sum.All.add(row.All)
@@ -73,8 +76,13 @@ func (r Report) Total(keep func(Row) bool) Row {
 }
 
 // Score parses every pair below data and compares.
-func Score(data string) (Report, error) {
+func Score(ctx context.Context, data string) (Report, error) {
 	rows := map[[2]string]*Row{}
+	twins, err := scoreTwins(ctx, data)
+	if err != nil {
+		return Report{}, err
+	}
+	rows[[2]string{twins.Set, twins.Format}] = &twins
 	for p, err := range pairs(data) {
 		if err != nil {
 			return Report{}, err
@@ -82,6 +90,9 @@ func Score(data string) (Report, error) {
 		key := [2]string{p.set, p.format}
 		if rows[key] == nil {
 			rows[key] = &Row{Set: p.set, Format: p.format, Claimed: claimed(p.set, p.format), misses: map[string]*Miss{}}
+		}
+		if ctx.Err() != nil {
+			return Report{}, context.Cause(ctx)
 		}
 		rows[key].add(p)
 	}
@@ -154,6 +165,11 @@ func (r *Row) add(p pair) {
 	if got.format != "" && got.format != "text" && got.format != "json" && got.format != "csv" {
 		r.Recognised++
 	}
+	r.compare(p, got)
+}
+
+// compare counts the expected fields of one record.
+func (r *Row) compare(p pair, got parsed) {
 	for name, want := range p.want {
 		have := got.values(name)
 		apart, agreed := differs(p.set, p.format, name, want[0], have)
@@ -162,9 +178,13 @@ func (r *Row) add(p pair) {
 			continue
 		}
 		c := Count{Wanted: 1}
-		if agreed || same(name, want, have) {
+		switch {
+		case same(name, want, have):
 			c.Equal = 1
-		} else {
+		case agreed:
+			c.Equal = 1
+			r.Agreed++
+		default:
 			r.miss(name, got.format, want, have)
 		}
 		r.All.add(c)
@@ -213,7 +233,7 @@ func same(name string, want, have []string) bool {
 	}
 	for _, w := range want {
 		if !slices.ContainsFunc(have, func(h string) bool {
-			return strings.EqualFold(w, h) || sameTime(w, h) || sameAddress(w, h) || within(w, h)
+			return strings.EqualFold(strings.TrimSpace(w), strings.TrimSpace(h)) || sameTime(w, h) || sameAddress(w, h) || within(w, h)
 		}) {
 			return false
 		}
