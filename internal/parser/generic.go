@@ -45,8 +45,14 @@ func clientIP(e *schema.Event, v string) {
 
 type jsonParser struct{ w walker }
 
+// aliasTrees and csvTables are shared: their setters keep no state.
+var (
+	aliasTrees shared[*node]
+	csvTables  shared[table]
+)
+
 func newJSON(o Options) Parser {
-	return &jsonParser{w: walker{root: aliasTree(o.zone()), prefix: "labels"}}
+	return &jsonParser{w: walker{root: aliasTrees.of(o.zone(), aliasTree), prefix: "labels"}}
 }
 
 func detectJSON(sample []byte, _ string) (int, string) {
@@ -89,9 +95,11 @@ type csvParser struct {
 }
 
 func newCSV(o Options) Parser {
-	t := genericTable(o.zone())
-	addAliases(t, o.zone())
-	return &csvParser{table: t}
+	return &csvParser{table: csvTables.of(o.zone(), func(zone *time.Location) table {
+		t := genericTable(zone)
+		addAliases(t, zone)
+		return t
+	})}
 }
 
 func detectCSV(sample []byte, object string) (int, string) {

@@ -99,6 +99,10 @@ func setProto(e *schema.Event, v string) {
 	if name, ok := protocols[v]; ok {
 		v = name
 	}
+	if transport, above, ok := strings.Cut(v, "/"); ok && transport != "" { // udp/dns
+		lowered(schema.FNetworkProtocol)(e, above)
+		v = transport
+	}
 	lowered(schema.FNetworkTransport)(e, v)
 }
 

@@ -3,6 +3,7 @@ package normalise
 import (
 	"bytes"
 	"context"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -22,7 +23,7 @@ func scoreTwins(ctx context.Context, data string) (Row, error) {
 		if err != nil {
 			return row, err
 		}
-		list, err := eventsOf(o)
+		list, _, err := eventsOf(o, math.MaxInt)
 		if err != nil {
 			return row, err
 		}
@@ -67,26 +68,26 @@ func documentOf(e *schema.Event) document {
 	return d
 }
 
-func eventsOf(o source.Object) ([]*schema.Event, error) {
+// eventsOf parses an object up to a number of events, and tells its format.
+func eventsOf(o source.Object, most int) (out []*schema.Event, format string, err error) {
 	r, err := o.Reader(0)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer func() { _ = r.Close() }()
 	sample, err := r.Sample()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	f, _, err := parser.Detect(sample, o.Name())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	p := f.New(parser.Options{Object: o.Name()})
-	var out []*schema.Event
+	p := f.New(parser.Options{Object: o.Name(), BaseYear: 2024})
 	for {
 		rec, err := r.Next()
-		if err != nil {
-			return out, nil //nolint:nilerr // the end, or damage behind what was read
+		if err != nil || len(out) == most {
+			return out, f.Name, nil //nolint:nilerr // the end, or damage behind what was read
 		}
 		raw := bytes.Clone(rec.Data)
 		e := &schema.Event{}
