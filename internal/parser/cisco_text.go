@@ -89,7 +89,7 @@ func ciscoIdentity(s string, e *schema.Event) {
 			return
 		}
 		rest = rest[i+1:]
-		name, _, ok := strings.Cut(rest, ")")
+		name, _, ok := strings.Cut(rest[:min(len(rest), 256)], ")") // a name is short, and a line may be all (
 		if ok && strings.Contains(name, `\`) && strings.IndexByte(name, ' ') < 0 {
 			accountName(e, strings.TrimPrefix(name, `LOCAL\`))
 		}

@@ -117,7 +117,7 @@ func mailPeer(s string, ip, port, name schema.FieldID, e *schema.Event) {
 
 // mailPairs reads the key=value pairs of a mail's line.
 func mailPairs(m string, e *schema.Event) {
-	eachPair(m, func(key, v string, _ int) {
+	eachPair(m, func(key, v string, at int) {
 		v = strings.Trim(strings.TrimRight(v, ",;"), "<>")
 		switch key {
 		case "from", "sender", "envelope-from":
@@ -141,7 +141,7 @@ func mailPairs(m string, e *schema.Event) {
 			case "bounced", "deferred", "expired":
 				e.SetStr(schema.FEventOutcome, "failure")
 			}
-			if _, why, ok := strings.Cut(m, "status="+v+" ("); ok {
+			if why, ok := strings.CutPrefix(m[min(len(m), at+len("status=")+len(v)):], " ("); ok {
 				e.SetStr(schema.FEventReason, strings.TrimSuffix(why, ")"))
 			}
 		case "dsn":

@@ -146,8 +146,11 @@ func (p *panosParser) Parse(raw []byte, e *schema.Event) error {
 	if len(row) < 8 {
 		return errors.New("the line has fewer than eight values: it is cut off")
 	}
-	for i, v := range row {
+	for i, v := range row[:min(len(row), maxColumns)] {
 		p.value(kind, i, v, e)
+	}
+	if len(row) > maxColumns {
+		e.AddExtra("paloalto.surplus", schema.View(raw[at:]))
 	}
 	panosTime(row, p.zone, e)
 	setAll(e, pair{schema.FEventModule, "paloalto"}, pair{schema.FEventDataset, "paloalto.panos"}, pair{schema.FEventKind, "event"}, pair{schema.FEventCode, row[4]}, pair{schema.FObserverType, "firewall"})

@@ -98,16 +98,24 @@ func (p *vpcFlow) Parse(raw []byte, e *schema.Event) error {
 	}
 	n := 0
 	for word := range vpcWords(s) {
-		if n < len(p.columns) {
+		switch {
+		case n < len(p.columns):
 			p.value(&p.columns[n], word, e)
-		} else {
+		case n < maxColumns:
 			e.AddExtra(p.names.name(fmt.Appendf(nil, "aws.vpcflow.field%d", n+1)), word)
+		default:
+			e.AddExtra("aws.vpcflow.surplus", s)
+			return p.finish(e)
 		}
 		n++
 	}
 	if n < min(len(p.columns), 14) {
 		return errors.New("the flow record has fewer fields than its format: it is cut off")
 	}
+	return p.finish(e)
+}
+
+func (p *vpcFlow) finish(e *schema.Event) error {
 	setAll(e, pair{schema.FEventModule, "aws"}, pair{schema.FEventDataset, "aws.vpcflow"}, pair{schema.FEventKind, "event"})
 	vpcFinish(e)
 	settleFlow(e)
