@@ -2,7 +2,6 @@ package parser
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"maps"
@@ -92,6 +91,7 @@ type csvParser struct {
 	table   table
 	names   interner
 	columns []zeekColumn
+	row     []string
 }
 
 func newCSV(o Options) Parser {
@@ -126,12 +126,8 @@ func (p *csvParser) Parse(raw []byte, e *schema.Event) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return ErrSkip
 	}
-	r := csv.NewReader(bytes.NewReader(raw))
-	r.FieldsPerRecord, r.LazyQuotes, r.ReuseRecord = -1, true, true
-	row, err := r.Read()
-	if err != nil {
-		return fmt.Errorf("not a CSV row: %w", err)
-	}
+	p.row = csvRow(strings.TrimRight(schema.View(raw), "\r\n"), e, p.row[:0])
+	row := p.row
 	if p.columns == nil {
 		p.header(row)
 		return ErrHeader
@@ -161,7 +157,7 @@ func (p *csvParser) Parse(raw []byte, e *schema.Event) error {
 func (p *csvParser) header(row []string) {
 	p.columns = make([]zeekColumn, 0, len(row))
 	for _, n := range row {
-		n = strings.TrimSpace(n)
+		n = strings.TrimSpace(strings.TrimPrefix(n, "\ufeff"))
 		c := zeekColumn{extra: p.names.name([]byte("labels." + n))}
 		if to, ok := p.table[n]; ok {
 			c.to = &to

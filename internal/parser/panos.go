@@ -2,9 +2,7 @@ package parser
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -19,6 +17,7 @@ type panosParser struct {
 	zone  Options
 	rows  map[string]map[int]target
 	names interner
+	row   []string
 }
 
 func newPANOS(o Options) Parser {
@@ -137,12 +136,8 @@ func (p *panosParser) Parse(raw []byte, e *schema.Event) error {
 	if at > 0 {
 		p.kv.header(schema.View(raw[:at]), e)
 	}
-	r := csv.NewReader(bytes.NewReader(raw[at:]))
-	r.FieldsPerRecord, r.LazyQuotes = -1, true
-	row, err := r.Read()
-	if err != nil {
-		return fmt.Errorf("not comma-separated values: %w", err)
-	}
+	p.row = csvRow(schema.View(raw[at:]), e, p.row[:0])
+	row := p.row
 	if len(row) < 8 {
 		return errors.New("the line has fewer than eight values: it is cut off")
 	}
