@@ -37,7 +37,7 @@ func newAWSWAF(o Options) Parser {
 		"httpRequest.httpVersion": by(func(e *schema.Event, v string) { e.SetStr(schema.FHttpVersion, strings.TrimPrefix(v, "HTTP/")) }), "responseCodeSent": f(schema.FHttpResponseStatusCode), "ja3Fingerprint": f(schema.FTlsClientJa3),
 		"httpRequest.headers": many(), "httpRequest.headers.name": by(func(_ *schema.Event, v string) { name = v }), "httpRequest.headers.value": by(func(e *schema.Event, v string) { wafHeader(name, v, e) }),
 	}
-	return newMapped("aws", "aws.waf", t, func(e *schema.Event) {
+	p := newMapped("aws", "aws.waf", t, func(e *schema.Event) {
 		e.SetStr(schema.FCloudProvider, "aws")
 		e.Add(schema.FEventCategory, "web")
 		verdict := "allowed"
@@ -46,6 +46,8 @@ func newAWSWAF(o Options) Parser {
 		}
 		e.Add(schema.FEventType, verdict)
 	})
+	p.begin = func() { name = "" }
+	return p
 }
 
 func wafHeader(name, v string, e *schema.Event) {

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"slices"
 	"strings"
 
 	"vigil/schema"
@@ -39,12 +40,12 @@ func classOf(e *schema.Event) int64 {
 	}
 	for _, i := range rows {
 		row := &ocsfClasses[i]
-		if strings.HasPrefix(set, row.dataset) && strings.HasPrefix(action, row.action) && (row.category == "" || has(categories, row.category)) {
+		if strings.HasPrefix(set, row.dataset) && strings.HasPrefix(action, row.action) && (row.category == "" || slices.Contains(categories, row.category)) {
 			return row.uid
 		}
 	}
 	switch protocol := e.Str(schema.FNetworkProtocol); {
-	case !has(categories, "network"):
+	case !slices.Contains(categories, "network"):
 		return 0
 	case protocol == "dns":
 		return 4003
@@ -52,15 +53,6 @@ func classOf(e *schema.Event) int64 {
 		return 4002
 	}
 	return 4001
-}
-
-func has(list []string, v string) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }
 
 // ocsfIndex are the rows to try for a module; those for all modules come last. Modules

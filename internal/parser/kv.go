@@ -177,7 +177,7 @@ func detectKV(sample []byte, _ string) (int, string) {
 		}
 		n++
 		switch key {
-		case "src", "srcip", "src_ip", "dst", "dstip", "dst_ip", "user", "user_name", "logid", "log_id", "devname", "device_name", "msg", "level", "action", "proto", "time", "ts":
+		case "src", "srcip", "src_ip", "dst", "dstip", "dst_ip", "user", "user_name", "logid", "log_id", "devname", "device_name", "msg", "level", "action", "proto", "time", "ts", "caller", "component", "err", "error":
 			known++
 		}
 	})
@@ -186,6 +186,8 @@ func detectKV(sample []byte, _ string) (int, string) {
 		return 82, "key=value pairs with names that firewalls and loggers use"
 	case n >= 4 && first == 0:
 		return 60, "key=value pairs"
+	case n >= 2 && known >= 2 && first == 0:
+		return 60, "logfmt: a few pairs with names that loggers use"
 	}
 	return 0, ""
 }

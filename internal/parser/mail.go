@@ -65,6 +65,9 @@ func postfix(m string, e *schema.Event) {
 		}
 	}
 	mailPairs(m, e)
+	if strings.Contains(m, "identity=") && !e.Has(schema.FEventAction) {
+		e.SetStr(schema.FEventAction, "spf")
+	}
 	if action := e.Str(schema.FEventAction); action != "" && !e.Has(schema.FEventOutcome) {
 		e.SetStr(schema.FEventOutcome, "success") // what the server has done, it has done
 	}

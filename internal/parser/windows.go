@@ -300,7 +300,16 @@ func (p *windowsParser) data() table {
 		"SignatureStatus": dashed(schema.FFileCodeSignatureStatus), "ImageLoaded": by(setDLL),
 		"TargetObject": by(setRegistry), "Details": f(schema.FRegistryDataStrings),
 		"QueryName": f(schema.FDnsQuestionName), "QueryStatus": f(schema.FDnsResponseCode), "PipeName": f(schema.FPipeName),
-		"RemoteName": by(webAddress), "url": by(webAddress), "Requester": by(p.user), "ServiceName": f(schema.FServiceName), "RuleName": dashed(schema.FRuleName), "Status": dashed(schema.FErrorCode),
+		"RemoteName": by(keeping("RemoteName", webAddress)), "url": by(keeping("url", webAddress)), "Requester": by(keeping("Requester", p.user)), "ServiceName": f(schema.FServiceName), "RuleName": dashed(schema.FRuleName), "Status": dashed(schema.FErrorCode),
+	}
+}
+
+// keeping sets what a value means and keeps the data name too, because rules ask for it.
+func keeping(name string, set setter) setter {
+	full := "winlog.event_data." + name
+	return func(e *schema.Event, v string) {
+		set(e, v)
+		e.AddExtra(full, v)
 	}
 }
 

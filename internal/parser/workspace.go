@@ -38,7 +38,7 @@ func newWorkspace(o Options) Parser {
 		"actor.email": by(mailbox(false)), "actor.profileId": f(schema.FUserID), "ipAddress": firstIP(schema.FSourceIP, schema.FSourcePort), "networkInfo.regionCode": f(schema.FSourceGeoCountryIsoCode),
 		"events": many(), "events.name": first(schema.FEventAction), "events.type": first(schema.FEventProvider), "events.parameters": many(), "events.parameters.name": by(func(_ *schema.Event, v string) { name = v }), "events.parameters.value": by(parameter),
 	}
-	return newMapped("google", "google.workspace", t, func(e *schema.Event) {
+	p := newMapped("google", "google.workspace", t, func(e *schema.Event) {
 		action := e.Str(schema.FEventAction)
 		switch {
 		case strings.HasPrefix(action, "login_"), strings.HasPrefix(action, "logout"):
@@ -57,6 +57,8 @@ func newWorkspace(o Options) Parser {
 			e.Add(schema.FEventType, "info")
 		}
 	})
+	p.begin = func() { name = "" }
+	return p
 }
 
 func detectWorkspace(sample []byte, _ string) (int, string) {

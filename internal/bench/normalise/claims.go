@@ -10,7 +10,7 @@ var claims = []struct{ set, format string }{
 	{"sekoia", "fortigate"}, {"sekoia", "fortiproxy"}, {"sekoia", "fortiweb"}, {"sekoia", "checkpoint"}, {"sekoia", "paloalto-prisma-access"},
 	{"sekoia", "cisco-secure-firewall"}, {"sekoia", "cisco-ios"}, {"sekoia", "cisco-nx-os"}, {"sekoia", "sonicwall-fw"}, {"sekoia", "sophos firewall"}, {"sekoia", "stormshield_network_security"},
 	{"sekoia", "cef"}, {"sekoia", "suricata"}, {"sekoia", "openssh"}, {"sekoia", "netfilter"}, {"sekoia", "postfix"}, {"sekoia", "apache"}, {"sekoia", "auditbeat"},
-	{"sekoia", "o365"}, {"sekoia", "microsoft-365-defender"}, {"sekoia", "azure-*"}, {"sekoia", "google-report"}, {"sekoia", "Google *"},
+	{"sekoia", "o365"}, {"sekoia", "microsoft-365-defender"}, {"sekoia", "azure-key-vault"}, {"sekoia", "azure-activity-logs"}, {"sekoia", "azure-application-gateway"}, {"sekoia", "google-report"}, {"sekoia", "Google *"},
 	{"sekoia", "okta-system-logs"}, {"sekoia", "github-audit-logs"}, {"sekoia", "aws-cloudtrail"}, {"sekoia", "aws-flow-logs"}, {"sekoia", "audit-log"}, {"sekoia", "netflow"},
 	{"ocsf", "AWS/*"}, {"ocsf", "AWS/*/*"}, {"ocsf", "Cisco/ASA/*"}, {"ocsf", "GitHub/*/*"}, {"ocsf", "Okta/*/*"}, {"ocsf", "Zeek/*"}, {"ocsf", "Microsoft/*/*/*"},
 	{"sc4s", "cp_log*"}, {"sc4s", "nix:syslog"}, {"sc4s", "pan:*"}, {"sc4s", "cisco:asa"}, {"sc4s", "cef"}, {"sc4s", "deepsecurity-*"}, {"sc4s", "*:cef"},
@@ -39,7 +39,7 @@ type Difference struct {
 // Differences is the table of them.
 func Differences() []Difference { return differences }
 
-// any is a pattern of all collections, formats or fields of one level or two.
+// whatever is the pattern of every name.
 const whatever = "*"
 
 var differences = []Difference{
@@ -64,6 +64,25 @@ var differences = []Difference{
 	{"sekoia", "postfix", "event.outcome", "a mail that bounced or had to wait has not arrived: failure; Sekoia says that the server has acted", func(want string, have []string) bool {
 		return want == "success" && len(have) == 1 && have[0] == "failure"
 	}},
+	{"sekoia", "winlogbeat", "event.action", "we name what happened alike in every layout of Windows events; Winlogbeat's task is winlog.task", nil},
+	{"sekoia", "windows", "event.action", "we name what happened alike in every layout of Windows events; Sekoia names only logons", nil},
+	{"sekoia", "winlogbeat", "user.name", "the name as Windows writes it, with the $ of computers", func(want string, have []string) bool {
+		return len(have) == 1 && strings.EqualFold(want+"$", have[0])
+	}},
+	{"sekoia", "winlogbeat", "@timestamp", "of Sysmon's events we take UtcTime, when it happened, not when it was written", nil},
+	{"sekoia", "audit-log", "event.outcome", "ECS knows success and failure; Sekoia keeps allow", func(want string, have []string) bool {
+		return want == "allow" && len(have) == 1 && have[0] == "success"
+	}},
+	{"sekoia", "audit-log", "url.path", "the path ends at the question mark", func(want string, have []string) bool {
+		path, _, _ := strings.Cut(want, "?")
+		return len(have) == 1 && have[0] == path
+	}},
+	{"sekoia", "aws-flow-logs", "event.outcome", "what became of the flow; Sekoia keeps the status of the log", nil},
+	{"ocsf", "Okta/*", "url.path", "the path ends at the question mark", func(want string, have []string) bool {
+		return len(have) == 1 && want == have[0]+"?"
+	}},
+	{"ocsf", "Okta/*", "user.name", "the login; the samples have the name that is shown, ours is user.full_name", nil},
+	{"ocsf", "Zeek/*", "@timestamp", "the samples have times that are not in their records", nil},
 	{"sekoia", "cef", "@timestamp", "we take rt, as ArcSight does; Sekoia takes start", nil},
 	{"sekoia", "cisco-secure-firewall", "user.domain", "Sekoia puts the VPN group there; ours is group.name", nil},
 	{"ocsf", "Cisco/ASA/302013", "source.*", "of an outbound connection the inner end is the source, as the device's manual says; the sample takes the order of the words", nil},

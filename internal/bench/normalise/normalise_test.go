@@ -32,6 +32,11 @@ func TestTargets(t *testing.T) {
 	if elastic.Records != 470 || elastic.All.Percent() < 75 {
 		t.Errorf("%d documents of Elastic, %.1f %% of their fields, want 470 and 75 %%", elastic.Records, elastic.All.Percent())
 	}
+	for _, row := range r.Rows {
+		if row.Claimed && row.Core.Wanted >= 10 && row.Core.Percent() < 75 {
+			t.Errorf("%s %s is claimed, with %.1f %% of the core fields", row.Set, row.Format, row.Core.Percent())
+		}
+	}
 	for _, set := range []string{"elastic", "sekoia", "ocsf", "sc4s", "windows"} {
 		sum := r.Total(func(r Row) bool { return r.Claimed && r.Set == set })
 		if sum.Records == 0 || sum.Core.Percent() < 85 {

@@ -128,13 +128,6 @@ func (d document) first(name string) string {
 	return ""
 }
 
-// move gives the values of a name to another name.
-func (d document) move(from, to string) {
-	if v, ok := d[from]; ok && len(d[to]) == 0 {
-		d[to] = v
-	}
-}
-
 func readSekoia(line []byte) ([]pair, error) {
 	var p struct {
 		Format   string
