@@ -92,27 +92,37 @@ func panosText(e *schema.Event, v string) {
 // panosStart is where the values begin, behind a syslog header.
 func panosStart(line []byte) (at int, kind string) {
 	for from := 0; from < min(len(line), 200); {
-		i := bytes.Index(line[from:], []byte("1,20"))
+		i := bytes.Index(line[from:], []byte("1,"))
 		if i < 0 {
-			if i = bytes.Index(line[from:], []byte("1,")); i < 0 {
-				return -1, ""
-			}
+			return -1, ""
 		}
 		at = from + i
 		from = at + 2
 		if at > 0 && line[at-1] != ' ' && line[at-1] != '\t' {
 			continue
 		}
-		part := bytes.SplitN(line[at:], []byte(","), 6)
-		if len(part) < 6 {
-			return -1, ""
-		}
-		switch kind = string(part[3]); kind {
+		switch kind = panosType(line[at:]); kind {
 		case "TRAFFIC", "THREAT", "DECRYPTION", "SYSTEM", "CONFIG", "USERID", "GLOBALPROTECT", "HIP-MATCH", "HIPMATCH", "AUTHENTICATION", "CORRELATION", "GTP", "SCTP", "IPTAG", "TUNNEL":
 			return at, kind
 		}
 	}
 	return -1, ""
+}
+
+// panosType is the fourth of at least six values.
+func panosType(line []byte) string {
+	for range 3 {
+		i := bytes.IndexByte(line, ',')
+		if i < 0 {
+			return ""
+		}
+		line = line[i+1:]
+	}
+	end := bytes.IndexByte(line, ',')
+	if end < 0 || bytes.IndexByte(line[end+1:], ',') < 0 {
+		return ""
+	}
+	return schema.View(line[:end])
 }
 
 func detectPANOS(sample []byte, _ string) (int, string) {
