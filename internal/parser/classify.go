@@ -30,17 +30,30 @@ var ocsfClasses = []ocsfClass{
 	{"", "intrusion_detection", "", 2004}, {"", "malware", "", 2004}, {"", "vulnerability", "", 2002}, {"", "authentication", "", 3002}, {"", "iam", "", 3001}, {"", "web", "", 4002}, {"", "email", "", 4009}, {"", "process", "", 1007}, {"", "file", "", 1001}, {"", "registry", "", 201001}, {"", "driver", "", 1002},
 }
 
-// classOf is the class of an event, 0 for an event that is of none.
-func classOf(e *schema.Event) int64 {
-	set, categories, action := e.Str(schema.FEventDataset), e.List(schema.FEventCategory), e.Str(schema.FEventAction)
-	module, _, _ := strings.Cut(set, ".")
-	rows, ok := ocsfIndex[module]
-	if !ok {
-		rows = ocsfIndex[""]
+// classified is a parser whose events carry their class.
+type classified struct {
+	Parser
+	rows map[string][]ocsfClass // those that a data set may be of
+}
+
+// Parse implements Parser.
+func (p *classified) Parse(raw []byte, e *schema.Event) error {
+	if err := p.Parser.Parse(raw, e); err != nil {
+		return err
 	}
-	for _, i := range rows {
-		row := &ocsfClasses[i]
-		if strings.HasPrefix(set, row.dataset) && strings.HasPrefix(action, row.action) && (row.category == "" || slices.Contains(categories, row.category)) {
+	if !e.Has(schema.FOcsfClassUid) {
+		if uid := p.class(e); uid != 0 {
+			e.SetInt(schema.FOcsfClassUid, uid)
+		}
+	}
+	return nil
+}
+
+// class is the class of an event, 0 for an event that is of none.
+func (p *classified) class(e *schema.Event) int64 {
+	categories, action := e.List(schema.FEventCategory), e.Str(schema.FEventAction)
+	for _, row := range p.rowsOf(e.Str(schema.FEventDataset)) {
+		if (row.category == "" || slices.Contains(categories, row.category)) && strings.HasPrefix(action, row.action) {
 			return row.uid
 		}
 	}
@@ -55,37 +68,18 @@ func classOf(e *schema.Event) int64 {
 	return 4001
 }
 
-// ocsfIndex are the rows to try for a module; those for all modules come last. Modules
-// without rows of their own are under "".
-var ocsfIndex = func() map[string][]int {
-	own, all := map[string][]int{}, []int{}
-	for i, row := range ocsfClasses {
-		module, _, _ := strings.Cut(row.dataset, ".")
-		if module == "" {
-			all = append(all, i)
-		} else {
-			own[module] = append(own[module], i)
+func (p *classified) rowsOf(set string) []ocsfClass {
+	if rows, ok := p.rows[set]; ok {
+		return rows
+	}
+	var rows []ocsfClass
+	for _, row := range ocsfClasses {
+		if strings.HasPrefix(set, row.dataset) {
+			rows = append(rows, row)
 		}
 	}
-	for module := range own {
-		own[module] = append(own[module], all...)
+	if len(p.rows) < 200 { // a hostile log may make up data sets
+		p.rows[strings.Clone(set)] = rows
 	}
-	own[""] = all
-	return own
-}()
-
-// classified is a parser whose events carry their class.
-type classified struct{ Parser }
-
-// Parse implements Parser.
-func (p classified) Parse(raw []byte, e *schema.Event) error {
-	if err := p.Parser.Parse(raw, e); err != nil {
-		return err
-	}
-	if !e.Has(schema.FOcsfClassUid) {
-		if uid := classOf(e); uid != 0 {
-			e.SetInt(schema.FOcsfClassUid, uid)
-		}
-	}
-	return nil
+	return rows
 }
