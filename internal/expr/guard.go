@@ -28,6 +28,27 @@ const (
 	maxGuardDepth = 50
 )
 
+// longLine returns n for an expression like .{n,}, which asks for nothing but that many
+// characters in a row. The automaton of such a one has n states, and each byte of a long
+// text visits all of them.
+func longLine(pattern string) (n int, ok bool) {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil || re.Op != syntax.OpRepeat || re.Sub[0].Op != syntax.OpAnyCharNotNL {
+		return 0, false
+	}
+	return re.Min, true
+}
+
+// hasLine says whether the text has a line of at least n characters.
+func hasLine(s string, n int) bool {
+	for line := range strings.SplitSeq(s, "\n") {
+		if len(line) >= n && utf8.RuneCountInString(line) >= n {
+			return true
+		}
+	}
+	return false
+}
+
 // newGuard reads the guard out of an expression that compiles.
 func newGuard(pattern string) guard {
 	re, err := syntax.Parse(pattern, syntax.Perl)

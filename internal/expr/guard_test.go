@@ -41,6 +41,31 @@ func TestGuardNeverRefusesAMatch(t *testing.T) {
 	}
 }
 
+// TestLongLine compares the short way with the expression.
+func TestLongLine(t *testing.T) {
+	m, err := NewMatcher("matches", []string{`.{20,}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	re, r, matched := regexp.MustCompile(`.{20,}`), rand.New(rand.NewPCG(5, 6)), 0
+	for range 20000 {
+		var b strings.Builder
+		for range r.IntN(40) {
+			b.WriteString([]string{"a", "é", "\n", "\xff", "bc", "def"}[r.IntN(6)])
+		}
+		s := b.String()
+		if m(s) != re.MatchString(s) {
+			t.Fatalf("%q: %v", s, m(s))
+		}
+		if m(s) {
+			matched++
+		}
+	}
+	if matched < 100 {
+		t.Error("hardly any text matched")
+	}
+}
+
 // BenchmarkGuard is what refusing a long command line costs with and without.
 func BenchmarkGuard(b *testing.B) {
 	const pattern = `\s[a-fA-F0-9]{64}\s[a-fA-F0-9]{16}`

@@ -168,6 +168,11 @@ func exactMatcher(name string, values []string) Matcher {
 }
 
 func regexMatcher(values []string, pattern func(string) string) (Matcher, error) {
+	if len(values) == 1 {
+		if n, ok := longLine(pattern(values[0])); ok {
+			return func(s string) bool { return hasLine(s, n) }, nil
+		}
+	}
 	type guarded struct {
 		guard
 		*regexp.Regexp
