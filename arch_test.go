@@ -45,7 +45,7 @@ var rings = []ring{
 	{"internal/playbook", []string{"schema", "internal/expr"}},
 	{"internal/action", []string{"schema", "internal/secret"}},
 	{"internal/live", []string{"schema"}},
-	{"internal/bench", []string{"internal/source"}},
+	{"internal/bench", []string{"schema", "internal/source", "internal/parser"}},
 	{"internal/config", []string{"internal/secret"}},
 	{"internal/standalone", []string{"schema", "schema/flow", "internal/secret"}},
 	{"rules", []string{"schema", "internal/expr"}},
