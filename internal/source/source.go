@@ -48,6 +48,10 @@ type Object struct {
 	// Spool says that the object is a segment of this host's spool: there is no other
 	// copy of it, so that trouble in reading it is tried again instead of ending it.
 	Spool bool
+	// Feed is set for a chunk of a queue; there is no file then.
+	Feed *Feed
+	// Label names the object to people and parsers where Path is only a copy of it.
+	Label string
 }
 
 // Passing says whether an error of reading the object may go away: then the object is
@@ -66,10 +70,14 @@ func Spooled(s spool.Segment) Object {
 
 // Name is the object as shown to people and as parsers see it.
 func (o Object) Name() string {
-	if o.Member != "" {
-		return o.Path + "!" + o.Member
+	name := o.Path
+	if o.Label != "" {
+		name = o.Label
 	}
-	return o.Path
+	if o.Member != "" {
+		name += "!" + o.Member
+	}
+	return name
 }
 
 // Problem is an object that cannot be read, with what a person can do about it.
@@ -225,7 +233,7 @@ func (o Object) Open() (io.ReadCloser, func() int64, error) {
 		_ = f.Close()
 		return nil, nil, fmt.Errorf("reading %s: %w", o.Name(), err)
 	}
-	return &stack{Reader: r, closers: []io.Closer{r, f}}, count.read, nil
+	return &stack{Reader: r, file: f, closers: []io.Closer{r, f}}, count.read, nil
 }
 
 func (o Object) member(f *os.File, count *counter) (io.Reader, error) {
@@ -292,7 +300,15 @@ func (c *counter) read() int64 { return c.n }
 
 type stack struct {
 	io.Reader
+	file    *os.File
 	closers []io.Closer
+}
+
+// plain says whether what is read is the file itself, neither packed nor in an archive.
+func (s *stack) plain() bool {
+	head := make([]byte, len(parquetMagic))
+	_, err := s.file.ReadAt(head, 0)
+	return err == nil && string(head) == parquetMagic
 }
 
 func (s *stack) Close() error {
