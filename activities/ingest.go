@@ -121,6 +121,7 @@ type SegmentInput struct {
 type SegmentResult struct {
 	Progress flow.IngestProgress `json:"progress"`
 	Done     bool                `json:"done"`
+	Wait     time.Duration       `json:"wait,omitempty"` // nothing to do for so long
 }
 
 // IngestSegment moves chunks for about a minute, from where the manifest says, and

@@ -203,7 +203,7 @@ func (r *run) readAll(ctx context.Context) error {
 		rec, err := in.Next()
 		switch {
 		case errors.Is(err, io.EOF) && r.object.Limit > 0:
-			return r.pause()
+			return r.pause(ctx)
 		case errors.Is(err, io.EOF):
 			return r.finish(ctx)
 		case err != nil && r.object.Passing(err):
@@ -224,8 +224,12 @@ func (r *run) readAll(ctx context.Context) error {
 	}
 }
 
-// pause ends a run at the last cut of a segment that still grows.
-func (r *run) pause() error {
+// pause ends a run before the end of an object that still grows: at the last cut of a
+// segment, and of a file that is followed at the limit itself, which is kept for retries.
+func (r *run) pause(ctx context.Context) error {
+	if r.cur != nil && r.object.File != nil {
+		return r.cut(ctx, false)
+	}
 	if r.cur != nil {
 		return fmt.Errorf("%s may be read to %d, but no chunk ends there", r.object.Name(), r.object.Limit)
 	}

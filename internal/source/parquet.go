@@ -47,12 +47,12 @@ type rowFrame struct {
 // archive is unpacked to an unnamed file first, because rows lie scattered.
 func (r *Reader) parquet(head []byte) error {
 	f := &rowFrame{buf: make([]parquet.Row, 64)}
-	if s, ok := r.r.(*stack); ok && s.plain() {
-		fi, err := s.file.Stat()
+	if in, ok := r.r.base.(io.ReaderAt); ok {
+		size, err := r.r.base.Seek(0, io.SeekEnd)
 		if err != nil {
 			return err
 		}
-		f.in, f.size = s.file, fi.Size()
+		f.in, f.size = in, size
 	} else if err := f.unpack(io.MultiReader(bytes.NewReader(head), r.r)); err != nil {
 		return err
 	}
@@ -60,8 +60,12 @@ func (r *Reader) parquet(head []byte) error {
 		return errors.Join(fmt.Errorf("reading the Parquet file: %w", err), f.Close())
 	}
 	r.rows = f
-	r.stored = func() int64 { return f.size * min(f.row, f.file.NumRows()) / max(f.file.NumRows(), 1) }
 	return nil
+}
+
+// stored is the share of the file that the rows handed out are of.
+func (f *rowFrame) stored() int64 {
+	return int64(float64(f.size) * min(float64(f.row)/max(float64(f.file.NumRows()), 1), 1))
 }
 
 func (f *rowFrame) unpack(in io.Reader) (err error) {

@@ -45,8 +45,7 @@ func (r Record) Own() []byte {
 
 // Reader reads the records of an object one after another.
 type Reader struct {
-	r      io.ReadCloser
-	stored func() int64
+	r      *stack
 	buf    []byte
 	start  int // of unread bytes in buf
 	end    int
@@ -91,13 +90,13 @@ func (o Object) Records(ctx context.Context, from int64) iter.Seq2[Record, error
 // Reader opens the object at an offset that was the end of a record before.
 func (o Object) Reader(from int64) (*Reader, error) {
 	if o.Feed != nil {
-		return &Reader{feed: &feedFrame{feed: o.Feed}, stored: func() int64 { return 0 }}, nil
+		return &Reader{feed: &feedFrame{feed: o.Feed}}, nil
 	}
-	rc, stored, err := o.Open()
+	rc, err := o.open()
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{r: rc, stored: stored, buf: make([]byte, 256<<10)}
+	r := &Reader{r: rc, buf: make([]byte, 256<<10)}
 	if err := r.frame(o.Limit); err != nil {
 		_ = rc.Close()
 		return nil, err
@@ -152,7 +151,16 @@ func (r *Reader) Sample() ([]byte, error) {
 }
 
 // Stored is how many stored (compressed) bytes have been read.
-func (r *Reader) Stored() int64 { return r.stored() }
+func (r *Reader) Stored() int64 {
+	switch {
+	case r.feed != nil:
+		return 0
+	case r.rows != nil:
+		return r.rows.stored()
+	default:
+		return r.r.count.read()
+	}
+}
 
 // frame looks at the first bytes: a JSON document that is one array (or CloudTrail's
 // {"Records":[…]}) and objects over several lines are framed by element, UTF-16 text is converted, Windows event logs
@@ -297,6 +305,13 @@ func (r *Reader) skip(to int64) error {
 		if r.start == r.end {
 			if r.eof != nil {
 				return io.ErrUnexpectedEOF
+			}
+			if left := to - r.offset; left > int64(len(r.buf)) && r.r.base != nil {
+				if err := r.r.ahead(left); err != nil {
+					return err
+				}
+				r.offset = to
+				continue
 			}
 			r.fill()
 			continue
@@ -531,4 +546,26 @@ func (f *spoolFrame) next() (Record, error) {
 		rec.TooLong, rec.Data = true, rec.Data[:keptHead]
 	}
 	return rec, err
+}
+
+// Lines says whether a file that starts with head is framed by line ends; if not, the
+// error says by what.
+func Lines(head []byte) error {
+	switch {
+	case bytes.HasPrefix(head, []byte(spool.Magic)):
+		return errors.New("this is a segment of a spool")
+	case evtx.IsFile(head):
+		return errors.New("this is a Windows event log")
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		return errors.New("this is UTF-16 text")
+	case bytes.IndexByte(head, 0) >= 0 && isBinary(head):
+		return errors.New("this is binary")
+	case xmlStart(head):
+		return errors.New("this is XML")
+	case spread(head):
+		return errors.New("these are JSON objects over several lines")
+	case arrayStart(head) > 0:
+		return errors.New("this is one JSON array")
+	}
+	return nil
 }

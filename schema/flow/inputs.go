@@ -9,12 +9,21 @@ import (
 
 // IngestInput starts or continues the ingestion of one source.
 type IngestInput struct {
-	Org    string   `json:"org,omitempty"`    // default "main"
-	Source string   `json:"source"`           // source id
-	Paths  []string `json:"paths"`            // files, folders or archives on the worker's host
-	Format string   `json:"format,omitempty"` // parser format; default: detected per object
-	Zone   string   `json:"zone,omitempty"`   // IANA zone of zone-less timestamps; default UTC
-	Epoch  int      `json:"epoch,omitempty"`  // raise to ingest the same bytes again on purpose
+	Org      string    `json:"org,omitempty"`           // default "main"
+	Source   string    `json:"source"`                  // source id
+	Kind     string    `json:"kind,omitempty"`          // a row of SourceKinds; default files
+	Paths    []string  `json:"paths,omitempty"`         // files, folders, archives; of tail: files and globs, on the worker's host
+	Host     string    `json:"host,omitempty"`          // of tail and pull: whose worker reads
+	Settings string    `json:"settings,omitempty"`      // of pull: its YAML document
+	Format   string    `json:"format,omitempty"`        // parser format; default: detected per object
+	Zone     string    `json:"zone,omitempty"`          // IANA zone of zone-less timestamps; default UTC
+	Epoch    int       `json:"epoch,omitempty"`         // raise to ingest the same bytes again on purpose
+	Since    time.Time `json:"since,omitzero"`          // only files changed since, or records of that time on
+	Until    time.Time `json:"until,omitzero"`          // only files changed before, or records before that time
+	Every    int       `json:"every_seconds,omitempty"` // of pull: how often it asks; default: as its document says
+	Once     bool      `json:"once,omitempty"`          // read what is there, and end: a back-fill
+	By       string    `json:"by,omitempty"`            // who asked
+	Rewound  string    `json:"rewound,omitempty"`       // names the last rewind, so that it is done once; set by it
 	// Cursor is set by continue-as-new; leave it empty.
 	Cursor *IngestCursor `json:"cursor,omitempty"`
 }
@@ -60,6 +69,15 @@ type IngestProgress struct {
 	Started    time.Time `json:"started"`
 	Error      string    `json:"error,omitempty"`
 	Problems   []string  `json:"problems,omitempty"` // objects that could not be read, at most 20
+}
+
+// SourceControl is the argument of the updates of Ingest and Drain. All of it may be
+// left out, but To of a rewind and Every of a schedule.
+type SourceControl struct {
+	By    string    `json:"by,omitempty"`            // who asks, for the audit trail
+	To    time.Time `json:"to,omitzero"`             // rewind: to when
+	Again bool      `json:"again,omitempty"`         // rewind: store again what is stored, under the next epoch
+	Every int       `json:"every_seconds,omitempty"` // schedule: how often
 }
 
 // DrainInput drains the spool of one push source on one host, until it is cancelled.
