@@ -8,19 +8,13 @@ import (
 	"time"
 )
 
-// The kinds of sources that Vigil pulls from.
-const (
-	PullKafka = "kafka"
-	PullS3    = "s3"
-)
-
 // KafkaSource says where to consume, and as whom. Secrets stand in it only as
 // references (env:NAME, file:/path).
 type KafkaSource struct {
 	Brokers []string `json:"brokers"` // host:port
 	Topics  []string `json:"topics"`
 	Group   string   `json:"group,omitempty"`   // consumer group; default vigil-<org>-<source>
-	Start   string   `json:"start,omitempty"`   // of a partition nothing is stored of: earliest (default), latest, or an RFC 3339 time
+	Start   string   `json:"start,omitempty"`   // of a partition nothing is stored of: earliest (default) or latest; since goes before
 	Members int      `json:"members,omitempty"` // how many consume side by side, on whichever workers; default 1
 
 	TLS        bool   `json:"tls,omitempty"`
@@ -63,26 +57,12 @@ func (k *KafkaSource) Validate() error {
 		return E(Invalid, "a client certificate needs its key", "name both client_cert and client_key")
 	case !k.TLS && (k.CA != "" || k.ClientCert != ""):
 		return E(Invalid, "certificates are named, but TLS is off", "add tls")
+	case k.Start != "" && k.Start != StartEarliest && k.Start != StartLatest:
+		return E(Invalid, "it cannot start at "+k.Start, "earliest, latest, or leave it out and name a time with since")
 	case k.Members < 0 || k.Members > maxMembers:
 		return E(Invalid, fmt.Sprintf("%d members are not possible", k.Members), fmt.Sprintf("1 to %d; more than partitions stand idle", maxMembers))
 	}
-	if _, err := k.StartTime(); err != nil {
-		return err
-	}
 	return references(k.CA, k.ClientCert, k.ClientKey, k.Password)
-}
-
-// StartTime is the time a new partition is read from; the zero time is the earliest.
-// latest has none.
-func (k *KafkaSource) StartTime() (time.Time, error) {
-	if k.Start == "" || k.Start == StartEarliest || k.Start == StartLatest {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.RFC3339, k.Start)
-	if err != nil {
-		return t, E(Invalid, "it cannot start at "+k.Start, "earliest, latest, or a time such as 2026-01-31T08:00:00Z", err)
-	}
-	return t, nil
 }
 
 // S3Source says which objects to take. It lists a bucket, or hears of new objects from
@@ -95,13 +75,10 @@ type S3Source struct {
 	SecretKey string `json:"secret_key,omitempty"` // reference
 	Token     string `json:"token,omitempty"`      // reference to a session token
 
-	Bucket     string    `json:"bucket,omitempty"`
-	Prefix     string    `json:"prefix,omitempty"`
-	StartAfter string    `json:"start_after,omitempty"` // keys up to this one are passed over
-	Since      time.Time `json:"since,omitzero"`        // objects last written before it are passed over
-	Ordered    bool      `json:"ordered,omitempty"`     // new keys sort behind old ones: later rounds list only behind the last
-	Every      int       `json:"every_seconds,omitempty"`
-	Once       bool      `json:"once,omitempty"` // end when what is listed is stored
+	Bucket     string `json:"bucket,omitempty"`
+	Prefix     string `json:"prefix,omitempty"`
+	StartAfter string `json:"start_after,omitempty"` // keys up to this one are passed over
+	Ordered    bool   `json:"ordered,omitempty"`     // new keys sort behind old ones: later rounds list only behind the last
 
 	Queue         string `json:"queue,omitempty"`          // URL of an SQS queue that is told of new objects; then nothing is listed
 	QueueEndpoint string `json:"queue_endpoint,omitempty"` // URL of an SQS-compatible service; default: AWS
@@ -112,12 +89,10 @@ func (s *S3Source) Validate() error {
 	switch {
 	case s.Bucket == "" && s.Queue == "":
 		return E(Invalid, "an S3 source needs a bucket to list, or a queue to hear from", `"s3":{"bucket":"NAME"} or "s3":{"queue":"URL"}`)
-	case s.Queue != "" && (s.Ordered || s.Once || s.StartAfter != ""):
-		return E(Invalid, "ordered, once and start_after are for listing, and a queue is named", "leave one out")
+	case s.Queue != "" && (s.Ordered || s.StartAfter != ""):
+		return E(Invalid, "ordered and start_after are for listing, and a queue is named", "leave one out")
 	case (s.AccessKey == "") != (s.SecretKey == ""):
 		return E(Invalid, "an access key needs its secret key", "name both, as references such as env:AWS_SECRET_ACCESS_KEY")
-	case s.Every < 0:
-		return E(Invalid, "every_seconds is negative", "seconds between two listings; default 60")
 	}
 	for _, u := range []string{s.Endpoint, s.Queue, s.QueueEndpoint} {
 		if u != "" && !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
@@ -143,7 +118,7 @@ func references(refs ...string) error {
 type SourceDef struct {
 	Org     string          `json:"org"`
 	ID      string          `json:"id"`
-	Kind    string          `json:"kind"` // PullKafka, PullS3
+	Kind    string          `json:"kind"` // kafka, s3
 	Doc     json.RawMessage `json:"doc"`  // the start of its Ingest workflow: flow.IngestInput without cursor
 	Created time.Time       `json:"created"`
 	Version uint64          `json:"version"`

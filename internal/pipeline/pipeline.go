@@ -277,6 +277,9 @@ func (r *run) chooseFormat(sample []byte) (parser.Format, error) {
 		return parser.ByName(r.cfg.Format)
 	}
 	f, _, err := parser.Detect(sample, r.object.Name())
+	if err != nil && r.object.Feed != nil {
+		return parser.ByName("text") // a queue has no end to close it at; what is in it is kept record by record
+	}
 	return f, err
 }
 

@@ -42,6 +42,7 @@ type Chunk struct {
 	Seq     int64
 	InDoubt bool // claimed before; parts may be stored
 	part    *part
+	took    int // of the records held
 }
 
 // Ledger is what a consumer needs of its surroundings.
@@ -62,13 +63,15 @@ type Consumer struct {
 	Source *schema.KafkaSource
 	Group  string
 	Epoch  int
+	Since  time.Time // partitions that nothing is stored of begin there
+	Latest time.Time // what Start "latest" means: when the source was made
+	Once   bool      // end when what is there is stored
 	Ledger Ledger
 	Log    *slog.Logger
 
 	cl    *kgo.Client
 	mu    sync.Mutex
 	parts map[string]map[int32]*part
-	since time.Time // what `latest` means
 	opts  []kgo.Opt // of tests
 }
 
@@ -82,40 +85,61 @@ type part struct {
 	claim  Claim // taken by the group, not in the manifest yet; To 0: none
 	lost   int64 // the log starts there, behind at; 0: it does not
 	mark   bool  // the group is to be told where the manifest ends
-	held   []source.Item
+	held   []item
 	end    int64 // of what could be read when it was last asked
+	goal   int64 // the end when it was taken over
 }
 
-// Run consumes until stop says so (asked between chunks) or ctx ends. latest is the time
-// that Start "latest" stands for.
-func (c *Consumer) Run(ctx context.Context, latest time.Time, stop func() bool) error {
-	c.parts, c.since = map[string]map[int32]*part{}, latest
-	var err error
-	c.cl, err = dial(c.Source, append([]kgo.Opt{kgo.ConsumerGroup(c.Group), kgo.ConsumeTopics(c.Source.Topics...), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session/5), kgo.FetchMaxWait(time.Second), kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(2<<20),
+// item is a record that was fetched and is not stored yet.
+type item struct {
+	source.Item
+	control bool // the end of a transaction: it only passes the place
+}
+
+// Run consumes until stop says so (asked between chunks), ctx ends, or all is read that
+// was there, if that is asked for: then done is true.
+func (c *Consumer) Run(ctx context.Context, stop func() bool) (done bool, err error) {
+	c.parts = map[string]map[int32]*part{}
+	c.cl, err = dial(c.Source, append([]kgo.Opt{kgo.ConsumerGroup(c.Group), kgo.ConsumeTopics(c.Source.Topics...), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.KeepControlRecords(),
+		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session / 5), kgo.FetchMaxWait(time.Second), kgo.FetchMaxBytes(16 << 20), kgo.FetchMaxPartitionBytes(2 << 20),
 		kgo.AdjustFetchOffsetsFn(c.assigned), kgo.OnPartitionsRevoked(c.dropped), kgo.OnPartitionsLost(c.dropped)}, c.opts...)...)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer c.cl.CloseAllowingRebalance()
 	if _, err := topics(ctx, c.cl, c.Source); err != nil {
-		return err
+		return false, err
 	}
 	for !stop() {
 		began := time.Now()
 		full, err := c.round(ctx, stop)
 		if err != nil {
-			return err
+			return false, err
+		}
+		if c.Once && c.through() {
+			return true, nil
 		}
 		if rest := linger - time.Since(began); !full && rest > 0 {
 			select {
 			case <-time.After(rest):
 			case <-ctx.Done():
-				return context.Cause(ctx)
+				return false, context.Cause(ctx)
 			}
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// through says whether every partition is stored to the end that it had when it was
+// taken over. A group of one member has them all.
+func (c *Consumer) through() bool {
+	list := c.owned()
+	for _, p := range list {
+		if p.reached() < p.goal {
+			return false
+		}
+	}
+	return len(list) > 0
 }
 
 // dropped forgets partitions that another member has from now on. Rounds block it, so
@@ -153,7 +177,7 @@ func (c *Consumer) round(ctx context.Context, stop func() bool) (full bool, err 
 			return full, err
 		}
 		for _, ch := range chunks {
-			full = full || len(ch.Object.Feed.Items) == maxRecords
+			full = full || ch.took == maxRecords
 		}
 	}
 	return full, c.settle(ctx)
@@ -184,7 +208,7 @@ func (c *Consumer) take(f kgo.Fetches) error {
 		}
 		p.end = max(p.end, t.LastStableOffset)
 		for _, r := range t.Records {
-			p.held = append(p.held, source.Item{Offset: r.Offset, Data: r.Value})
+			p.held = append(p.held, item{source.Item{Offset: r.Offset, Data: r.Value}, r.Attrs.IsControl()})
 		}
 	})
 	return nil
@@ -252,16 +276,29 @@ func (c *Consumer) next(ctx context.Context) (out []Chunk, err error) {
 	return out, nil
 }
 
-// cut is how many of the records held make the next chunk.
+// cut is how many of the records held make the next chunk; 0 when they are not enough
+// for one: marks of transactions wait for a record.
 func (p *part) cut() int {
-	size := 0
+	size, any := 0, false
 	for i := range p.held {
 		size += len(p.held[i].Data)
-		if i+1 == maxRecords || size >= maxBytes {
+		any = any || !p.held[i].control
+		if any && (i+1 >= maxRecords || size >= maxBytes) {
 			return i + 1
 		}
 	}
+	if !any {
+		return 0
+	}
 	return len(p.held)
+}
+
+// reached is the offset up to which there is nothing left to store.
+func (p *part) reached() int64 {
+	if n := len(p.held); n > 0 && p.cut() == 0 {
+		return p.held[n-1].Offset + 1
+	}
+	return p.at.To
 }
 
 // chunk is the chunk of the claim, if the records held reach to its end. What a claim
@@ -280,8 +317,12 @@ func (p *part) chunk() (Chunk, bool) {
 			return Chunk{}, false
 		}
 	}
-	feed.Items = p.held[:n:n]
-	return Chunk{Claim: c, Object: source.Fed(Name(p.topic, p.number), p.id, feed), Seq: p.at.Seq, part: p}, true
+	for _, it := range p.held[:n] {
+		if !it.control {
+			feed.Items = append(feed.Items, it.Item)
+		}
+	}
+	return Chunk{Claim: c, Object: source.Fed(Name(p.topic, p.number), p.id, feed), Seq: p.at.Seq, part: p, took: n}, true
 }
 
 // empty says that all of the chunk was compacted away since it was claimed.
@@ -308,7 +349,7 @@ func (c *Consumer) store(ctx context.Context, chunks []Chunk) error {
 	for _, ch := range chunks {
 		p := ch.part
 		p.claim, p.mark = Claim{}, true
-		p.held = p.held[len(ch.Object.Feed.Items):]
+		p.held = p.held[ch.took:]
 		if ch.Lost {
 			p.lost = 0
 		}
@@ -323,7 +364,7 @@ func (c *Consumer) store(ctx context.Context, chunks []Chunk) error {
 func (c *Consumer) settle(ctx context.Context) error {
 	claims, lag := map[*part]Claim{}, int64(0)
 	for _, p := range c.owned() {
-		lag += max(0, p.end-p.at.To)
+		lag += max(0, p.end-p.reached())
 		if p.mark && p.claim.To == 0 {
 			claims[p] = Claim{ID: p.id, Epoch: c.Epoch, From: p.at.To}
 		}

@@ -56,7 +56,7 @@ func (w *where) part(ctx context.Context, topic string, n int32) (*part, error) 
 	if !ok || start.Err != nil || end.Err != nil {
 		return nil, schema.E(schema.Unavailable, "the log of "+Name(topic, n)+" cannot be asked for its bounds", "", errors.Join(start.Err, end.Err))
 	}
-	p.end = end.Offset
+	p.end, p.goal = end.Offset, end.Offset
 	var stored bool
 	if p.at, stored = w.places[p.id]; !stored {
 		switch {
@@ -87,17 +87,15 @@ func (w *where) part(ctx context.Context, topic string, n int32) (*part, error) 
 
 // start is where a partition begins that nothing is known of.
 func (w *where) start(ctx context.Context, topic string, n int32, oldest int64) (int64, error) {
-	at, err := w.c.Source.StartTime()
-	if err != nil {
-		return 0, err
-	}
-	if w.c.Source.Start == schema.StartLatest {
-		at = w.c.since
+	at := w.c.Since
+	if at.IsZero() && w.c.Source.Start == schema.StartLatest {
+		at = w.c.Latest
 	}
 	if at.IsZero() {
 		return oldest, nil
 	}
 	if w.timed == nil {
+		var err error
 		if w.timed, err = w.adm.ListOffsetsAfterMilli(ctx, at.UnixMilli(), w.c.Source.Topics...); err != nil {
 			return 0, fmt.Errorf("looking for the records since %s: %w", at.Format(time.RFC3339), err)
 		}
