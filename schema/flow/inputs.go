@@ -53,7 +53,7 @@ type IngestPlan struct {
 
 // IngestProgress is what the state query of Ingest returns and `vigil ingest` draws.
 type IngestProgress struct {
-	Status     string    `json:"status"` // planning, running, paused, completed, failed
+	Status     string    `json:"status"` // planning, running, waiting, paused, completed, failed
 	Objects    int       `json:"objects"`
 	ObjectsAll int       `json:"objects_all"`
 	Size       int64     `json:"size"`     // stored bytes of finished objects and the part read of the current one
@@ -65,7 +65,8 @@ type IngestProgress struct {
 	Detections int64     `json:"detections"`
 	Alerts     int64     `json:"alerts"`
 	Chunks     int64     `json:"chunks"`
-	Object     string    `json:"object"` // being read
+	Waiting    int64     `json:"waiting,omitempty"` // bytes that are there and not committed, of a kind that goes on
+	Object     string    `json:"object"`            // being read
 	Started    time.Time `json:"started"`
 	Error      string    `json:"error,omitempty"`
 	Problems   []string  `json:"problems,omitempty"` // objects that could not be read, at most 20
