@@ -30,7 +30,9 @@ var rings = []ring{
 	{"internal/parser", []string{"schema", "internal/expr"}},
 	{"internal/spool", []string{"schema"}},
 	{"internal/parser/evtx", nil}, // event logs cannot be cut into records without decoding them
+	{"internal/document", []string{"schema"}},
 	{"internal/source", []string{"schema", "internal/secret", "internal/parser/evtx", "internal/spool"}},
+	{"internal/source/pull", []string{"schema", "internal/secret", "internal/document"}},
 	{"internal/enrich", []string{"schema", "internal/intel", "internal/ml"}},
 	{"internal/alert", []string{"schema"}},
 	{"internal/audit", []string{"schema"}},
@@ -38,7 +40,7 @@ var rings = []ring{
 	{"internal/auth/perm", nil},
 	{"internal/intel", []string{"schema", "internal/secret"}},
 	{"internal/ml", []string{"schema"}},
-	{"internal/posture", []string{"schema"}},
+	{"internal/posture", []string{"schema", "internal/document"}},
 	{"internal/playbook", []string{"schema", "internal/expr"}},
 	{"internal/action", []string{"schema", "internal/secret"}},
 	{"internal/live", []string{"schema"}},
@@ -83,6 +85,8 @@ var onlyHome = map[string][]string{
 	"github.com/danielgtaylor/huma":         {"server"},
 	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
 	"golang.org/x/crypto":                   {"internal/auth"},
+	"golang.org/x/oauth2":                   {"internal/source"},
+	"github.com/fsnotify/fsnotify":          {"internal/source"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
 }
 

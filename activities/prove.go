@@ -54,6 +54,9 @@ type Proof struct {
 	Suspected int64    `json:"suspected"`
 	Waiting   int64    `json:"waiting"`  // records safe in the spool of this host, not yet committed
 	Problems  []string `json:"problems"` // each names its chunk
+	// Gone are followed files that cannot be read again: what of them was proved is that
+	// the tables hold what the manifest says.
+	Gone []string `json:"gone,omitempty"`
 }
 
 const maxProofProblems = 100
@@ -176,6 +179,9 @@ func (p *Proof) objects(ctx context.Context, chunks []schema.Chunk) error {
 // reread splits the object's bytes at line ends and compares each chunk's lines and
 // hash with its manifest row.
 func (p *Proof) reread(ctx context.Context, list []schema.Chunk) error {
+	if _, _, ok := followedHead(list[0].Fingerprint); ok {
+		return p.refollow(ctx, list)
+	}
 	r, closeAll, err := openAgain(list[0].Object)
 	if err != nil {
 		return err
@@ -191,6 +197,11 @@ func (p *Proof) reread(ctx context.Context, list []schema.Chunk) error {
 	if framedByElement(in) {
 		return nil // element framing is proved by the tables alone
 	}
+	return p.recount(ctx, in, list)
+}
+
+// recount counts and hashes the lines of each chunk.
+func (p *Proof) recount(ctx context.Context, in *bufio.Reader, list []schema.Chunk) error {
 	at, i := int64(0), 0
 	sum, lines := sha256.New(), int64(0)
 	for i < len(list) {

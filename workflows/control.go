@@ -36,7 +36,11 @@ func (c *control) handle(ctx workflow.Context, name string, check func(flow.Sour
 		if workflow.GetVersion(ctx, "audit-controls", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 			return state(), nil
 		}
-		err := c.audit(ctx, name, in)
+		if err := c.audit(ctx, name, in); err != nil {
+			return state(), err
+		}
+		// The answer comes when what ran under the old orders has stopped.
+		err := workflow.Await(ctx, func() bool { return c.stop == nil || !c.changed })
 		return state(), err
 	}, workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, in flow.SourceControl) error {
 		if check == nil {

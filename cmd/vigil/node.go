@@ -156,12 +156,17 @@ func (n *node) activities() worker.Activities {
 	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
 		Enricher: enricher(sets), IntelVersion: sets.Version, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
+	var tail *activities.Tail
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
+		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
 	}
 	return worker.Activities{
 		Ingest:    ingest,
+		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},
+		Objects:   &activities.Objects{Ingest: ingest, Sources: n.store, Dir: filepath.Join(n.a.data, "pull")},
 		Drain:     drain,
+		Tail:      tail,
 		Host:      n.intake.host,
 		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},

@@ -55,7 +55,7 @@ type IngestPlan struct {
 
 // IngestProgress is what the state query of Ingest returns and `vigil ingest` draws.
 type IngestProgress struct {
-	Status     string    `json:"status"` // planning, running, paused, completed, failed
+	Status     string    `json:"status"` // planning, running, waiting, paused, completed, failed
 	Objects    int       `json:"objects"`
 	ObjectsAll int       `json:"objects_all"`
 	Size       int64     `json:"size"`     // stored bytes of finished objects and the part read of the current one
