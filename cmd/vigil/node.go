@@ -168,7 +168,7 @@ func (n *node) activities() worker.Activities {
 		Drain:     drain,
 		Tail:      tail,
 		Host:      n.intake.host,
-		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool, Sources: n.store},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
