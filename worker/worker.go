@@ -30,6 +30,7 @@ type Activities struct {
 	Prove     *activities.Prove
 	Drain     *activities.Drain // nil: this process has no spool
 	Tail      *activities.Tail
+	Pull      *activities.Pull
 	Host      string // names the queue of what only this host can read
 	Models    *activities.Models
 	Intel     *activities.Intel
@@ -62,7 +63,7 @@ func table(a Activities) []registration {
 	}
 	if a.Drain != nil {
 		// A slot for each source: a drain or a tail holds its slot for good.
-		rows = append(rows, registration{queue: flow.QueueSpool(a.Host), workflows: map[string]any{flow.Drain: workflows.Drain}, activities: []any{a.Drain, a.Tail}, slots: 200, beat: 2 * time.Second})
+		rows = append(rows, registration{queue: flow.QueueSpool(a.Host), workflows: map[string]any{flow.Drain: workflows.Drain}, activities: []any{a.Drain, a.Tail, a.Pull}, slots: 200, beat: 2 * time.Second})
 	}
 	return rows
 }

@@ -157,14 +157,17 @@ func (n *node) activities() worker.Activities {
 		Enricher: enricher(sets), IntelVersion: sets.Version, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
 	var tail *activities.Tail
+	var pull *activities.Pull
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
 		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
+		pull = &activities.Pull{Spool: n.intake.spool, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
 	}
 	return worker.Activities{
 		Ingest:    ingest,
 		Drain:     drain,
 		Tail:      tail,
+		Pull:      pull,
 		Host:      n.intake.host,
 		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
