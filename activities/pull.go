@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"vigil/internal/parser"
-	"vigil/internal/source/pull"
+	api "vigil/internal/source/pull"
 	"vigil/internal/spool"
 	"vigil/schema"
 	"vigil/schema/flow"
@@ -24,9 +24,10 @@ import (
 // Pull fetches pages from APIs into the spool of this host, from where its Drain moves
 // them into the store.
 type Pull struct {
-	Spool *spool.Dir
-	Dir   string              // where cursors and ids are kept
-	Begun func(source string) // is told of sources that are new to the spool
+	Spool   *spool.Dir
+	Sources SourceStore
+	Dir     string              // where cursors and ids are kept
+	Begun   func(source string) // is told of sources that are new to the spool
 
 	mu      sync.Mutex
 	sources map[string]*pulled
@@ -35,7 +36,7 @@ type Pull struct {
 // pulled is what this process remembers of a source.
 type pulled struct {
 	turns
-	seen *pull.Seen
+	seen *api.Seen
 }
 
 // PullPages fetches pages for about a minute. A page is in the spool, durably and with
@@ -43,11 +44,14 @@ type pulled struct {
 // is known by its ids. What an API refuses does not end the source; it is told, and tried
 // again later.
 func (x *Pull) PullPages(ctx context.Context, in SegmentInput) (SegmentResult, error) {
+	in.Ingest.Org = cmp.Or(in.Ingest.Org, schema.DefaultOrg)
+	if _, err := define(ctx, x.Sources, &in.Ingest); err != nil {
+		return SegmentResult{Progress: in.Progress}, Retryable(err)
+	}
 	doc, err := pullDocument(in.Ingest)
 	if err != nil {
 		return SegmentResult{Progress: in.Progress}, Retryable(err)
 	}
-	in.Ingest.Org = cmp.Or(in.Ingest.Org, schema.DefaultOrg)
 	s := &pulling{x: x, in: in.Ingest, doc: doc, p: in.Progress, began: time.Now()}
 	s.p.Problems, s.p.Error = nil, ""
 	activity.RecordHeartbeat(ctx, s.p)
@@ -63,11 +67,11 @@ func (x *Pull) PullPages(ctx context.Context, in SegmentInput) (SegmentResult, e
 }
 
 // pullDocument is the description of the API that the source names.
-func pullDocument(in flow.IngestInput) (*pull.Document, error) {
+func pullDocument(in flow.IngestInput) (*api.Document, error) {
 	if !sourceName.MatchString(in.Source) {
 		return nil, schema.E(schema.Invalid, fmt.Sprintf("a source cannot be named %q", in.Source), "letters, digits, dot, hyphen and underscore")
 	}
-	doc, errs := pull.Parse(in.Source+".yaml", []byte(in.Settings))
+	doc, errs := api.Parse(in.Source+".yaml", []byte(in.Settings))
 	if len(errs) > 0 {
 		return nil, schema.E(schema.Invalid, errors.Join(errs...).Error(), "check it: vigil sources check-pull FILE.yaml")
 	}
@@ -97,7 +101,7 @@ func (x *Pull) source(org, name string) *pulled {
 type pulling struct {
 	x     *Pull
 	in    flow.IngestInput
-	doc   *pull.Document
+	doc   *api.Document
 	src   *pulled
 	log   *spool.Log
 	kept  keptPull
@@ -108,15 +112,15 @@ type pulling struct {
 
 // keptPull is where a source goes on.
 type keptPull struct {
-	Cursor  pull.Cursor `json:"cursor"`
-	Rewound string      `json:"rewound,omitempty"` // the rewind that the cursor has followed
+	Cursor  api.Cursor `json:"cursor"`
+	Rewound string     `json:"rewound,omitempty"` // the rewind that the cursor has followed
 }
 
 func (s *pulling) run(ctx context.Context) (SegmentResult, error) {
 	if err := s.open(); err != nil {
 		return SegmentResult{}, err
 	}
-	client, err := pull.NewClient(ctx, s.doc)
+	client, err := api.NewClient(ctx, s.doc)
 	if err != nil {
 		return s.later(err, time.Minute), nil
 	}
@@ -126,7 +130,7 @@ func (s *pulling) run(ctx context.Context) (SegmentResult, error) {
 		if ctx.Err() != nil {
 			return SegmentResult{}, context.Cause(ctx)
 		}
-		if l, ok := errors.AsType[*pull.Later](err); ok {
+		if l, ok := errors.AsType[*api.Later](err); ok {
 			return s.later(err, l.Wait), nil
 		}
 		if err != nil {
@@ -156,7 +160,7 @@ func (s *pulling) open() (err error) {
 		return err
 	}
 	if s.src.seen == nil {
-		if s.src.seen, err = pull.OpenSeen(filepath.Join(s.x.Dir, s.in.Source+".ids"), s.doc.Remember, time.Now()); err != nil {
+		if s.src.seen, err = api.OpenSeen(filepath.Join(s.x.Dir, s.in.Source+".ids"), s.doc.Remember, time.Now()); err != nil {
 			return fmt.Errorf("reading the ids that are remembered: %w", err)
 		}
 	}
@@ -208,7 +212,7 @@ func (s *pulling) later(err error, wait time.Duration) SegmentResult {
 const maxPullBatch = 8 << 20
 
 // keep puts the new records of a page into the spool, and then moves the cursor on.
-func (s *pulling) keep(ctx context.Context, page pull.Page) error {
+func (s *pulling) keep(ctx context.Context, page api.Page) error {
 	ids := page.IDs(s.in.Epoch)
 	var batch []spool.Record
 	size := 0

@@ -45,10 +45,10 @@ type Tail struct {
 // doubt is on disk beside the spool before it is begun, so that every attempt makes the
 // same chunks: it may be killed and repeated at any point.
 func (t *Tail) FollowFiles(ctx context.Context, in SegmentInput) (SegmentResult, error) {
-	if err := checkTail(in.Ingest); err != nil {
+	in.Ingest.Org = cmp.Or(in.Ingest.Org, schema.DefaultOrg)
+	if _, err := define(ctx, t.Ingest.Store, &in.Ingest); err != nil {
 		return SegmentResult{Progress: in.Progress}, Retryable(err)
 	}
-	in.Ingest.Org = cmp.Or(in.Ingest.Org, schema.DefaultOrg)
 	s := &follow{segment: segment{a: t.Ingest, in: in, sink: &sink{store: t.Ingest.Store, crash: t.Ingest.Crash}, began: time.Now(), p: in.Progress, beat: time.Now()},
 		path: filepath.Join(t.Dir, in.Ingest.Source+".json"), touched: map[string]bool{}}
 	s.p.Problems = nil
@@ -68,16 +68,13 @@ func (t *Tail) FollowFiles(ctx context.Context, in SegmentInput) (SegmentResult,
 }
 
 func checkTail(in flow.IngestInput) error {
-	if !sourceName.MatchString(in.Source) || len(in.Paths) == 0 {
+	if len(in.Paths) == 0 {
 		return schema.E(schema.Invalid, "a tail source needs a name and at least one path or glob", `--input '{"kind":"tail","host":"HOST","source":"NAME","paths":["/var/log/app.log"]}'`)
 	}
 	for _, p := range in.Paths {
 		if !filepath.IsAbs(p) {
 			return schema.E(schema.Invalid, "the path "+p+" is not absolute", "name it as the host that has it knows it")
 		}
-	}
-	if _, err := time.LoadLocation(in.Zone); err != nil {
-		return schema.E(schema.Invalid, "unknown time zone "+in.Zone, "use an IANA name such as Europe/Berlin")
 	}
 	return nil
 }

@@ -40,14 +40,14 @@ type Chunk struct {
 	Fingerprint string // content identity of the object
 	Format      string // parser format, "" when mixed
 	Seq         int64  // number of the chunk within its object, from 0
-	From, To    int64  // byte offsets in the decompressed object, To exclusive
+	From, To    int64  // byte offsets in the decompressed object, row numbers of Parquet, offsets of a Kafka partition; To exclusive
 	Records     int64  // records read: events and failures
 	Skipped     int64  // blank lines, comments and headers
 	Events      int64  // events stored
 	Failures    int64  // records that no parser took
 	Warnings    int64  // values that did not fit their field
 	Detections  int64
-	Bytes       int64  // To - From
+	Bytes       int64  // of its records: To - From where these count bytes
 	Hash        string // hex SHA-256 of the chunk's bytes
 	Last        bool   // the object ends with this chunk
 	Ingested    time.Time

@@ -161,7 +161,7 @@ func (n *node) activities() worker.Activities {
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
 		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
-		pull = &activities.Pull{Spool: n.intake.spool, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
+		pull = &activities.Pull{Spool: n.intake.spool, Sources: n.store, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
 	}
 	return worker.Activities{
 		Ingest:    ingest,

@@ -48,6 +48,10 @@ type Object struct {
 	// Spool says that the object is a segment of this host's spool: there is no other
 	// copy of it, so that trouble in reading it is tried again instead of ending it.
 	Spool bool
+	// Feed is set for a chunk of a queue; there is no file then.
+	Feed *Feed
+	// Label names the object to people and parsers where Path is only a copy of it.
+	Label string
 	// File is the open file of one that is followed: by now its path may be that of another
 	// file. It is read up to Size, and stays open.
 	File *os.File
@@ -69,10 +73,14 @@ func Spooled(s spool.Segment) Object {
 
 // Name is the object as shown to people and as parsers see it.
 func (o Object) Name() string {
-	if o.Member != "" {
-		return o.Path + "!" + o.Member
+	name := o.Path
+	if o.Label != "" {
+		name = o.Label
 	}
-	return o.Path
+	if o.Member != "" {
+		name += "!" + o.Member
+	}
+	return name
 }
 
 // Problem is an object that cannot be read, with what a person can do about it.

@@ -26,6 +26,7 @@ const (
 // The task queues. Each workflow runs on the queue its activities use.
 const (
 	QueueIngest  = "ingest"  // I/O of sources
+	QueuePull    = "pull"    // sources that keep a slot for good: Kafka, S3
 	QueueDetect  = "detect"  // stateful rules, alert sweep, hunts, posture
 	QueueTrain   = "train"   // CPU-heavy training, one or two slots
 	QueueIntel   = "intel"   // feeds

@@ -9,21 +9,23 @@ import (
 
 // IngestInput starts or continues the ingestion of one source.
 type IngestInput struct {
-	Org      string    `json:"org,omitempty"`           // default "main"
-	Source   string    `json:"source"`                  // source id
-	Kind     string    `json:"kind,omitempty"`          // a row of SourceKinds; default files
-	Paths    []string  `json:"paths,omitempty"`         // files, folders, archives; of tail: files and globs, on the worker's host
-	Host     string    `json:"host,omitempty"`          // of tail and pull: whose worker reads
-	Settings string    `json:"settings,omitempty"`      // of pull: its YAML document
-	Format   string    `json:"format,omitempty"`        // parser format; default: detected per object
-	Zone     string    `json:"zone,omitempty"`          // IANA zone of zone-less timestamps; default UTC
-	Epoch    int       `json:"epoch,omitempty"`         // raise to ingest the same bytes again on purpose
-	Since    time.Time `json:"since,omitzero"`          // only files changed since, or records of that time on
-	Until    time.Time `json:"until,omitzero"`          // only files changed before, or records before that time
-	Every    int       `json:"every_seconds,omitempty"` // of pull: how often it asks; default: as its document says
-	Once     bool      `json:"once,omitempty"`          // read what is there, and end: a back-fill
-	By       string    `json:"by,omitempty"`            // who asked
-	Rewound  string    `json:"rewound,omitempty"`       // names the last rewind, so that it is done once; set by it
+	Org      string              `json:"org,omitempty"`           // default "main"
+	Source   string              `json:"source"`                  // source id
+	Kind     string              `json:"kind,omitempty"`          // a row of SourceKinds; default files
+	Paths    []string            `json:"paths,omitempty"`         // files, folders, archives; of tail: files and globs, on the worker's host
+	Host     string              `json:"host,omitempty"`          // of tail and pull: whose worker reads
+	Settings string              `json:"settings,omitempty"`      // of pull: its YAML document
+	Kafka    *schema.KafkaSource `json:"kafka,omitempty"`         // of kafka: what is consumed
+	S3       *schema.S3Source    `json:"s3,omitempty"`            // of s3: which objects
+	Format   string              `json:"format,omitempty"`        // parser format; default: detected per object
+	Zone     string              `json:"zone,omitempty"`          // IANA zone of zone-less timestamps; default UTC
+	Epoch    int                 `json:"epoch,omitempty"`         // raise to ingest the same bytes again on purpose
+	Since    time.Time           `json:"since,omitzero"`          // only files changed since, or records of that time on
+	Until    time.Time           `json:"until,omitzero"`          // only files changed before, or records before that time
+	Every    int                 `json:"every_seconds,omitempty"` // of pull and s3: how often it asks or lists; default: as its document says, of s3 60
+	Once     bool                `json:"once,omitempty"`          // read what is there, and end: a back-fill
+	By       string              `json:"by,omitempty"`            // who asked
+	Rewound  string              `json:"rewound,omitempty"`       // names the last rewind, so that it is done once; set by it
 	// Cursor is set by continue-as-new; leave it empty.
 	Cursor *IngestCursor `json:"cursor,omitempty"`
 }
@@ -67,6 +69,7 @@ type IngestProgress struct {
 	Chunks     int64     `json:"chunks"`
 	Waiting    int64     `json:"waiting,omitempty"` // bytes that are there and not committed, of a kind that goes on
 	Object     string    `json:"object"`            // being read
+	Cursor     string    `json:"cursor,omitempty"`  // of s3: where listing goes on
 	Started    time.Time `json:"started"`
 	Error      string    `json:"error,omitempty"`
 	Problems   []string  `json:"problems,omitempty"` // objects that could not be read, at most 20

@@ -14,6 +14,9 @@ type SourceKind struct {
 	Planned bool
 	// OnHost kinds run on the queue of the host that they name: only it can read them.
 	OnHost bool
+	// Held kinds keep a slot of their queue for as long as they live: they have a queue
+	// with room for many, which every worker serves.
+	Held bool
 	// The rest says what a control does to sources of the kind; "" means that they do not
 	// take it, and Instead what to do.
 	Pause, Rewind, Backfill, Schedule string
@@ -25,6 +28,8 @@ const (
 	KindFiles = "files"
 	KindTail  = "tail"
 	KindPull  = "pull"
+	KindKafka = "kafka"
+	KindS3    = "s3"
 	KindPush  = "push"
 )
 
@@ -46,6 +51,16 @@ func SourceKinds() []SourceKind {
 			Rewind:   "asks again from then on; records that are known by their id are skipped",
 			Backfill: "asks for the range as separate work, with a cursor of its own",
 			Schedule: "asks every so often"},
+		{Name: KindKafka, Activity: "ConsumeKafka", Held: true,
+			Pause:    "leaves the consumer group; the topics keep what comes",
+			Rewind:   "with again: stores what is kept since then again; without it nothing changes, because each offset is stored once",
+			Backfill: "consumes from since on, to the end of now, in a consumer group of its own",
+			Instead:  "it is always consumed; pause it"},
+		{Name: KindS3, Activity: "PullObjects", Held: true,
+			Pause:    "stops listing or hearing; the bucket and the queue keep what comes",
+			Rewind:   "lists everything written since then; objects that are known by key and version are skipped",
+			Backfill: "lists what was written in the range, and ends",
+			Schedule: "lists every so often"},
 		{Name: KindPush,
 			Pause:   "stops draining; the spool fills, and senders are told to wait when it is full",
 			Instead: "what was pushed is not here any more: let the sender send it again"},
@@ -64,7 +79,7 @@ func KindOf(name string) (SourceKind, error) {
 		}
 		names = append(names, k.Name)
 	}
-	hint := "files, tail or pull"
+	hint := "files, tail, pull, kafka or s3"
 	if near := schema.Nearest(name, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}
@@ -87,6 +102,9 @@ func (k SourceKind) Takes(control string) error {
 func (k SourceKind) Queue(host string) string {
 	if k.OnHost {
 		return QueueSpool(host)
+	}
+	if k.Held {
+		return QueuePull
 	}
 	return QueueIngest
 }
