@@ -73,6 +73,9 @@ func (s *segment) objects(ctx context.Context, state map[string]store.ObjectStat
 			s.problem(err)
 			continue
 		}
+		if !asked(s.in.Ingest, o) {
+			continue
+		}
 		st := state[o.Fingerprint]
 		if st.Complete || seen[o.Fingerprint] {
 			s.finished(o)

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,37 +29,56 @@ func define(ctx context.Context, s SourceStore, in *flow.IngestInput) (time.Time
 	if err != nil && schema.CodeOf(err) != schema.NotFound {
 		return time.Time{}, fmt.Errorf("reading the definition of the source: %w", err)
 	}
-	if in.Kafka == nil && in.S3 == nil {
+	in.Kind = cmp.Or(in.Kind, flow.KindFiles)
+	if have.Kind != "" && have.Kind != in.Kind {
+		return time.Time{}, schema.E(schema.Conflict, fmt.Sprintf("%s is a %s source", in.Source, have.Kind), "the same bytes would be stored twice: choose another name, or `vigil sources backfill`")
+	}
+	if bare := in.Kafka == nil && in.S3 == nil && in.Settings == "" && len(in.Paths) == 0; bare {
 		if err != nil {
 			return time.Time{}, err
 		}
-		var stored flow.IngestInput
-		if err := json.Unmarshal(have.Doc, &stored); err != nil {
-			return time.Time{}, fmt.Errorf("reading the definition of the source: %w", err)
+		stored, err := startOf(have)
+		if err != nil {
+			return time.Time{}, err
 		}
-		in.Kafka, in.S3 = stored.Kafka, stored.S3
-		if in.Format == "" {
-			in.Format = stored.Format
-		}
-		if in.Zone == "" {
-			in.Zone = stored.Zone
-		}
+		in.Kafka, in.S3, in.Settings, in.Paths = stored.Kafka, stored.S3, stored.Settings, stored.Paths
+		in.Format, in.Zone, in.Host = cmp.Or(in.Format, stored.Format), cmp.Or(in.Zone, stored.Zone), cmp.Or(in.Host, stored.Host)
+		in.Epoch, in.Every = max(in.Epoch, stored.Epoch), cmp.Or(in.Every, stored.Every)
 	}
 	if err := validate(in); err != nil {
 		return time.Time{}, err
 	}
-	doc, err := json.Marshal(flow.IngestInput{Org: in.Org, Source: in.Source, Kind: in.Kind, Kafka: in.Kafka, S3: in.S3, Format: in.Format, Zone: in.Zone})
-	if err != nil {
-		return time.Time{}, err
-	}
-	if bytes.Equal(doc, have.Doc) {
+	if in.Once || have.Removed {
 		return have.Created, nil
 	}
+	next, err := definition(*in, have)
+	if err != nil || bytes.Equal(next.Doc, have.Doc) {
+		return next.Created, err
+	}
+	return next.Created, s.PutSource(ctx, next)
+}
+
+// startOf is how a source is started.
+func startOf(d schema.SourceDef) (in flow.IngestInput, err error) {
+	if err := json.Unmarshal(d.Doc, &in); err != nil {
+		return in, fmt.Errorf("reading the definition of the source: %w", err)
+	}
+	return in, nil
+}
+
+// definition is the next version of a source's definition: its start, without what is
+// of one run.
+func definition(in flow.IngestInput, have schema.SourceDef) (schema.SourceDef, error) {
+	in.Cursor, in.By = nil, ""
+	if in.Kind == flow.KindFiles {
+		in.Since, in.Until = time.Time{}, time.Time{}
+	}
+	doc, err := json.Marshal(in)
 	next := schema.SourceDef{Org: in.Org, ID: in.Source, Kind: in.Kind, Doc: doc, Created: have.Created, Version: have.Version + 1}
 	if next.Created.IsZero() {
 		next.Created = time.Now().UTC().Truncate(time.Millisecond)
 	}
-	return next.Created, s.PutSource(ctx, next)
+	return next, err
 }
 
 // validate checks what a source is told, without asking anybody.
@@ -67,6 +87,13 @@ func validate(in *flow.IngestInput) error {
 		return schema.E(schema.Invalid, "unknown time zone "+in.Zone, "use an IANA name such as Europe/Berlin")
 	}
 	switch {
+	case in.Kind == flow.KindFiles:
+		return nil // the paths are looked at when they are walked
+	case in.Kind == flow.KindTail:
+		return checkTail(*in)
+	case in.Kind == flow.KindPull:
+		_, err := pullDocument(*in)
+		return err
 	case in.Kind == flow.KindKafka && in.Kafka != nil && in.S3 == nil:
 		return in.Kafka.Validate()
 	case in.Kind == flow.KindS3 && in.S3 != nil && in.Kafka == nil:

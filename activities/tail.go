@@ -29,8 +29,6 @@ const (
 	// gather is how long a follower waits after the first new line, so that a slow file
 	// makes a few chunks a second at most. It bounds latency.
 	gather = 100 * time.Millisecond
-	// turn is how long a stretch goes on when another of the same source waits.
-	turn = 5 * time.Second
 )
 
 // Tail follows files on this host.
@@ -42,39 +40,35 @@ type Tail struct {
 	sources map[string]*followed
 }
 
-// followed is a source whose files this process holds open, also between stretches and
-// while it is paused: what is removed meanwhile is still read.
-type followed struct {
-	turn     chan struct{} // held by the stretch that runs: back-fills share the state
-	waiting  atomic.Int32
-	follower *tail.Follower
-	asked    string // what the follower was made for
-}
-
 // FollowFiles commits what is written to files, range by range, for about a minute or
 // until it is told to stop. The manifest is the checkpoint. A range whose commit is in
 // doubt is on disk beside the spool before it is begun, so that every attempt makes the
 // same chunks: it may be killed and repeated at any point.
 func (t *Tail) FollowFiles(ctx context.Context, in SegmentInput) (SegmentResult, error) {
-	if err := checkTail(in.Ingest); err != nil {
+	in.Ingest.Org = cmp.Or(in.Ingest.Org, schema.DefaultOrg)
+	if _, err := define(ctx, t.Ingest.Store, &in.Ingest); err != nil {
 		return SegmentResult{Progress: in.Progress}, Retryable(err)
 	}
-	in.Ingest.Org = cmp.Or(in.Ingest.Org, schema.DefaultOrg)
 	s := &follow{segment: segment{a: t.Ingest, in: in, sink: &sink{store: t.Ingest.Store, crash: t.Ingest.Crash}, began: time.Now(), p: in.Progress, beat: time.Now()},
 		path: filepath.Join(t.Dir, in.Ingest.Source+".json"), touched: map[string]bool{}}
 	s.p.Problems = nil
 	activity.RecordHeartbeat(ctx, s.p)
-	if err := t.enter(ctx, s); err != nil {
+	s.src = t.source(in.Ingest.Org, in.Ingest.Source)
+	if err := s.src.enter(ctx, func() { activity.RecordHeartbeat(ctx, s.p) }); err != nil {
 		return SegmentResult{Progress: s.p}, err
 	}
-	defer t.leave(s)
+	defer s.src.leave()
+	s.began = time.Now()
 	done, err := s.run(ctx)
+	if in.Ingest.Once && s.f != nil {
+		s.f.Close()
+	}
 	s.p.Object = ""
 	return SegmentResult{Progress: s.p, Done: done}, Retryable(err)
 }
 
 func checkTail(in flow.IngestInput) error {
-	if !sourceName.MatchString(in.Source) || len(in.Paths) == 0 {
+	if len(in.Paths) == 0 {
 		return schema.E(schema.Invalid, "a tail source needs a name and at least one path or glob", `--input '{"kind":"tail","host":"HOST","source":"NAME","paths":["/var/log/app.log"]}'`)
 	}
 	for _, p := range in.Paths {
@@ -82,47 +76,29 @@ func checkTail(in flow.IngestInput) error {
 			return schema.E(schema.Invalid, "the path "+p+" is not absolute", "name it as the host that has it knows it")
 		}
 	}
-	if _, err := time.LoadLocation(in.Zone); err != nil {
-		return schema.E(schema.Invalid, "unknown time zone "+in.Zone, "use an IANA name such as Europe/Berlin")
-	}
 	return nil
 }
 
-// enter waits until no other stretch of the source runs, while it heartbeats.
-func (t *Tail) enter(ctx context.Context, s *follow) error {
+// followed is a source whose files this process holds open, also between stretches and
+// while it is paused: what is removed meanwhile is still read.
+type followed struct {
+	turns
+	follower *tail.Follower
+	asked    string // what the follower was made for
+}
+
+func (t *Tail) source(org, name string) *followed {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.sources == nil {
 		t.sources = map[string]*followed{}
 	}
-	key := s.in.Ingest.Org + "/" + s.in.Ingest.Source
-	src := t.sources[key]
+	src := t.sources[org+"/"+name]
 	if src == nil {
-		src = &followed{turn: make(chan struct{}, 1)}
-		t.sources[key] = src
+		src = &followed{turns: newTurns()}
+		t.sources[org+"/"+name] = src
 	}
-	t.mu.Unlock()
-	src.waiting.Add(1)
-	defer src.waiting.Add(-1)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case src.turn <- struct{}{}:
-			s.src, s.began = src, time.Now()
-			return nil
-		case <-tick.C:
-			activity.RecordHeartbeat(ctx, s.p)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-func (t *Tail) leave(s *follow) {
-	if s.in.Ingest.Once && s.f != nil {
-		s.f.Close()
-	}
-	<-s.src.turn
+	return src
 }
 
 // follow is the state of one FollowFiles.
@@ -270,7 +246,7 @@ func (s *follow) follow(ctx context.Context) (done bool, err error) {
 }
 
 func (s *follow) handBack(ctx context.Context) bool {
-	return s.stopping(ctx) || s.src.waiting.Load() > 0 && time.Since(s.began) > turn
+	return s.stopping(ctx) || s.src.over(s.began)
 }
 
 // round commits ranges: those of files that were rotated away before the others, else

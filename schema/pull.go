@@ -118,8 +118,9 @@ func references(refs ...string) error {
 type SourceDef struct {
 	Org     string          `json:"org"`
 	ID      string          `json:"id"`
-	Kind    string          `json:"kind"` // kafka, s3
+	Kind    string          `json:"kind"` // a row of flow.SourceKinds
 	Doc     json.RawMessage `json:"doc"`  // the start of its Ingest workflow: flow.IngestInput without cursor
+	Removed bool            `json:"removed,omitempty"`
 	Created time.Time       `json:"created"`
 	Version uint64          `json:"version"`
 }

@@ -29,9 +29,11 @@ type Activities struct {
 	Actions   *activities.Actions
 	Audit     *activities.Audit
 	Admin     *activities.Admin
+	Controls  *activities.Controls
 	Prove     *activities.Prove
 	Drain     *activities.Drain // nil: this process has no spool
 	Tail      *activities.Tail
+	Pull      *activities.Pull
 	Host      string // names the queue of what only this host can read
 	Models    *activities.Models
 	Intel     *activities.Intel
@@ -62,11 +64,11 @@ func table(a Activities) []registration {
 		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
-			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin}},
+			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls}},
 	}
 	if a.Drain != nil {
 		// A slot for each source: a drain or a tail holds its slot for good.
-		rows = append(rows, registration{queue: flow.QueueSpool(a.Host), workflows: map[string]any{flow.Drain: workflows.Drain}, activities: []any{a.Drain, a.Tail}, slots: 200, beat: 2 * time.Second})
+		rows = append(rows, registration{queue: flow.QueueSpool(a.Host), workflows: map[string]any{flow.Drain: workflows.Drain}, activities: []any{a.Drain, a.Tail, a.Pull}, slots: 200, beat: 2 * time.Second})
 	}
 	return rows
 }
