@@ -166,7 +166,7 @@ func (n *node) activities() worker.Activities {
 	return worker.Activities{
 		Ingest:    ingest,
 		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},
-		Objects:   &activities.Objects{Ingest: ingest, Sources: n.store, Dir: filepath.Join(n.a.data, "pull")},
+		Objects:   &activities.Objects{Ingest: ingest, Sources: n.store, Dir: filepath.Join(n.a.data, "objects")},
 		Drain:     drain,
 		Tail:      tail,
 		Pull:      pull,
