@@ -128,6 +128,11 @@ func (c *controlling) add(ctx context.Context) (flow.AdminResult, error) {
 	if stored, err := startOf(c.def); c.def.ID != "" && err == nil {
 		in.Epoch = max(in.Epoch, stored.Epoch)
 	}
+	if in.Kind == flow.KindPull && c.Admin.Args["secrets"] == "env" {
+		if doc, err := pullDocument(in); err == nil && doc.SecretFile() {
+			return flow.AdminResult{}, schema.E(schema.Denied, "a secret cannot be a file when the source is added over the API", "use env:VIGIL_SOURCE_…, or `vigil sources add-pull` on the machine")
+		}
+	}
 	if _, err := define(ctx, c.Store, &in); err != nil {
 		return flow.AdminResult{}, err
 	}

@@ -429,6 +429,7 @@ type User struct {
 type SourceStatus struct {
 	Org        string    `json:"org"`
 	ID         string    `json:"id"`
+	Kind       string    `json:"kind"`   // a row of flow.SourceKinds
 	Status     string    `json:"status"` // running, paused, completed, failed, silent
 	Formats    []string  `json:"formats"`
 	Objects    int64     `json:"objects"`
@@ -439,8 +440,12 @@ type SourceStatus struct {
 	Events     int64     `json:"events"`
 	Failures   int64     `json:"failures"`
 	Detections int64     `json:"detections"`
-	Rate       float64   `json:"rate"` // events a second over the last segment
-	Lag        float64   `json:"lag"`  // seconds between event and ingest, newest chunk
+	Rate       float64   `json:"rate"`      // events a second over the last five minutes
+	Usual      float64   `json:"usual"`     // events a second over the last seven days
+	BytesDay   int64     `json:"bytes_day"` // committed in the last 24 hours
+	Lag        float64   `json:"lag"`       // seconds between event and ingest, newest chunk
 	Last       time.Time `json:"last"`
+	Proved     time.Time `json:"proved,omitzero"` // the last proof
+	Proof      string    `json:"proof,omitempty"` // its outcome: ok, failed
 	Error      string    `json:"error,omitempty"`
 }

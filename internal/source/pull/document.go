@@ -109,6 +109,9 @@ type since struct {
 	path    []string      // cursor: of what the next round goes on with; none: the paging's
 }
 
+// SecretFile says whether the secret is in a file of the worker.
+func (d *Document) SecretFile() bool { return strings.HasPrefix(d.auth.secret, "file:") }
+
 // Parse reads and checks a document. It is nil when there is any error; every error names
 // its place.
 func Parse(file string, yaml []byte) (doc *Document, errs []error) {
