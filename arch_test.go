@@ -89,6 +89,9 @@ var onlyHome = map[string][]string{
 	"golang.org/x/oauth2":                   {"internal/source"},
 	"github.com/fsnotify/fsnotify":          {"internal/source"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
+	"github.com/twmb/franz-go":              {"internal/source/kafka"},
+	"github.com/aws":                        {"internal/source/objects"},
+	"github.com/parquet-go":                 {"internal/source"},
 }
 
 // forbidden lists standard packages that a ring must not touch.

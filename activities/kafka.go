@@ -56,15 +56,13 @@ func (s *consume) consume(ctx context.Context, made time.Time) (done bool, err e
 	return c.Run(ctx, func() bool { return s.expired(ctx, consumeTime) })
 }
 
-// kafkaGroup is the consumer group of a source. What is stored again under another epoch,
-// and a back-fill, are groups of their own: they go over the same partitions.
+// kafkaGroup is the consumer group of a source. What is stored again under another epoch
+// is a group of its own: it goes over the same partitions. All that stores under one epoch
+// must be of one group, because the group is what keeps its members apart.
 func kafkaGroup(in flow.IngestInput) string {
 	g := cmp.Or(in.Kafka.Group, "vigil-"+in.Org+"-"+in.Source)
 	if in.Epoch > 0 {
 		g += fmt.Sprintf("-%d", in.Epoch)
-	}
-	if in.Once {
-		g += "-backfill"
 	}
 	return g
 }

@@ -48,7 +48,7 @@ func define(ctx context.Context, s SourceStore, in *flow.IngestInput) (time.Time
 	if err := validate(in); err != nil {
 		return time.Time{}, err
 	}
-	if in.Once || have.Removed {
+	if in.Once && have.ID != "" || have.Removed {
 		return have.Created, nil
 	}
 	next, err := definition(*in, have)

@@ -20,6 +20,8 @@ import (
 // Activities are the capabilities of one process; nil ones are not registered.
 type Activities struct {
 	Ingest    *activities.Ingest
+	Kafka     *activities.Kafka
+	Objects   *activities.Objects
 	Alerts    *activities.Alerts
 	Incidents *activities.Incidents
 	Playbooks *activities.Playbooks
@@ -54,6 +56,8 @@ type registration struct {
 func table(a Activities) []registration {
 	rows := []registration{
 		{queue: flow.QueueIngest, workflows: map[string]any{flow.Ingest: workflows.Ingest}, activities: []any{a.Ingest, a.Prove}, slots: 4},
+		// A slot for each source, and for each member of a consumer group: they hold it for good.
+		{queue: flow.QueuePull, activities: []any{a.Kafka, a.Objects}, slots: 200},
 		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect, flow.Hunt: workflows.Hunt, flow.AssessPosture: workflows.AssessPosture},
 			activities: []any{a.Alerts, a.Hunts, a.Posture}, slots: 6},
 		{queue: flow.QueueTrain, workflows: map[string]any{flow.Retrain: workflows.Retrain}, activities: []any{a.Models}, slots: 1},

@@ -162,6 +162,9 @@ func (w *ingest) planned(ctx workflow.Context) error {
 }
 
 func (w *ingest) stretch(ctx workflow.Context) (activities.SegmentResult, error) {
+	if k := w.in.Kafka; k != nil && k.Members > 1 && !w.in.Once {
+		return w.members(ctx, k.Members)
+	}
 	// A stretch lasts about a minute; a dead worker is noticed after 20 s.
 	o := workflow.ActivityOptions{TaskQueue: w.kind.Queue(w.in.Host), StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: 20 * time.Second, Summary: "move chunks"}
 	var r activities.SegmentResult

@@ -165,11 +165,13 @@ func (n *node) activities() worker.Activities {
 	}
 	return worker.Activities{
 		Ingest:    ingest,
+		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},
+		Objects:   &activities.Objects{Ingest: ingest, Sources: n.store, Dir: filepath.Join(n.a.data, "objects")},
 		Drain:     drain,
 		Tail:      tail,
 		Pull:      pull,
 		Host:      n.intake.host,
-		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool, Sources: n.store},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},

@@ -23,7 +23,7 @@ func newSourcesCmd(a *app) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	cmd.AddCommand(newSourcesListCmd(a), newSourcesShowCmd(a), newSourcesAddPushCmd(a), newSourcesRevokePushCmd(a),
-		newSourcesAddTailCmd(a), newSourcesAddPullCmd(a), newSourcesCheckPullCmd(a), newSourcesExamplesCmd(a),
+		newSourcesAddTailCmd(a), newSourcesAddPullCmd(a), newSourcesAddKafkaCmd(a), newSourcesAddS3Cmd(a), newSourcesCheckPullCmd(a), newSourcesExamplesCmd(a),
 		newSourcesPauseCmd(a), newSourcesResumeCmd(a), newSourcesRewindCmd(a), newSourcesBackfillCmd(a), newSourcesScheduleCmd(a), newSourcesRemoveCmd(a))
 	return cmd
 }

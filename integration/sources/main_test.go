@@ -87,9 +87,11 @@ func (w *world) startWorker() {
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: alerts, Ingest: ingest, Host: host,
 		Drain:    &activities.Drain{Ingest: ingest, Spool: w.spool},
 		Tail:     &activities.Tail{Ingest: ingest, Dir: filepath.Join(w.dir, "tail")},
+		Kafka:    &activities.Kafka{Ingest: ingest, Sources: w.store},
+		Objects:  &activities.Objects{Ingest: ingest, Sources: w.store, Dir: filepath.Join(w.dir, "objects")},
 		Pull:     &activities.Pull{Spool: w.spool, Sources: w.store, Dir: filepath.Join(w.dir, "pull")},
 		Controls: &activities.Controls{Store: w.store, Trail: trail, Temporal: w.tp},
-		Prove:    &activities.Prove{Store: w.store, Trail: trail, Spool: w.spool},
+		Prove:    &activities.Prove{Store: w.store, Trail: trail, Spool: w.spool, Sources: w.store},
 		Audit:    &activities.Audit{Trail: trail, Store: w.store},
 		Admin:    &activities.Admin{Store: w.store, Trail: trail, Temporal: w.tp}})
 	if err != nil {

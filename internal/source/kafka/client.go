@@ -114,17 +114,7 @@ func fingerprint(topic string, id kadm.TopicID, partition int32) string {
 	return schema.HashID("kafka", topic, id.String(), fmt.Sprint(partition))
 }
 
-// Check connects and makes sure that the topics are there.
-func Check(ctx context.Context, src *schema.KafkaSource) error {
-	cl, err := dial(src)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	_, err = topics(ctx, cl, src)
-	return err
-}
-
+// topics asks for the source's topics; an error names those that are not there.
 func topics(ctx context.Context, cl *kgo.Client, src *schema.KafkaSource) (kadm.TopicDetails, error) {
 	list, err := kadm.NewClient(cl).ListTopics(ctx, src.Topics...)
 	if err != nil {
