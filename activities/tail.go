@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -46,11 +47,12 @@ type Tail struct {
 // same chunks: it may be killed and repeated at any point.
 func (t *Tail) FollowFiles(ctx context.Context, in SegmentInput) (SegmentResult, error) {
 	in.Ingest.Org = cmp.Or(in.Ingest.Org, schema.DefaultOrg)
-	if _, err := define(ctx, t.Ingest.Store, &in.Ingest); err != nil {
+	made, err := define(ctx, t.Ingest.Store, &in.Ingest)
+	if err != nil {
 		return SegmentResult{Progress: in.Progress}, Retryable(err)
 	}
 	s := &follow{segment: segment{a: t.Ingest, in: in, sink: &sink{store: t.Ingest.Store, crash: t.Ingest.Crash}, began: time.Now(), p: in.Progress, beat: time.Now()},
-		path: filepath.Join(t.Dir, in.Ingest.Source+".json"), touched: map[string]bool{}}
+		path: filepath.Join(t.Dir, in.Ingest.Source+".json"), touched: map[string]bool{}, made: made}
 	s.p.Problems = nil
 	activity.RecordHeartbeat(ctx, s.p)
 	s.src = t.source(in.Ingest.Org, in.Ingest.Source)
@@ -64,7 +66,15 @@ func (t *Tail) FollowFiles(ctx context.Context, in SegmentInput) (SegmentResult,
 		s.f.Close()
 	}
 	s.p.Object = ""
-	return SegmentResult{Progress: s.p, Done: done}, Retryable(err)
+	return handed(ctx, SegmentResult{Progress: s.p, Done: done}, err)
+}
+
+// handed is the result of a stretch. One that was told to stop tells how far it came.
+func handed(ctx context.Context, r SegmentResult, err error) (SegmentResult, error) {
+	if err != nil && ctx.Err() != nil {
+		return r, temporal.NewCanceledError(r)
+	}
+	return r, Retryable(err)
 }
 
 func checkTail(in flow.IngestInput) error {
@@ -111,6 +121,7 @@ type follow struct {
 	state   map[string]store.ObjectState
 	touched map[string]bool // contents that this attempt has committed chunks of
 	pins    flow.IngestPlan
+	made    time.Time // the source was
 }
 
 // keptTail is what is on disk beside the manifest: it only matters after a crash.
@@ -175,7 +186,10 @@ func (s *follow) open() (err error) {
 		s.f.Update(known)
 		return nil
 	}
-	s.f, err = tail.New(tail.Options{Patterns: i.Paths, Known: known, Anchors: s.kept.Anchors, Since: i.Since, Until: i.Until, Once: i.Once})
+	if i.Once {
+		s.made = time.Time{}
+	}
+	s.f, err = tail.New(tail.Options{Began: s.made, Patterns: i.Paths, Known: known, Anchors: s.kept.Anchors, Since: i.Since, Until: i.Until, Once: i.Once})
 	if err == nil && !i.Once {
 		if s.src.follower != nil {
 			s.src.follower.Close()

@@ -76,7 +76,7 @@ func (a *app) listSources(list []schema.SourceStatus, by map[string]receiverRow,
 	var rows [][]any
 	for _, st := range list {
 		r := by[st.ID]
-		rows = append(rows, []any{st.ID, cmpOr(kinds[st.ID], r.Kind), st.Records, st.Events, st.Failures, round(st.Rate), round(st.Usual), round(st.Lag), st.BytesDay, cmpOr(st.Proof, "never"),
+		rows = append(rows, []any{st.ID, cmpOr(kinds[st.ID], r.Kind), st.Records, st.Events, st.Failures, round(st.Rate), round(st.Usual), int64(st.Lag), st.BytesDay, cmpOr(st.Proof, "never"),
 			r.Records, r.Duplicates, r.Suspected, r.Refused, r.Dropped, r.Pending})
 	}
 	return a.table([]string{"source", "kind", "records", "events", "failures", "rate", "usual", "lag", "bytes_day", "proof", "received", "duplicates", "suspected", "refused", "dropped", "waiting"}, rows)

@@ -190,7 +190,7 @@ func (a *app) showSource(ctx context.Context, name string) error {
 		return exit(1, serr)
 	}
 	row := map[string]any{"source": name, "kind": cmpOr(def.Kind, flow.KindPush), "events": st.Events, "failures": st.Failures, "bytes": st.Bytes, "rate": round(st.Rate), "usual": round(st.Usual),
-		"bytes_day": st.BytesDay, "lag_seconds": round(st.Lag), "last": clock(st.Last), "proof": cmpOr(st.Proof, "never"), "proved": clock(st.Proved)}
+		"bytes_day": st.BytesDay, "lag_seconds": int64(st.Lag), "last": clock(st.Last), "proof": cmpOr(st.Proof, "never"), "proved": clock(st.Proved)}
 	var in flow.IngestInput
 	if len(def.Doc) > 0 && json.Unmarshal(def.Doc, &in) == nil {
 		row["host"], row["paths"], row["epoch"], row["removed"] = in.Host, strings.Join(in.Paths, " "), in.Epoch, def.Removed

@@ -107,7 +107,7 @@ func (f *Follower) original(x *file, head []byte) (best identity, found bool) {
 		}
 		switch {
 		case x.size < anchorSize && !x.packed:
-			ok = x.size == st.To && id.begins(head) || time.Since(x.rested) < f.o.Settle && f.prefix(x, id)
+			ok = x.size == st.To && id.begins(head) || time.Since(x.rested) < f.o.Settle && f.live(id) != nil && f.prefix(x, id)
 		case id.begins(head) && id.head >= anchorSize:
 			ok = f.holds(x, id, st) || f.prefix(x, id)
 		case id.begins(head):

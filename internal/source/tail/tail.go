@@ -37,6 +37,9 @@ type Options struct {
 	// Since and Until bound which files are begun, by when they were changed last. With
 	// Since, rotated files are begun too.
 	Since, Until time.Time
+	// Began is when the files were asked for first. Files rotated away that were written to
+	// since then are begun too: they came and went while nobody looked.
+	Began time.Time
 	// Once reads what is there: a half line at the end is taken, nothing is waited for.
 	Once bool
 	// Settle is how long a file that was rotated away or removed must rest before its end
@@ -317,8 +320,9 @@ func (f *Follower) matches(pattern string) []string {
 	return list
 }
 
-// meet takes a path into account. A file that was rotated away is only begun with Since;
-// without, what is known of it is read to its end.
+// meet takes a path into account. What is known of a file that was rotated away is read
+// to its end; it is begun only where it was written to since the files were asked for, or
+// with Since.
 func (f *Follower) meet(path string, rotated bool, seen map[key]string) {
 	fi, err := os.Stat(path)
 	if err != nil {
@@ -341,17 +345,18 @@ func (f *Follower) meet(path string, rotated bool, seen map[key]string) {
 	if size, ok := f.ignored[k]; ok && size == fi.Size() {
 		return
 	}
-	if (!rotated || !f.o.Since.IsZero()) && (fi.ModTime().Before(f.o.Since) || !f.o.Until.IsZero() && !fi.ModTime().Before(f.o.Until)) {
+	begin := !rotated || !f.o.Since.IsZero() || !f.o.Began.IsZero() && fi.ModTime().After(f.o.Began)
+	if begin && (fi.ModTime().Before(f.o.Since) || !f.o.Until.IsZero() && !fi.ModTime().Before(f.o.Until)) {
 		return
 	}
-	if err := f.adopt(path, k, rotated); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := f.adopt(path, k, rotated, begin); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		f.problem(path, err)
 		f.ignored[k] = fi.Size()
 	}
 }
 
 // adopt opens a file and finds out which content it holds.
-func (f *Follower) adopt(path string, k key, rotated bool) error {
+func (f *Follower) adopt(path string, k key, rotated, begin bool) error {
 	in, err := os.Open(path)
 	if err != nil {
 		return err
@@ -364,7 +369,7 @@ func (f *Follower) adopt(path string, k key, rotated bool) error {
 	if f.o.Once && time.Since(fi.ModTime()) > f.o.Settle {
 		x.gone = true // nobody writes to it
 	}
-	keep, err := f.identify(x, !rotated || !f.o.Since.IsZero())
+	keep, err := f.identify(x, begin)
 	if errors.Is(err, errUnsettled) {
 		return in.Close()
 	}

@@ -206,6 +206,28 @@ func TestRotatedWhileDown(t *testing.T) {
 	}
 }
 
+// TestRotatedTwiceWhileDown: files that came and went while nobody looked are read; those
+// that were rotated away before the source was asked for are not.
+func TestRotatedTwiceWhileDown(t *testing.T) {
+	dir := t.TempDir()
+	p := filepath.Join(dir, "app.log")
+	put(t, p+".3", lines(900, 910))
+	old := time.Now().Add(-time.Hour)
+	must(t, os.Chtimes(p+".3", old, old))
+	r := follow(t, p)
+	r.o.Began = time.Now().Add(-time.Minute)
+	r.restart()
+	put(t, p, lines(0, 20))
+	r.step()
+	put(t, p, lines(20, 30))
+	must(t, os.Rename(p, p+".2"))
+	put(t, p+".1", lines(30, 60)) // it was app.log meanwhile
+	put(t, p, lines(60, 65))
+	r.restart()
+	r.rest()
+	r.want(0, 65)
+}
+
 // TestCopyTruncate: the lines between the last reading and the copy are read from the
 // copy, the new ones from the file, and compressing the copy doubles nothing.
 func TestCopyTruncate(t *testing.T) {
