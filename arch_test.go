@@ -28,11 +28,12 @@ var rings = []ring{
 	{"internal/testdata/sigmahq", []string{"internal/testdata", "rules"}},
 	{"internal/telemetry", nil},
 	{"internal/expr", []string{"schema"}},
-	{"internal/parser", []string{"schema", "internal/expr"}},
+	{"internal/parser", []string{"schema", "internal/expr", "internal/ocsf"}},
 	{"internal/spool", []string{"schema"}},
 	{"internal/parser/evtx", nil}, // event logs cannot be cut into records without decoding them
 	{"internal/source", []string{"schema", "internal/secret", "internal/parser/evtx", "internal/spool"}},
-	{"internal/enrich", []string{"schema", "internal/intel", "internal/ml"}},
+	{"internal/enrich", []string{"schema", "internal/intel", "internal/ml", "internal/tables"}},
+	{"internal/tables", []string{"schema"}},
 	{"internal/alert", []string{"schema"}},
 	{"internal/audit", []string{"schema"}},
 	{"internal/auth", []string{"schema", "internal/secret", "internal/auth/perm", "internal/expr"}},
@@ -40,6 +41,7 @@ var rings = []ring{
 	{"internal/intel", []string{"schema", "internal/secret"}},
 	{"internal/ml", []string{"schema"}},
 	{"internal/posture", []string{"schema"}},
+	{"internal/ocsf", []string{"schema"}},
 	{"internal/playbook", []string{"schema", "internal/expr"}},
 	{"internal/action", []string{"schema", "internal/secret"}},
 	{"internal/live", []string{"schema"}},
@@ -57,7 +59,7 @@ var rings = []ring{
 	{"workflows", []string{"schema", "activities", "internal/playbook", "internal/auth"}},
 	{"worker", []string{"schema", "activities", "workflows", "internal/secret"}},
 	{"server", []string{"schema", "internal/store", "internal/live", "internal/auth", "internal/audit", "internal/secret",
-		"rules", "internal/playbook", "internal/spool", "server/ui"}},
+		"rules", "internal/playbook", "internal/spool", "internal/tables", "internal/ocsf", "server/ui"}},
 	{"server/ui", nil},
 	{"cmd", []string{"*"}},
 	{"integration", []string{"*"}},
@@ -84,6 +86,9 @@ var onlyHome = map[string][]string{
 	"github.com/danielgtaylor/huma":         {"server"},
 	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
 	"golang.org/x/crypto":                   {"internal/auth"},
+	"github.com/oschwald/maxminddb-golang":  {"internal/tables"},
+	"github.com/mileusna/useragent":         {"internal/enrich"},
+	"golang.org/x/net/publicsuffix":         {"internal/enrich", "internal/intel"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
 }
 
@@ -100,6 +105,8 @@ var forbidden = map[string][]string{
 	"rules":                {"net/http", "net", "os"},
 	"internal/ml":          {"net/http", "net"},
 	"internal/enrich":      {"net/http"},
+	"internal/tables":      {"net/http", "os"},
+	"internal/ocsf":        {"net/http", "os", "net"},
 	"rules/correlate":      {"net/http", "os", "net"},
 }
 

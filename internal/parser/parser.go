@@ -2,7 +2,6 @@ package parser
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"vigil/schema"
@@ -94,38 +93,16 @@ var formats = func() []Format {
 	}
 	for i := range list {
 		bare := list[i].New
-		list[i].New = func(o Options) Parser { return &classified{bare(o), map[string][]ocsfClass{}} }
+		list[i].New = func(o Options) Parser { return &classified{bare(o)} }
 	}
 	return list
 }()
 
-// ByName returns the format of that name.
-func ByName(name string) (Format, error) {
-	for _, f := range Formats() {
-		if f.Name == name {
-			return f, nil
-		}
-	}
-	var names []string
-	for _, f := range Formats() {
-		names = append(names, f.Name)
-	}
-	return Format{}, schema.E(schema.Invalid, fmt.Sprintf("there is no format %q", name), fmt.Sprintf("the formats are %v", names))
-}
+// ByName returns the built-in format of that name.
+func ByName(name string) (Format, error) { return Set(Formats()).ByName(name) }
 
-// Detect chooses the format of an object by its first bytes, and says why. An error
-// means that no format wants it.
+// Detect chooses the built-in format of an object by its first bytes, and says why. An
+// error means that no format wants it.
 func Detect(sample []byte, object string) (Format, string, error) {
-	var best Format
-	top, reason := 0, ""
-	for _, f := range Formats() {
-		if sure, why := f.Detect(sample, object); sure > top {
-			best, top, reason = f, sure, why
-		}
-	}
-	if top == 0 {
-		return Format{}, "", schema.E(schema.Invalid, "no format recognises "+object,
-			"name one with --format, if you know what it is")
-	}
-	return best, reason, nil
+	return Set(Formats()).Detect(sample, object)
 }
