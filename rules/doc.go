@@ -224,7 +224,7 @@ func (m *mapping) duration(key string, def time.Duration) time.Duration {
 		}
 	}
 	v, err := time.ParseDuration(s)
-	if err != nil || v <= 0 || v > 366*24*time.Hour {
+	if err != nil || v <= 0 || v%time.Millisecond != 0 || v > 366*24*time.Hour {
 		m.doc.fail(n, "write a time like 90s, 5m, 1h or 7d", "%s cannot be %q", key, s)
 		return def
 	}

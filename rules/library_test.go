@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"vigil/rules"
+	"vigil/rules/correlate"
 	"vigil/rules/library"
 	"vigil/schema"
 )
@@ -31,7 +32,7 @@ func TestLibrary(t *testing.T) {
 		if fires == 0 || silent == 0 {
 			t.Errorf("%s: %d tests that fire and %d that stay silent, want at least one of each", r.ID, fires, silent)
 		}
-		if err := errors.Join(r.Check()...); err != nil {
+		if err := errors.Join(correlate.Check(r)...); err != nil {
 			t.Error(err)
 		}
 		if len(r.Attack) == 0 || r.Runbook == "" || len(r.FalsePositives) == 0 || len(r.Entities) == 0 || r.License == "" {

@@ -23,7 +23,7 @@ const MaxFile = 1 << 20
 
 // keys are the keys of a rule document, in the order people write them.
 var keys = []string{"id", "title", "description", "author", "license", "status", "severity", "risk", "attack", "references",
-	"owner", "runbook", "falsepositives", "kind", "dataset", "detect", "when", "threshold", "anomaly", "entities", "suppress", "respond", "tests"}
+	"owner", "runbook", "falsepositives", "kind", "dataset", "detect", "when", "threshold", "sequence", "new_terms", "aggregate", "anomaly", "entities", "suppress", "respond", "tests"}
 
 // defaultWindow is the event-time window of one alert when a rule names none.
 const defaultWindow = time.Hour
@@ -201,6 +201,7 @@ func (l *loader) rule(d *document, node ast.Node) *Rule {
 	if before := l.seen[r.ID]; before != nil {
 		d.fail(m.at["id"], "", "the id %q is used before, in %s line %d", r.ID, before.File, before.Line)
 	}
+	r.Kind = kindOf(m)
 	d.readDatasets(m, r)
 	d.readEntities(m, r)
 	d.readSuppress(m, r)
@@ -269,6 +270,13 @@ func (d *document) readEntities(m *mapping, r *Rule) {
 			continue
 		}
 		field := strings.TrimPrefix(em.text(name), "e.")
+		if r.Kind == Aggregate { // a column of its query
+			if !nameForm.MatchString(field) {
+				d.fail(em.at[name], "small letters, digits and _", "no column can be named %q", field)
+			}
+			r.Entities = append(r.Entities, Entity{Name: name, Field: field})
+			continue
+		}
 		ref, ok := expr.ParseRef(field)
 		if !ok {
 			d.fail(em.at[name], suggest(field, fieldNames()), "no field %q", field)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"vigil/internal/testdata"
 	"vigil/rules"
@@ -93,7 +94,7 @@ func detections(t *testing.T, set *rules.Set, root, name string) map[string]int 
 		enrich(e)
 		hits = ev.Evaluate(e, hits[:0])
 		for _, h := range hits {
-			if h.Rule.Count != nil {
+			if h.Rule.Stateful() {
 				bases[h.Rule.ID] = append(bases[h.Rule.ID], h.Detection(rules.Origin{Org: "main"}))
 			} else {
 				out[h.Rule.ID]++
@@ -105,8 +106,18 @@ func detections(t *testing.T, set *rules.Set, root, name string) map[string]int 
 	}
 	for id, ds := range bases {
 		r, _ := set.Rule(id)
-		if n := len(correlate.Threshold(r, ds)); n > 0 {
-			out[id] = n
+		first, last := ds[0].Time, ds[0].Time
+		for _, d := range ds {
+			if d.Time.Before(first) {
+				first = d.Time
+			}
+			if d.Time.After(last) {
+				last = d.Time
+			}
+		}
+		fires, _ := correlate.Judge(r, ds, correlate.Affected(r, first, last), time.Now())
+		if len(fires) > 0 {
+			out[id] = len(fires)
 		}
 	}
 	return out

@@ -89,6 +89,9 @@ type Detection struct {
 	Entities    map[string]string `json:"entities,omitempty"` // kind → value: host, user, source.ip, …
 	DedupKey    string            `json:"dedup_key"`
 	Why         []Why             `json:"why,omitempty"`
+	Steps       []int             `json:"steps,omitempty"`     // of a sequence that a base detection meets, from 0
+	Events      []string          `json:"events,omitempty"`    // that a stateful rule put together, at most 100
+	Exception   string            `json:"exception,omitempty"` // that hides it
 }
 
 // Why is one reason a rule fired: a named part of the rule with the values that
