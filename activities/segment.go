@@ -33,6 +33,7 @@ type segment struct {
 	reached map[string]int64 // stored bytes read of those under way, by name
 	beat    time.Time
 	after   func(c schema.Chunk) // called behind each commit, if set
+	fresh   bool                 // no attempt before this one left anything in doubt
 }
 
 // Small objects are moved side by side, because each costs some round trips to the
@@ -142,25 +143,25 @@ func (s *segment) totals(ctx context.Context) error {
 
 // object runs the pipeline over one object from where the manifest says.
 func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Position) error {
-	set := s.a.Rules()
 	plan := s.in.Plan
-	plan.RuleSet = set.Hash() // what is evaluated is what is recorded
+	set, err := s.a.Rules.Set(ctx, s.in.Ingest.Org, plan.RuleSet)
+	if err != nil {
+		return err
+	}
 	cfg := pipeline.Config{Org: s.in.Ingest.Org, Source: s.in.Ingest.Source, Epoch: s.in.Ingest.Epoch, Format: s.in.Ingest.Format, Plan: plan,
 		Evaluator: set.Evaluator(), Committed: func(c schema.Chunk) error { return s.committed(ctx, c) },
 		Reading: func(stored int64) { s.reading(ctx, o.Name(), stored) }}
 	if s.a.Enricher != nil {
-		var err error
 		if cfg.Enricher, err = s.a.Enricher(ctx, cfg.Org, plan); err != nil {
 			return fmt.Errorf("preparing the enrichment: %w", err)
 		}
 	}
 	if s.a.Models != nil {
-		var err error
 		if cfg.Scorer, err = s.a.Models.Scorer(ctx, s.in.Ingest.Org, plan.Models); err != nil {
 			return err
 		}
 	}
-	err := pipeline.Run(ctx, cfg, o, at, s.sink)
+	err = pipeline.Run(ctx, cfg, o, at, s.sink)
 	var p *source.Problem
 	if errors.As(err, &p) && ctx.Err() == nil {
 		s.problem(p)
@@ -254,13 +255,14 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 	return nil
 }
 
-// stopping says whether the activity should hand back: its time is up, or the worker stops.
+// stopping says whether the activity should hand back: its time is up, other rules are in
+// force, or the worker stops.
 func (s *segment) stopping(ctx context.Context) bool {
 	select {
 	case <-activity.GetWorkerStopChannel(ctx):
 		return true
 	default:
-		return time.Since(s.began) > segmentTime
+		return time.Since(s.began) > segmentTime || s.fresh && s.in.Plan.RuleSet != "" && s.a.Rules.Now().Hash() != s.in.Plan.RuleSet
 	}
 }
 

@@ -68,6 +68,9 @@ const (
 // Evaluator returns a new evaluator of the set.
 func (s *Set) Evaluator() *Evaluator { return &Evaluator{set: s, routes: map[string]*route{}} }
 
+// Set returns the set that is evaluated.
+func (v *Evaluator) Set() *Set { return v.set }
+
 // Reference returns an evaluator that routes by dataset but runs every rule by
 // the interpreter: what other executors are compared with.
 func (s *Set) Reference() *Evaluator {
@@ -87,7 +90,7 @@ func (v *Evaluator) Evaluate(e *schema.Event, dst []Hit) []Hit {
 	v.candidates = v.plan().candidates(&v.in, v.candidates[:0], &v.scratch)
 	for _, r := range v.candidates {
 		if v.fires(r) {
-			dst = append(dst, Hit{Rule: r, in: &v.in})
+			dst = append(dst, Hit{Rule: r, Exception: v.set.excepted(r, &v.in), in: &v.in})
 		}
 	}
 	return dst
@@ -127,7 +130,7 @@ func (v *Evaluator) plan() plan {
 func (v *Evaluator) route(dataset string) *route {
 	r := &route{byCode: map[string]plan{}}
 	for _, rule := range v.set.rules {
-		if rule.Runs() && rule.takes(dataset) {
+		if v.set.Runs(rule) && rule.takes(dataset) {
 			r.rules = append(r.rules, rule)
 		}
 	}

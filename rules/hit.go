@@ -19,8 +19,9 @@ type Explainer interface {
 // Hit is the fact that a rule fires on the event in hand. What it says is worked
 // out on demand and only while the event is unchanged.
 type Hit struct {
-	Rule *Rule
-	in   *expr.Input
+	Rule      *Rule
+	Exception string // that hides it, "" for none
+	in        *expr.Input
 }
 
 // maxValue bounds the values kept in a reason, in bytes.
@@ -110,6 +111,9 @@ func (h Hit) Detection(o Origin) schema.Detection {
 	if r.Stateful() {
 		kind = Base
 	}
+	if h.Exception != "" {
+		kind = Hidden
+	}
 	id := e.ID.String()
 	d := schema.Detection{
 		ID:  schema.DetectionID(o.Org, r.ID, r.Version, id),
@@ -117,7 +121,7 @@ func (h Hit) Detection(o Origin) schema.Detection {
 		Rule: r.ID, RuleVersion: r.Version, RuleTitle: r.Title, RuleAuthor: r.Author, RuleLicense: r.License,
 		Kind: string(kind), Severity: r.Severity, Risk: r.Risk, Attack: r.Attack,
 		EventID: id, Dataset: strings.Clone(e.Str(schema.FEventDataset)),
-		Time: e.Time(), Ingested: o.Ingested, Entities: h.entities(), Why: h.Why(), Steps: h.steps(),
+		Time: e.Time(), Ingested: o.Ingested, Entities: h.entities(), Why: h.Why(), Steps: h.steps(), Exception: h.Exception,
 	}
 	d.DedupKey = r.DedupKey(d.Entities)
 	return d

@@ -60,6 +60,25 @@ func LoadWith(o Options, systems ...fs.FS) (*Set, []error) {
 	return newSet(l.rules, o.Lists), l.errs
 }
 
+// File is the text of one rule file.
+type File struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// LoadFiles is Load of files in memory.
+func LoadFiles(o Options, files ...File) (*Set, []error) {
+	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
+	if err != nil {
+		return newSet(nil, nil), []error{err}
+	}
+	l := &loader{env: env, seen: map[string]*Rule{}}
+	for _, f := range files {
+		l.file(f.Name, []byte(f.Text))
+	}
+	return newSet(l.rules, o.Lists), l.errs
+}
+
 // Parse reads the rules of one file's text.
 func Parse(name string, text []byte, o Options) ([]*Rule, []error) {
 	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})

@@ -14,6 +14,10 @@ type Set struct {
 	rules []*Rule
 	byID  map[string]*Rule
 	hash  string
+	lists map[string][]string
+
+	overlay    Overlay
+	exceptions map[string][]*Exception // by rule
 
 	mu      sync.Mutex
 	indexes map[string]*index // by data set and event code
@@ -35,7 +39,7 @@ func (s *Set) index(name string, rs []*Rule) *index {
 }
 
 func newSet(rs []*Rule, lists map[string][]string) *Set {
-	s := &Set{rules: rs, byID: map[string]*Rule{}, indexes: map[string]*index{}}
+	s := &Set{rules: rs, lists: lists, byID: map[string]*Rule{}, indexes: map[string]*index{}}
 	sortRules(s.rules)
 	parts := []string{"rules"}
 	for _, r := range s.rules {

@@ -95,6 +95,9 @@ func (w *ingest) segment(ctx workflow.Context) (bool, error) {
 		return false, err
 	}
 	w.p = r.Progress
+	if r.RuleSet != "" {
+		w.plan.RuleSet = r.RuleSet
+	}
 	return r.Done, nil
 }
 
