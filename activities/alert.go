@@ -207,6 +207,9 @@ func (a *Alerts) write(ctx context.Context, org string, folded []alert.Folded) (
 		kind := "changed"
 		if old, ok := known[f.Alert.ID]; ok {
 			f.Alert.Created, f.Alert.Incident = old.Created, old.Incident
+			if takenBack(old) {
+				rows = append(rows, reopened(old))
+			}
 		} else {
 			kind = "created"
 			f.Alert.Created = now

@@ -246,7 +246,7 @@ func (h *hunt) run(ctx context.Context) error {
 func (h *hunt) pages(ctx context.Context, q store.HuntQuery, do func([]schema.Detection) error) error {
 	running := *h.rule
 	running.Status = rules.Test // a draft is evaluated too
-	eval := rules.SetOf(&running).Evaluator()
+	eval := rules.SetOf(&running).With(rules.Overlay{Exceptions: h.x.Rules().Overlay().Exceptions}).Evaluator()
 	var at store.HuntCursor
 	for {
 		page, err := h.x.Store.HitEvents(ctx, q, at, huntPage)

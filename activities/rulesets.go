@@ -24,6 +24,8 @@ type RuleStore interface {
 	RuleDeployments(ctx context.Context, org string, limit int) ([]schema.RuleDeployment, error)
 	ActiveExceptions(ctx context.Context, org string) ([]schema.Exception, error)
 	RuleSwitches(ctx context.Context, org string) ([]store.RuleSwitch, error)
+	PutRuleSwitch(ctx context.Context, org string, x store.RuleSwitch) error
+	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
 
 // RuleSets hands out rule sets. The set in force is worked out for each plan: what was
@@ -272,6 +274,29 @@ func (x *RuleSets) Version(ctx context.Context, org, rule, version string) (*rul
 	}
 	x.versions[key] = list[0]
 	return list[0], nil
+}
+
+// SwitchOff takes a rule version out of evaluation and says so; the next plan is without
+// it. A version that was switched on again by a deployment of another one stays off.
+func (x *RuleSets) SwitchOff(ctx context.Context, org string, r *rules.Rule, reason string) error {
+	switches, err := x.Store.RuleSwitches(ctx, org)
+	if err != nil {
+		return err
+	}
+	s := store.RuleSwitch{Rule: r.ID, Version: r.Version, Off: true, Reason: reason, Time: time.Now().UTC(), Revision: 1}
+	for _, old := range switches {
+		if old.Rule != r.ID || old.Version != r.Version {
+			continue
+		}
+		if old.Off {
+			return nil
+		}
+		s.Revision = old.Revision + 1
+	}
+	if err := x.Store.PutRuleSwitch(ctx, org, s); err != nil {
+		return fmt.Errorf("switching off rule %s: %w", r.ID, err)
+	}
+	return x.Store.PutNotes(ctx, note(org, "rules", "disabled", r.ID, map[string]any{"reason": reason}, time.Now()))
 }
 
 // maxVersions bounds the rule versions out of force that a process keeps.

@@ -162,6 +162,12 @@ func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Posit
 		}
 	}
 	err = pipeline.Run(ctx, cfg, o, at, s.sink)
+	for r, why := range cfg.Evaluator.OverBudget() {
+		s.a.Log.Warn("a rule takes too long and is switched off", "rule", r.ID, "version", r.Version, "why", why)
+		if serr := s.a.Rules.SwitchOff(ctx, s.in.Ingest.Org, r, why); serr != nil && ctx.Err() == nil {
+			s.a.Log.Error("switching off a rule", "rule", r.ID, "error", serr)
+		}
+	}
 	var p *source.Problem
 	if errors.As(err, &p) && ctx.Err() == nil {
 		s.problem(p)

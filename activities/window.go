@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"vigil/internal/store"
@@ -203,8 +202,11 @@ func (a *Alerts) reconcile(ctx context.Context, org string, rule *rules.Rule, ju
 	var moved []store.Fired
 	var touched []string
 	for _, f := range stored {
-		if f.Withdrawn == want[f.ID] {
+		wrong := f.Withdrawn == want[f.ID]
+		if wrong {
 			moved = append(moved, store.Fired{ID: f.ID, Withdrawn: !f.Withdrawn, Version: f.Version + 1})
+		}
+		if wrong || f.Version > 0 { // the attempt before this one may have ended before its alerts were looked at
 			touched = append(touched, f.ID)
 		}
 	}
@@ -214,9 +216,6 @@ func (a *Alerts) reconcile(ctx context.Context, org string, rule *rules.Rule, ju
 	res.Detections, res.Withdrawn = len(fresh), len(moved)
 	if res.FoldResult, err = a.putFired(ctx, org, rule, fresh); err != nil {
 		return res, err
-	}
-	for _, d := range fresh {
-		touched = append(touched, d.ID)
 	}
 	return res, a.revise(ctx, org, touched)
 }
@@ -242,8 +241,18 @@ func (a *Alerts) putFired(ctx context.Context, org string, rule *rules.Rule, fre
 	return a.fold(ctx, org, []string{chunk})
 }
 
-// tookBack begins the reason of alerts that are closed because nothing is left of them.
+// tookBack is the reason of alerts that are closed because nothing is left of them.
 const tookBack = "Taken back: events that came late show that the rule does not fire."
+
+// takenBack says whether an alert is closed because nothing was left of it.
+func takenBack(x schema.Alert) bool { return x.Status == schema.AlertClosed && x.Reason == tookBack }
+
+// reopened is an alert that was taken back, as something comes back to it.
+func reopened(x schema.Alert) schema.Alert {
+	x.Status, x.Reason = schema.AlertOpen, ""
+	x.Version++
+	return x
+}
 
 // revise closes alerts of which late events have left nothing, and opens them again when
 // something comes back. What people have decided stays.
@@ -263,16 +272,15 @@ func (a *Alerts) revise(ctx context.Context, org string, detections []string) er
 	var notes []schema.Note
 	now := time.Now().UTC()
 	for _, x := range list {
-		back := x.Status == schema.AlertClosed && strings.HasPrefix(x.Reason, tookBack)
 		switch {
 		case x.Count == 0 && x.Status != schema.AlertClosed:
 			x.Status, x.Reason = schema.AlertClosed, tookBack
-		case x.Count > 0 && back:
-			x.Status, x.Reason = schema.AlertOpen, ""
+			x.Version++
+		case x.Count > 0 && takenBack(x):
+			x = reopened(x)
 		default:
 			continue
 		}
-		x.Version++
 		rows = append(rows, x)
 		notes = append(notes, note(org, "alerts", "changed", x.ID, brief(x), now))
 	}

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"vigil/internal/expr"
 	"vigil/schema"
@@ -22,6 +23,38 @@ type Evaluator struct {
 	failures   int64
 	failure    error
 	exhaustive bool
+	asked      uint            // evaluations so far
+	spent      map[*Rule]spent // of those that were timed
+}
+
+// spent is the time that some evaluations of a rule took.
+type spent struct {
+	n    int
+	time time.Duration
+}
+
+// Every so many evaluations one is timed; a rule that takes more than the budget on
+// average is over it. An ordinary evaluation takes a microsecond.
+const (
+	timedEvery   = 64
+	timedAtLeast = 32
+	// Budget is the mean time an evaluation of a rule may take.
+	Budget = 500 * time.Microsecond
+)
+
+// OverBudget names the rules whose evaluations took more than [Budget] on average, with
+// the reason for people.
+func (v *Evaluator) OverBudget() map[*Rule]string {
+	var out map[*Rule]string
+	for r, s := range v.spent {
+		if mean := s.time / time.Duration(s.n); s.n >= timedAtLeast && mean > Budget {
+			if out == nil {
+				out = map[*Rule]string{}
+			}
+			out[r] = fmt.Sprintf("an evaluation took %s on average of %d, the limit is %s", mean.Round(time.Microsecond), s.n, Budget)
+		}
+	}
+	return out
 }
 
 // plan chooses, for the events of one dataset, the rules that may fire. It may
@@ -159,6 +192,21 @@ func (v *Evaluator) over(dataset, code string, rs []*Rule) plan {
 }
 
 func (v *Evaluator) fires(r *Rule) bool {
+	if v.asked++; v.asked%timedEvery != 0 {
+		return v.holds(r)
+	}
+	began := time.Now()
+	ok := v.holds(r)
+	if v.spent == nil {
+		v.spent = map[*Rule]spent{}
+	}
+	s := v.spent[r]
+	v.spent[r] = spent{s.n + 1, s.time + time.Since(began)}
+	return ok
+}
+
+// holds says whether all conditions of the rule are true of the event in hand.
+func (v *Evaluator) holds(r *Rule) bool {
 	for _, c := range r.conditions {
 		ok, err := c.Eval(&v.in)
 		if err != nil {

