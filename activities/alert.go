@@ -146,6 +146,9 @@ func (a *Alerts) fold(ctx context.Context, org string, chunks []string) (FoldRes
 		if err != nil {
 			return res, err
 		}
+		if err := a.revise(ctx, org, judgedIDs(ds)); err != nil {
+			return res, err
+		}
 		a.crash("between-insert-and-answer")
 		if err := a.answer(ctx, org, fresh, &res); err != nil {
 			return res, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"vigil/internal/store"
@@ -230,7 +231,7 @@ func (a *Alerts) putFired(ctx context.Context, org string, rule *rules.Rule, fre
 	for _, d := range fresh {
 		key = append(key, d.ID)
 	}
-	chunk := "window:" + schema.HashID(key...)
+	chunk := windowChunk + schema.HashID(key...)
 	for i := range fresh {
 		fresh[i].Chunk = chunk
 	}
@@ -243,6 +244,21 @@ func (a *Alerts) putFired(ctx context.Context, org string, rule *rules.Rule, fre
 
 // tookBack is the reason of alerts that are closed because nothing is left of them.
 const tookBack = "Taken back: events that came late show that the rule does not fire."
+
+// windowChunk begins the chunk ids of what stateful rules find.
+const windowChunk = "window:"
+
+// judgedIDs are the detections that stateful rules made: they may have been taken back
+// before they were folded.
+func judgedIDs(ds []schema.Detection) []string {
+	var out []string
+	for _, d := range ds {
+		if strings.HasPrefix(d.Chunk, windowChunk) {
+			out = append(out, d.ID)
+		}
+	}
+	return out
+}
 
 // takenBack says whether an alert is closed because nothing was left of it.
 func takenBack(x schema.Alert) bool { return x.Status == schema.AlertClosed && x.Reason == tookBack }

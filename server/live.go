@@ -34,7 +34,7 @@ const (
 
 // topics says which permission a topic needs.
 var topics = map[string]perm.Permission{
-	"alerts": "read:alerts", "incidents": "read:incidents", "approvals": "read:approvals", "runs": "read:incidents", "sources": "read:sources",
+	"alerts": "read:alerts", "incidents": "read:incidents", "approvals": "read:approvals", "runs": "read:incidents", "sources": "read:sources", "rules": "read:rules", "exceptions": "read:rules",
 	"audit": "read:audit", "posture": "read:posture", "models": "read:models", "intel": "read:intel",
 }
 
