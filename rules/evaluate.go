@@ -23,8 +23,9 @@ type Evaluator struct {
 	failures   int64
 	failure    error
 	exhaustive bool
-	asked      uint            // evaluations so far
-	spent      map[*Rule]spent // of those that were timed
+	events     uint            // evaluated so far
+	watched    int             // events for which every rule is timed from now on
+	spent      map[*Rule]spent // of the evaluations that were timed
 }
 
 // spent is the time that some evaluations of a rule took.
@@ -33,11 +34,13 @@ type spent struct {
 	time time.Duration
 }
 
-// Every so many evaluations one is timed; a rule that takes more than the budget on
-// average is over it. An ordinary evaluation takes a microsecond.
+// Every so many events one is timed. When it takes longer than one rule may, the rules
+// are timed for a while, each by itself; one that takes more than the budget on average
+// is over it. An ordinary evaluation takes a microsecond.
 const (
-	timedEvery   = 64
-	timedAtLeast = 32
+	timedEvery   = 16
+	timedFor     = 256
+	timedAtLeast = 16
 	// Budget is the mean time an evaluation of a rule may take.
 	Budget = 500 * time.Microsecond
 )
@@ -119,6 +122,24 @@ func (v *Evaluator) SetScores(s Scores) { v.in.Scores = s }
 // slice. Hits are valid until the next call and as long as e is unchanged. When
 // no rule fires it allocates nothing.
 func (v *Evaluator) Evaluate(e *schema.Event, dst []Hit) []Hit {
+	if v.events++; v.events%timedEvery == 0 || v.watched > 0 {
+		return v.timed(e, dst)
+	}
+	return v.evaluate(e, dst)
+}
+
+// timed is evaluate with an eye on the clock.
+func (v *Evaluator) timed(e *schema.Event, dst []Hit) []Hit {
+	began := time.Now()
+	dst = v.evaluate(e, dst)
+	v.watched = max(v.watched-1, 0)
+	if v.watched == 0 && time.Since(began) > Budget {
+		v.watched = timedFor
+	}
+	return dst
+}
+
+func (v *Evaluator) evaluate(e *schema.Event, dst []Hit) []Hit {
 	v.in.Event = e
 	v.candidates = v.plan().candidates(&v.in, v.candidates[:0], &v.scratch)
 	for _, r := range v.candidates {
@@ -192,7 +213,7 @@ func (v *Evaluator) over(dataset, code string, rs []*Rule) plan {
 }
 
 func (v *Evaluator) fires(r *Rule) bool {
-	if v.asked++; v.asked%timedEvery != 0 {
+	if v.watched == 0 {
 		return v.holds(r)
 	}
 	began := time.Now()

@@ -95,10 +95,10 @@ func (w *deployRules) run(ctx workflow.Context) error {
 // approve asks people and waits until they have decided, or the deadline.
 func (w *deployRules) approve(ctx workflow.Context) (bool, error) {
 	q := w.ask(ctx)
-	w.st.Status, w.st.Approval = "awaiting-approval", q.ID
 	if err := w.record(ctx, q, "request"); err != nil {
 		return false, err
 	}
+	w.st.Status, w.st.Approval = "awaiting-approval", q.ID
 	ok, err := workflow.AwaitWithTimeout(ctx, q.Deadline.Sub(workflow.Now(ctx)), func() bool { return q.Status != schema.ApprovalPending && q.saving == 0 })
 	if err != nil {
 		return false, err

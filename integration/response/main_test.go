@@ -101,13 +101,14 @@ func (w *world) startWorker() {
 	ports.Publish, ports.Webhook = w.lists, action.Webhook{URL: hook.URL, Secret: secret.New("hook")}
 	w.alerts = &activities.Alerts{Store: w.store, Rules: sets, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
 	w.act = &activities.Actions{Table: action.NewTable(ports), Store: w.store, Trail: trail, Temporal: w.tp}
-	if w.atIngest == nil {
-		w.atIngest = set
+	atIngest := sets
+	if w.atIngest != nil {
+		atIngest = &activities.RuleSets{Store: w.store, Local: w.atIngest}
 	}
 	w.sets = sets
 	hunts := &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)}
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: w.alerts, Actions: w.act,
-		Ingest:    &activities.Ingest{Store: w.store, Rules: &activities.RuleSets{Store: w.store, Local: w.atIngest}, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
+		Ingest:    &activities.Ingest{Store: w.store, Rules: atIngest, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
 		Prove:     &activities.Prove{Store: w.store, Trail: trail},
 		Hunts:     hunts,
 		Rules:     &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: hunts, Trail: trail, Public: w.key.Public()},
