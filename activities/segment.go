@@ -229,7 +229,9 @@ func (k *sink) Commit(ctx context.Context, c *pipeline.Commit) error {
 func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 	alerts := 0
 	if c.Detections > 0 && s.a.Folder != nil {
+		stop := s.beating(ctx)
 		r, err := s.a.Folder.FoldChunk(ctx, c.Org, []string{c.ID})
+		stop()
 		if err != nil {
 			// The chunk is committed; the Detect sweep folds it later.
 			s.a.Log.Warn("folding right after the commit failed; the Detect sweep repeats it", "chunk", c.ID, "error", err)
@@ -270,6 +272,26 @@ func (s *segment) stopping(ctx context.Context) bool {
 	default:
 		return time.Since(s.began) > segmentTime || s.fresh && s.in.Plan.RuleSet != "" && s.a.Rules.Now().Hash() != s.in.Plan.RuleSet
 	}
+}
+
+// beating heartbeats while something else takes its time; call what it returns at the end.
+func (s *segment) beating(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		t := time.NewTicker(5 * time.Second)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				s.heartbeat(ctx, false)
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
 }
 
 func (s *segment) reading(ctx context.Context, name string, stored int64) {

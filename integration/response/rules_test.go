@@ -95,7 +95,7 @@ func TestDeployRules(t *testing.T) {
 	if err != nil || a.Requester != "bo" || a.Needed != 1 || a.Target != next.Hash() {
 		t.Fatalf("approval %+v %v", a, err)
 	}
-	for _, c := range []struct{ user, want string }{{"bo", "own"}, {"ana", ""}} {
+	for _, c := range []struct{ user, want string }{{"bo", "bo asked for this run"}, {"ana", ""}} {
 		tok, _, err := w.key.SignDecision(auth.Claims{Approval: a.ID, Binding: a.Binding, User: c.user, Verdict: "approve", Reason: "seen", Channel: "temporal"}, time.Now())
 		if err != nil {
 			t.Fatal(err)
