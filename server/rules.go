@@ -31,12 +31,12 @@ func (s *Server) getRuleCoverage(ctx context.Context, in *coverageInput) (*body[
 	return answer(c), nil
 }
 
-// healthDays is how far back the alerts of rules are counted.
-const healthDays = 30
+// HealthDays is how far back the alerts of rules are counted.
+const HealthDays = 30
 
 // listRuleHealth tells how every rule in force does.
 func (s *Server) listRuleHealth(ctx context.Context, _ *struct{}) (*body[list[schema.RuleHealth]], error) {
-	found, err := s.o.Store.RuleHealth(ctx, s.o.Org, time.Now().AddDate(0, 0, -healthDays))
+	found, err := s.o.Store.RuleHealth(ctx, s.o.Org, time.Now().AddDate(0, 0, -HealthDays))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func Health(set *rules.Set, r *rules.Rule, found map[string]schema.RuleHealth) s
 	if !ok {
 		h = schema.RuleHealth{Rule: r.ID, Verdicts: map[string]int{}}
 	}
-	h.PerDay, h.Cost, h.Off, h.Precision = float64(h.Alerts)/healthDays, r.Cost(), set.Overlay().Off[r.ID], -1
+	h.PerDay, h.Cost, h.Off, h.Precision = float64(h.Alerts)/HealthDays, r.Cost(), set.Overlay().Off[r.ID], -1
 	all := 0
 	for _, n := range h.Verdicts {
 		all += n

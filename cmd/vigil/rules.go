@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +16,7 @@ import (
 	"vigil/rules/correlate"
 	"vigil/rules/library"
 	"vigil/schema"
+	"vigil/server"
 )
 
 // newRulesCmd makes `vigil rules`: the detection rules, built-in and the user's.
@@ -153,16 +156,19 @@ func chooseRules(set *rules.Set, ids []string) ([]*rules.Rule, error) {
 }
 
 func newRulesShowCmd(a *app) *cobra.Command {
-	var sql bool
+	var sql, health bool
 	cmd := &cobra.Command{
-		Use: "show ID", Short: "Print a rule's document, or its SQL for stored events", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Use: "show ID", Short: "Print a rule's document, its SQL for stored events, or how it does", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
 			set, _ := rules.Load(a.ruleSystems()...)
 			chosen, err := chooseRules(set, args)
 			if err != nil {
 				return err
 			}
 			r := chosen[0]
+			if health {
+				return a.ruleHealth(c.Context(), set, r)
+			}
 			if sql {
 				where, err := chsql.Where(r)
 				if err != nil {
@@ -176,5 +182,37 @@ func newRulesShowCmd(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&sql, "sql", false, "print the condition as ClickHouse SQL")
+	cmd.Flags().BoolVar(&health, "health", false, "print how often it fires, how precise it is, and what it costs")
 	return cmd
+}
+
+// ruleHealth prints how a rule does in the running Vigil.
+func (a *app) ruleHealth(ctx context.Context, set *rules.Set, r *rules.Rule) error {
+	s, err := a.store(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := s.RuleHealth(ctx, a.org, time.Now().AddDate(0, 0, -server.HealthDays))
+	if err != nil {
+		return err
+	}
+	h := server.Health(set, r, found)
+	switches, err := s.RuleSwitches(ctx, a.org)
+	if err != nil {
+		return err
+	}
+	for _, x := range switches {
+		if x.Rule == r.ID && x.Version == r.Version && x.Off {
+			h.Off = x.Reason
+		}
+	}
+	if a.output == "json" {
+		return a.json(h)
+	}
+	last := "never"
+	if !h.SilentSince.IsZero() {
+		last = h.SilentSince.Format(time.RFC3339)
+	}
+	return a.table([]string{"rule", "alerts", "a day", "detections", "hidden", "precision", "last fired", "cost", "switched off"},
+		[][]any{{r.ID, h.Alerts, fmt.Sprintf("%.2f", h.PerDay), h.Detections, h.Hidden, percent(h.Precision), last, h.Cost, h.Off}})
 }
