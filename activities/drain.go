@@ -117,7 +117,7 @@ func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
 // plan is the same for every attempt at a segment: it is made of the segment itself.
 func (s *drain) plan(seg spool.Segment, zone string) flow.IngestPlan {
 	p := flow.IngestPlan{Ingested: seg.Created, BaseYear: seg.Created.Year(), Zone: zone, Records: chunkRecords, Bytes: chunkBytes}
-	p.RuleSet, p.Intel, p.Models = s.pins.RuleSet, s.pins.Intel, s.pins.Models
+	p.RuleSet, p.Intel, p.Models, p.Tables = s.pins.RuleSet, s.pins.Intel, s.pins.Models, s.pins.Tables
 	return p
 }
 
@@ -126,6 +126,7 @@ type pins struct {
 	RuleSet string `json:"rule_set"`
 	Intel   string `json:"intel"`
 	Models  string `json:"models"`
+	Tables  string `json:"tables"`
 }
 
 // pin takes the versions in force, unless the last stretch ended in the middle: then a
@@ -144,7 +145,7 @@ func (s *drain) pin(ctx context.Context) error {
 		s.pins.RuleSet = cmp.Or(s.pins.RuleSet, p.RuleSet) // pinned by a Vigil that did not keep rule sets
 		return nil
 	}
-	s.pins = pins{p.RuleSet, p.Intel, p.Models}
+	s.pins = pins{p.RuleSet, p.Intel, p.Models, p.Tables}
 	doc, err := json.Marshal(s.pins)
 	if err != nil {
 		return err

@@ -42,7 +42,7 @@ func (r *Rule) Lint() []error {
 		warn("an ordinary rule has some thousands", "the estimated cost is %d units", c)
 	}
 	for _, re := range r.patterns() {
-		if why := dear(re); why != "" {
+		if why := expensive(re); why != "" {
 			warn("test the length with size(), or anchor the expression", "the regular expression %q %s", clip(re), why)
 		}
 	}
@@ -75,9 +75,9 @@ func (r *Rule) patterns() []string {
 	return out
 }
 
-// dear says why a regular expression costs much in an automaton without backtracking:
+// expensive says why a regular expression costs much in an automaton without backtracking:
 // counted repeats are written out, and each of them inside another multiplies.
-func dear(re string) string {
+func expensive(re string) string {
 	p, err := syntax.Parse(re, syntax.Perl)
 	if err != nil {
 		return "" // the compiler has refused it

@@ -34,8 +34,8 @@ const (
 
 // topics says which permission a topic needs.
 var topics = map[string]perm.Permission{
-	"alerts": "read:alerts", "incidents": "read:incidents", "approvals": "read:approvals", "runs": "read:incidents", "sources": "read:sources", "rules": "read:rules", "exceptions": "read:rules",
-	"audit": "read:audit", "posture": "read:posture", "models": "read:models", "intel": "read:intel",
+	"alerts": "read:alerts", "incidents": "read:incidents", "approvals": "read:approvals", "runs": "read:incidents", "sources": "read:sources",
+	"audit": "read:audit", "posture": "read:posture", "models": "read:models", "intel": "read:intel", "tables": "read:entities", "rules": "read:rules", "exceptions": "read:rules",
 }
 
 // frame is what a client sends: sub, unsub.

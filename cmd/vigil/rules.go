@@ -214,5 +214,5 @@ func (a *app) ruleHealth(ctx context.Context, set *rules.Set, r *rules.Rule) err
 		last = h.SilentSince.Format(time.RFC3339)
 	}
 	return a.table([]string{"rule", "alerts", "a day", "detections", "hidden", "precision", "last fired", "cost", "switched off"},
-		[][]any{{r.ID, h.Alerts, fmt.Sprintf("%.2f", h.PerDay), h.Detections, h.Hidden, percent(h.Precision), last, h.Cost, h.Off}})
+		[][]any{{r.ID, h.Alerts, fmt.Sprintf("%.2f", h.PerDay), h.Detections, h.Hidden, precisionText(h.Precision), last, h.Cost, h.Off}})
 }

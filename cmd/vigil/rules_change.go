@@ -258,7 +258,7 @@ func (a *app) deployed(r flow.DeployRulesResult) error {
 			if c.Error != "" {
 				what += ", not tried: " + c.Error
 			}
-			rows = append(rows, []any{c.Rule, c.Severity, what, c.Before, c.After, c.Added, c.Removed, percent(c.Precision)})
+			rows = append(rows, []any{c.Rule, c.Severity, what, c.Before, c.After, c.Added, c.Removed, precisionText(c.Precision)})
 		}
 		if err := a.table([]string{"rule", "severity", "change", "alerts now", "then", "added", "removed", "precision"}, rows); err != nil {
 			return err
@@ -275,8 +275,8 @@ func (a *app) deployed(r flow.DeployRulesResult) error {
 	return nil
 }
 
-// percent writes a share, "–" for an unknown one.
-func percent(v float64) string {
+// precisionText writes a share, "–" for an unknown one.
+func precisionText(v float64) string {
 	if v < 0 {
 		return "–"
 	}

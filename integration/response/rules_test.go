@@ -55,6 +55,40 @@ func (w *world) deploy(in flow.DeployRulesInput) flow.DeployRulesResult {
 	return res
 }
 
+const ownAggregate = `id: own-aggregate
+title: Many failures of a host
+author: Vigil
+severity: low
+kind: aggregate
+dataset: linux.auth
+aggregate:
+  window: 1h
+  sql: SELECT host_name AS host, count() AS n FROM events WHERE event_dataset = 'linux.auth' AND event_outcome = 'failure' GROUP BY host HAVING n >= 2
+entities: {host: host}
+tests:
+  - name: two
+    events: [{host.name: a, event.outcome: failure}, {host.name: a, event.outcome: failure}]
+  - name: two hosts
+    match: false
+    events: [{host.name: a, event.outcome: failure}, {host.name: b, event.outcome: failure}]
+`
+
+// ingestGuesses ingests ten failed logins of one address.
+func (w *world) ingestGuesses() {
+	w.t.Helper()
+	var b strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&b, "Mar  1 10:00:%02d web01 sshd[%d]: Failed password for root from 203.0.113.45 port %d ssh2\n", i, 101+i, 51000+i)
+	}
+	path := filepath.Join(w.t.TempDir(), "auth.log")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.run(flow.IngestID("main", "guesses"), flow.Ingest, flow.IngestInput{Source: "guesses", Paths: []string{path}}, nil); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // TestDeployRules: a set with a rule less is tried, asks people, is put in force when they
 // approve, and rolled back; a broken inline test refuses it. The queries and tests of the
 // library's aggregate rules pass on the engine.
@@ -62,15 +96,15 @@ func TestDeployRules(t *testing.T) {
 	w := newWorld(t)
 	w.user("ana", "approver")
 	w.user("bo", "admin")
-	w.ingest("linux/auth.log.gz")
+	w.ingestGuesses()
 	bad := w.ruleFiles(fmt.Sprintf(everyEvent, "bad") + "tests:\n  - {name: wrong, match: false, event: {message: 'file 1'}}\n")
 	if res := w.deploy(flow.DeployRulesInput{Set: bad.Hash()}); res.Status != "refused" || !strings.Contains(strings.Join(res.Report.Problems, "\n"), `own.yaml:9:1: test "wrong"`) {
 		t.Errorf("broken test: %s %q", res.Status, res.Report.Problems)
 	}
-	next := w.ruleFiles(fmt.Sprintf(everyEvent, "first"), "linux-ssh-brute-force")
+	next := w.ruleFiles(fmt.Sprintf(everyEvent, "first")+"---\n"+ownAggregate, "linux-ssh-brute-force")
 	res := w.deploy(flow.DeployRulesInput{Set: next.Hash(), DryRun: true, Days: 60})
 	i := slices.IndexFunc(res.Report.Changes, func(c flow.RuleChange) bool { return c.Rule == "linux-ssh-brute-force" })
-	if res.Status != "tried" || i < 0 || !slices.Equal(res.Report.Removed, []string{"linux-ssh-brute-force"}) || !slices.Equal(res.Report.Added, []string{"every-event"}) {
+	if res.Status != "tried" || i < 0 || !slices.Equal(res.Report.Removed, []string{"linux-ssh-brute-force"}) || !slices.Equal(res.Report.Added, []string{"every-event", "own-aggregate"}) {
 		t.Fatalf("tried: %+v", res)
 	}
 	alerts := w.query("SELECT uniqExact(id) FROM alerts WHERE rule = 'linux-ssh-brute-force'")
