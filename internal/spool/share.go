@@ -69,11 +69,11 @@ func (d *Dir) admit(l *Log, n int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch q := l.limits.Quota; {
-	case q > 0 && l.held > 0 && l.held+n > q: // one batch always fits: a small quota is no dead end
+	case q > 0 && l.held > 0 && l.held+n > q: // one batch of a source that holds nothing fits: its limits are no dead end
 		return schema.E(schema.Exhausted, fmt.Sprintf("the source %s has its quota of %d bytes in the spool", l.Source, q), "send again later, or give it more: vigil sources add-push --quota")
 	case d.used-d.kept+n > d.o.Limit:
 		return errFull
-	case l.held+n > greed*l.limits.weight()*(d.room()-n):
+	case l.held > 0 && l.held+n > greed*l.limits.weight()*(d.room()-n):
 		return errShare
 	}
 	return l.pace(d.now(), n)
