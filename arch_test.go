@@ -24,6 +24,7 @@ var rings = []ring{
 	{"schema", nil},
 	{"schema/flow", []string{"schema"}},
 	{"internal/secret", nil},
+	{"internal/localca", nil},
 	{"internal/testdata", nil},
 	{"internal/telemetry", nil},
 	{"internal/expr", []string{"schema"}},
@@ -83,6 +84,7 @@ var onlyHome = map[string][]string{
 	"github.com/danielgtaylor/huma":         {"server"},
 	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
 	"golang.org/x/crypto":                   {"internal/auth"},
+	"google.golang.org/grpc":                {"server/receive"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
 }
 

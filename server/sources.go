@@ -26,7 +26,8 @@ type sourceView struct {
 
 // receiveView is what the receiver of a push source did on this host, and what waits.
 type receiveView struct {
-	Kind string `json:"kind"`
+	Kind   string       `json:"kind"`
+	Limits spool.Limits `json:"limits"`
 	spool.Stats
 }
 
@@ -38,7 +39,7 @@ func (s *Server) receiving(source string) *receiveView {
 	if !ok {
 		return nil
 	}
-	return &receiveView{Kind: l.Kind, Stats: l.Stats()}
+	return &receiveView{Kind: l.Kind, Limits: l.InForce(), Stats: l.Stats()}
 }
 
 // ingestID is the workflow that moves a source: of a push source, the one that drains it.

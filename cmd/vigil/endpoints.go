@@ -19,6 +19,7 @@ type endpoints struct {
 	API               string `json:"api"`               // http://localhost:PORT
 	OpsAddr           string `json:"ops"`               // health and metrics
 	Receive           string `json:"receive,omitempty"` // http://localhost:PORT of the receivers
+	CA                string `json:"ca,omitempty"`      // file of the authority of their certificate, if it is our own
 	Temporal          string `json:"temporal"`
 	TemporalUI        string `json:"temporal_ui"`
 	Namespace         string `json:"namespace"`

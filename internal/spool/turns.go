@@ -55,7 +55,7 @@ func (t *Turn) Next(ctx context.Context, bytes int64, beat func()) error {
 	return t.wait(ctx, beat)
 }
 
-// Done ends the turn. Ending it twice is ending it once.
+// Done ends the turn. Ending it twice is ending it once; one without bytes costs nothing.
 func (t *Turn) Done(bytes int64) {
 	q := &t.log.dir.turns
 	weight := t.log.InForce().weight()
@@ -95,8 +95,10 @@ func (q *turns) enter(t *Turn) {
 func (q *turns) end(t *Turn, bytes, weight int64) {
 	if i := slices.Index(q.running, t); i >= 0 {
 		q.running = slices.Delete(q.running, i, i+1)
-		t.log.cost = float64(bytes) / float64(weight)
-		t.log.finish = t.start + t.log.cost
+		if bytes > 0 {
+			t.log.cost = float64(bytes) / float64(weight)
+			t.log.finish = t.start + t.log.cost
+		}
 		q.now = max(q.now, t.start)
 	}
 }
