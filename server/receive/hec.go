@@ -117,6 +117,7 @@ func (r *Receiver) hec(split func(body []byte, req *http.Request) (docs [][]byte
 		case err != nil && schema.CodeOf(err) == schema.Invalid:
 			hecBadData.send(w)
 		case err != nil:
+			r.o.Log.Debug("events are told to come later", "source", log.Source, "error", err)
 			hecBusy.send(w)
 		default:
 			ok := hecOK

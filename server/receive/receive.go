@@ -202,13 +202,12 @@ func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
 	if cached && now.Sub(g.asked) < believe && now.Before(g.expires) {
 		return g, nil
 	}
-	ask, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	x, err := r.o.Token(ask, id)
+	x, err := r.ask(ctx, id, cached)
 	switch code := schema.CodeOf(err); {
 	case err != nil && code != schema.NotFound && cached && now.Sub(g.asked) < believeStale && now.Before(g.expires):
 		return g, nil // the engine is away; the spool is not
 	case err != nil && code != schema.NotFound:
+		r.o.Log.Warn("a token cannot be looked up; its sender is told to come later", "error", err)
 		return grant{}, schema.E(schema.Unavailable, "tokens cannot be looked up now", "send again later", err)
 	case err != nil, !x.Valid(now), x.Org != r.o.Org:
 		r.forget(id)
@@ -226,6 +225,24 @@ func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
 	r.known[id] = g
 	r.mu.Unlock()
 	return g, nil
+}
+
+// ask looks a token up. While the store does not answer it asks again for a while, if
+// nothing is known of the token: some senders take "later" for "never".
+func (r *Receiver) ask(ctx context.Context, id string, known bool) (x store.Session, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		x, err = r.o.Token(ctx, id)
+		if err == nil || known || schema.CodeOf(err) == schema.NotFound {
+			return x, err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return x, err
+		}
+	}
 }
 
 // scope takes one scope of a token, "name:value". What this version does not know is
