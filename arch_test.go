@@ -85,7 +85,7 @@ var onlyHome = map[string][]string{
 	"github.com/danielgtaylor/huma":         {"server"},
 	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
 	"golang.org/x/crypto":                   {"internal/auth"},
-	"google.golang.org/grpc":                {"server/receive"},
+	"google.golang.org/grpc":                {"server/receive", "cmd"}, // cmd: a client, for benchmarks
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
 }
 

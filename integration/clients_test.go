@@ -281,6 +281,7 @@ exporters:
     endpoint: %q
     headers: {Authorization: "ApiKey %s"}
     logs_index: logs
+    mapping: {mode: ecs}
     retry: {enabled: true, max_retries: 200, initial_interval: 200ms, max_interval: 1s}
     flush: {interval: 200ms}
   splunk_hec:

@@ -63,20 +63,32 @@ type intake struct {
 	host     string
 	http     net.Listener
 	receiver *receive.Receiver
+	grpc     string   // URL of OTLP over gRPC
+	syslog   string   // address of plain syslog
 	said     []string // lines of the banner
 	begun    chan struct{}
 }
 
 const minSpoolMB = 256
 
+// spoolHost names the spool of this host.
+func spoolHost() (string, error) {
+	if host := os.Getenv("VIGIL_HOST"); host != "" {
+		return host, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("naming the spool: %w", err)
+	}
+	return host, nil
+}
+
 // openSpool opens this host's spool. Every worker has one, because what an earlier
 // process received must be drained whether or not anything is received now.
 func (n *node) openSpool() (err error) {
 	in := &n.intake
-	if in.host = os.Getenv("VIGIL_HOST"); in.host == "" {
-		if in.host, err = os.Hostname(); err != nil {
-			return fmt.Errorf("naming the spool: %w", err)
-		}
+	if in.host, err = spoolHost(); err != nil {
+		return err
 	}
 	if n.o.receive.spoolMB < minSpoolMB {
 		return schema.E(schema.Invalid, fmt.Sprintf("--spool-mb %d is too little", n.o.receive.spoolMB), fmt.Sprintf("at least %d: one request may take a third of it", minSpoolMB))
@@ -184,7 +196,8 @@ func (n *node) receiveGRPC(ctx context.Context, o receiveOptions) error {
 	if err != nil {
 		return err
 	}
-	n.intake.said = append(n.intake.said, fmt.Sprintf("  OTLP/gRPC    %s://localhost:%d", scheme(n.served.receivers), l.Addr().(*net.TCPAddr).Port))
+	n.intake.grpc = fmt.Sprintf("%s://localhost:%d", scheme(n.served.receivers), l.Addr().(*net.TCPAddr).Port)
+	n.intake.said = append(n.intake.said, "  OTLP/gRPC    "+n.intake.grpc)
 	n.warnPlain("the gRPC receiver listens", l.Addr(), n.served.receivers)
 	n.background(func() error { return n.intake.receiver.RunGRPC(ctx, l, n.served.receivers) })
 	return nil
@@ -212,6 +225,7 @@ func (n *node) receiveSyslog(ctx context.Context, s *source.Syslog, addr string)
 	if err != nil {
 		return errors.Join(fmt.Errorf("receiving syslog by UDP: %w", err), tcp.Close())
 	}
+	n.intake.syslog = tcp.Addr().String()
 	n.intake.said = append(n.intake.said, "  Syslog       "+tcp.Addr().String()+" (UDP and TCP)")
 	n.background(func() error { return s.ServeTCP(ctx, tcp, nil) })
 	n.background(func() error { return s.ServeUDP(ctx, udp) })

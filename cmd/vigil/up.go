@@ -186,6 +186,7 @@ func up(ctx context.Context, a *app, o upOptions) error {
 	}
 	defer node.stop()
 	ep.API, ep.OpsAddr, ep.Receive, ep.CA = node.url(), node.opsURL(), node.receiveURL(), node.served.ca
+	ep.ReceiveGRPC, ep.Syslog, ep.SyslogSource = node.intake.grpc, node.intake.syslog, o.receive.syslogSource
 	if err := ep.save(a.data); err != nil {
 		return fmt.Errorf("saving where Vigil listens: %w", err)
 	}

@@ -18,7 +18,7 @@ func hecTable(o Options) table {
 	}
 	maps.Copy(t, table{
 		"time": by(timeField(schema.FTimestamp, o.zone())), "host": field(schema.FHostName), "source": field(schema.FLogFilePath),
-		"event": field(schema.FMessage),
+		"event": field(schema.FMessage), "event.message.msg": field(schema.FMessage), // the second is how winston's transport sends it
 	})
 	return t
 }

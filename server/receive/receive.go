@@ -65,11 +65,12 @@ type Options struct {
 
 // Receiver serves the protocols.
 type Receiver struct {
-	o     Options
-	mu    sync.Mutex
-	known map[string]grant
-	busy  map[string]int // requests whose bodies are in memory, by source
-	all   int            // of all sources
+	o        Options
+	patience time.Duration // with a store that does not answer
+	mu       sync.Mutex
+	known    map[string]grant
+	busy     map[string]int // requests whose bodies are in memory, by source
+	all      int            // of all sources
 }
 
 // grant is what a token allows, and until when it is believed without asking again.
@@ -85,7 +86,7 @@ func New(o Options) *Receiver {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Receiver{o: o, known: map[string]grant{}, busy: map[string]int{}}
+	return &Receiver{o: o, patience: patience, known: map[string]grant{}, busy: map[string]int{}}
 }
 
 // Handler routes by path. The standard mux cannot hold "/{index}/_bulk" beside "/_ilm/":
@@ -192,6 +193,7 @@ func (r *Receiver) authorize(ctx context.Context, token, kind string) (*spool.Lo
 const (
 	believe      = 15 * time.Second // how long a token is believed without asking the store
 	believeStale = time.Hour        // how long while the store does not answer
+	patience     = 15 * time.Second // how long an answer of the store is waited for
 )
 
 func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
@@ -230,7 +232,7 @@ func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
 // ask looks a token up. While the store does not answer it asks again for a while, if
 // nothing is known of the token: some senders take "later" for "never".
 func (r *Receiver) ask(ctx context.Context, id string, known bool) (x store.Session, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	for {
 		x, err = r.o.Token(ctx, id)

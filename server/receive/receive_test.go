@@ -70,7 +70,7 @@ func (x *rig) start(o spool.Options) {
 			}
 			return s, nil
 		}})
-	x.r = r
+	x.r, r.patience = r, 300*time.Millisecond
 	srv := httptest.NewServer(r.Handler())
 	x.url = srv.URL
 	x.t.Cleanup(func() { srv.Close(); _ = d.Close() })
