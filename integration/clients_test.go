@@ -243,7 +243,7 @@ template(name="doc" type="list" option.jsonf="on") {
   property(outname="@timestamp" name="timereported" dateFormat="rfc3339" format="jsonf")
   property(outname="message" name="msg" format="jsonf")
 }
-template(name="id" type="string" string="%%msg%%")
+template(name="id" type="string" string="%%uuid%%")
 action(type="omelasticsearch" server="http://localhost" serverport=%q uid="vigil" pwd=%q searchIndex="logs" template="doc" bulkmode="on" bulkid="id" dynbulkid="on"
   writeoperation="create" queue.type="LinkedList" queue.dequeueBatchSize="25" action.resumeRetryCount="-1" action.resumeInterval="1")
 `, dir, filepath.Join(dir, "rsyslog.log"), port, token)
@@ -262,9 +262,10 @@ func syslogNG(t *testing.T, root, dir, conf string) {
 func syslogNGBulk(root, dir, url, token string) string {
 	return fmt.Sprintf(`@version: 3.38
 @include %q
+options { use-uniqid(yes); };
 source s { file(%q follow-freq(0.1) flags(no-parse)); };
 destination vigil {
-  elasticsearch-http(url("%s/_bulk") index("logs") type("") custom-id("${MESSAGE}") workers(1) batch-lines(25) timeout(10) time-reopen(1)
+  elasticsearch-http(url("%s/_bulk") index("logs") type("") custom-id("${UNIQID}") workers(1) batch-lines(25) timeout(10) time-reopen(1)
     user("vigil") password(%q) template("$(format-json message=${MESSAGE} @timestamp=${ISODATE})"));
 };
 log { source(s); destination(vigil); flags(flow-control); };
