@@ -83,7 +83,7 @@ func (r *Receiver) export(stream grpc.ServerStream) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	leave, err := r.enter(log.Source)
+	leave, err := r.enter(ctx, log.Source)
 	if err != nil {
 		return nil, err
 	}

@@ -175,7 +175,7 @@ func TestLoudSource(t *testing.T) {
 	x := newRig(t, spool.Options{})
 	leave := []func(){}
 	for {
-		l, err := x.r.enter("loud")
+		l, err := x.r.enter(t.Context(), "loud")
 		if err != nil {
 			break
 		}

@@ -66,11 +66,12 @@ type Options struct {
 // Receiver serves the protocols.
 type Receiver struct {
 	o        Options
-	patience time.Duration // with a store that does not answer
+	patience time.Duration // with a store that does not answer, and for room in memory
 	mu       sync.Mutex
 	known    map[string]grant
 	busy     map[string]int // requests whose bodies are in memory, by source
 	all      int            // of all sources
+	freed    chan struct{}  // closed when a request has left
 }
 
 // grant is what a token allows, and until when it is believed without asking again.
@@ -86,7 +87,7 @@ func New(o Options) *Receiver {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Receiver{o: o, patience: patience, known: map[string]grant{}, busy: map[string]int{}}
+	return &Receiver{o: o, patience: patience, known: map[string]grant{}, busy: map[string]int{}, freed: make(chan struct{})}
 }
 
 // Handler routes by path. The standard mux cannot hold "/{index}/_bulk" beside "/_ilm/":
@@ -272,30 +273,53 @@ func (r *Receiver) forget(id string) {
 	r.mu.Unlock()
 }
 
-// enter takes room in memory for one request of a source. A source may have as many at
-// once as are left for others: one that is loud leaves room for one that is not.
-func (r *Receiver) enter(source string) (leave func(), err error) {
+// enter waits for room in memory for one request of a source; the request is not read
+// meanwhile. Who waits too long comes again later.
+func (r *Receiver) enter(ctx context.Context, source string) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	for {
+		freed := r.tryEnter(source)
+		if freed == nil {
+			return func() { r.leave(source) }, nil
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return nil, schema.E(schema.Exhausted, "too many requests of "+source+" at once", "send again later")
+		}
+	}
+}
+
+// tryEnter takes room, or returns what is closed when there is more. A source may have as
+// many requests at once as are left for others: one that is loud leaves room for one that
+// is not.
+func (r *Receiver) tryEnter(source string) (freed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.busy[source] >= atOnce-r.all {
-		return nil, schema.E(schema.Exhausted, "too many requests of "+source+" at once", "send again later")
+		return r.freed
 	}
 	r.busy[source]++
 	r.all++
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.all--
-		if r.busy[source]--; r.busy[source] == 0 {
-			delete(r.busy, source)
-		}
-	}, nil
+	return nil
+}
+
+func (r *Receiver) leave(source string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all--
+	if r.busy[source]--; r.busy[source] == 0 {
+		delete(r.busy, source)
+	}
+	close(r.freed)
+	r.freed = make(chan struct{})
 }
 
 // body reads the request's body, decompressed, within the bounds. release must be called
 // when it is not used any more.
 func (r *Receiver) body(w http.ResponseWriter, req *http.Request, log *spool.Log) (b []byte, release func(), err error) {
-	leave, err := r.enter(log.Source)
+	leave, err := r.enter(req.Context(), log.Source)
 	if err != nil {
 		return nil, nil, err
 	}
