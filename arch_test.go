@@ -29,11 +29,12 @@ var rings = []ring{
 	{"internal/testdata/sigmahq", []string{"internal/testdata", "rules"}},
 	{"internal/telemetry", nil},
 	{"internal/expr", []string{"schema"}},
-	{"internal/parser", []string{"schema", "internal/expr"}},
+	{"internal/parser", []string{"schema", "internal/expr", "internal/ocsf"}},
 	{"internal/spool", []string{"schema"}},
 	{"internal/parser/evtx", nil}, // event logs cannot be cut into records without decoding them
 	{"internal/source", []string{"schema", "internal/secret", "internal/parser/evtx", "internal/spool"}},
-	{"internal/enrich", []string{"schema", "internal/intel", "internal/ml"}},
+	{"internal/enrich", []string{"schema", "internal/intel", "internal/ml", "internal/tables"}},
+	{"internal/tables", []string{"schema"}},
 	{"internal/alert", []string{"schema"}},
 	{"internal/audit", []string{"schema"}},
 	{"internal/auth", []string{"schema", "internal/secret", "internal/auth/perm", "internal/expr"}},
@@ -41,10 +42,11 @@ var rings = []ring{
 	{"internal/intel", []string{"schema", "internal/secret"}},
 	{"internal/ml", []string{"schema"}},
 	{"internal/posture", []string{"schema"}},
+	{"internal/ocsf", []string{"schema"}},
 	{"internal/playbook", []string{"schema", "internal/expr"}},
 	{"internal/action", []string{"schema", "internal/secret"}},
 	{"internal/live", []string{"schema"}},
-	{"internal/bench", []string{"internal/source"}},
+	{"internal/bench", []string{"schema", "internal/source", "internal/parser"}},
 	{"internal/config", []string{"internal/secret"}},
 	{"internal/standalone", []string{"schema", "schema/flow", "internal/secret"}},
 	{"rules", []string{"schema", "internal/expr"}},
@@ -58,7 +60,7 @@ var rings = []ring{
 	{"workflows", []string{"schema", "activities", "internal/playbook", "internal/auth"}},
 	{"worker", []string{"schema", "activities", "workflows", "internal/secret"}},
 	{"server", []string{"schema", "internal/store", "internal/live", "internal/auth", "internal/audit", "internal/secret",
-		"rules", "internal/playbook", "internal/spool", "server/ui"}},
+		"rules", "internal/playbook", "internal/spool", "internal/tables", "internal/ocsf", "server/ui"}},
 	{"server/ui", nil},
 	{"cmd", []string{"*"}},
 	{"integration", []string{"*"}},
@@ -86,6 +88,9 @@ var onlyHome = map[string][]string{
 	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
 	"golang.org/x/crypto":                   {"internal/auth"},
 	"google.golang.org/grpc":                {"server/receive", "cmd"}, // cmd: a client, for benchmarks
+	"github.com/oschwald/maxminddb-golang":  {"internal/tables"},
+	"github.com/mileusna/useragent":         {"internal/enrich"},
+	"golang.org/x/net/publicsuffix":         {"internal/enrich", "internal/intel"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
 }
 
@@ -102,6 +107,8 @@ var forbidden = map[string][]string{
 	"rules":                {"net/http", "net", "os"},
 	"internal/ml":          {"net/http", "net"},
 	"internal/enrich":      {"net/http"},
+	"internal/tables":      {"net/http", "os"},
+	"internal/ocsf":        {"net/http", "os", "net"},
 	"rules/correlate":      {"net/http", "os", "net"},
 }
 

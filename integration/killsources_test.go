@@ -93,8 +93,10 @@ func TestKillSources(t *testing.T) {
 		switch {
 		case crash:
 			v.Kill() // which was not done when only the engine was killed
+			time.Sleep(500 * time.Millisecond)
 			v.Start("VIGIL_CRASH_AT=" + points[0])
 		case !onlyEngine:
+			time.Sleep(500 * time.Millisecond)
 			v.Start()
 		}
 	}
