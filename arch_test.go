@@ -24,6 +24,7 @@ var rings = []ring{
 	{"schema", nil},
 	{"schema/flow", []string{"schema"}},
 	{"internal/secret", nil},
+	{"internal/localca", nil},
 	{"internal/testdata", nil},
 	{"internal/testdata/sigmahq", []string{"internal/testdata", "rules"}},
 	{"internal/telemetry", nil},
@@ -90,6 +91,7 @@ var onlyHome = map[string][]string{
 	"golang.org/x/crypto":                   {"internal/auth"},
 	"golang.org/x/oauth2":                   {"internal/source"},
 	"github.com/fsnotify/fsnotify":          {"internal/source"},
+	"google.golang.org/grpc":                {"server/receive", "cmd"}, // cmd: a client, for benchmarks
 	"github.com/oschwald/maxminddb-golang":  {"internal/tables"},
 	"github.com/mileusna/useragent":         {"internal/enrich"},
 	"golang.org/x/net/publicsuffix":         {"internal/enrich", "internal/intel"},

@@ -91,8 +91,9 @@ var (
 )
 
 // PutPushToken gives a push source a token, or takes it away. Args: id (the hash of the
-// token; its text never enters a workflow), kind, format, hours of validity, revoked. The
-// token may send to that source, and nothing else.
+// token; its text never enters a workflow), kind, format, hours of validity, revoked, and
+// the source's limits: quota and rate in bytes, weight. The token may send to that source,
+// and nothing else.
 func (x *Admin) PutPushToken(ctx context.Context, in flow.AdminInput, key string, now time.Time) (flow.AdminResult, error) {
 	hours, err := strconv.Atoi(in.Args["hours"])
 	switch {
@@ -111,6 +112,14 @@ func (x *Admin) PutPushToken(ctx context.Context, in flow.AdminInput, key string
 	now = now.UTC().Truncate(time.Millisecond)
 	t := store.Session{ID: in.Args["id"], Org: in.Org, Name: "push to " + in.Key, Created: now, Expires: now.Add(time.Duration(hours) * time.Hour), Revoked: revoked, Version: version,
 		Scopes: []string{"ingest:" + in.Key, "kind:" + in.Args["kind"], "format:" + in.Args["format"]}}
+	for _, limit := range []string{"quota", "rate", "weight"} { // of the source, for its receiver
+		text, ok := in.Args[limit]
+		if n, err := strconv.ParseInt(text, 10, 64); ok && (err != nil || n < 0) {
+			return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, fmt.Sprintf("the %s %q is no number", limit, text), "bytes; a weight is a plain number", err))
+		} else if ok {
+			t.Scopes = append(t.Scopes, fmt.Sprintf("%s:%d", limit, n))
+		}
+	}
 	if err := x.Store.PutToken(ctx, t); err != nil {
 		return flow.AdminResult{}, Retryable(err)
 	}

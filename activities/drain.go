@@ -60,6 +60,8 @@ type drain struct {
 	log   *spool.Log
 	state map[string]store.ObjectState
 	pins  pins
+	turn  *spool.Turn      // that this drain has, while it makes chunks
+	limit int64            // where the segment ends that it makes them of
 	touch map[string]bool  // segments this attempt has committed chunks of
 	read  map[string]int64 // how far this attempt has read them
 }
@@ -75,6 +77,11 @@ func (s *drain) run(ctx context.Context, zone string) (err error) {
 	s.after = func(c schema.Chunk) {
 		s.touch[c.Fingerprint] = true
 		s.state[c.Fingerprint] = store.ObjectState{Fingerprint: c.Fingerprint, To: c.To, Seq: c.Seq + 1, Complete: c.Last}
+		if c.To >= s.limit {
+			s.turn.Done(c.Bytes)
+			return
+		}
+		_ = s.turn.Next(ctx, c.Bytes, s.queued(ctx)) // it fails when ctx ends, which the pipeline sees too
 	}
 	for !s.stopping(ctx) {
 		if err := s.log.Cut(ctx); err != nil {
@@ -97,12 +104,13 @@ func (s *drain) run(ctx context.Context, zone string) (err error) {
 // one commits what of a segment is not, and releases it when that was all.
 func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
 	st := s.state[seg.ID]
+	s.log.Drained(seg.ID, st.To) // also what an earlier process drained
 	// A chunk that was full just before a cut ends before it: what was read tells more
 	// than what is committed.
 	if !st.Complete && (seg.Sealed || seg.Cut > max(st.To, s.read[seg.ID], spool.Start)) {
 		s.in.Plan = s.plan(seg, zone)
 		at := pipeline.Position{From: st.To, Seq: st.Seq, InDoubt: !s.touch[seg.ID]}
-		if err := s.object(ctx, source.Spooled(seg), at); err != nil {
+		if err := s.inTurn(ctx, seg, at); err != nil {
 			return err
 		}
 		s.read[seg.ID] = seg.Cut
@@ -112,6 +120,22 @@ func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
 		s.log.Release(seg.ID)
 	}
 	return nil
+}
+
+// inTurn makes the chunks of a segment, each when it is this source's turn: however much
+// others have in their spools, those with little are served in between.
+func (s *drain) inTurn(ctx context.Context, seg spool.Segment, at pipeline.Position) (err error) {
+	if s.turn, err = s.log.Turn(ctx, s.queued(ctx)); err != nil {
+		return err
+	}
+	defer s.turn.Done(0)
+	s.limit = seg.Cut
+	return s.object(ctx, source.Spooled(seg), at)
+}
+
+// queued is what a drain does each second that it waits for its turn.
+func (s *drain) queued(ctx context.Context) func() {
+	return func() { s.heartbeat(ctx, false) }
 }
 
 // plan is the same for every attempt at a segment: it is made of the segment itself.

@@ -141,7 +141,8 @@ func headers(secure bool, next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-		if secure {
+		if host, _, err := net.SplitHostPort(r.Host); secure && (err != nil || host != "localhost") {
+			// Not for localhost: other programs serve there too, and not by TLS.
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		if strings.HasPrefix(r.URL.Path, "/api/") {

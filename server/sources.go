@@ -61,7 +61,8 @@ func (s *Server) definitions(ctx context.Context) (map[string]schema.SourceDef, 
 
 // receiveView is what the receiver of a push source did on this host, and what waits.
 type receiveView struct {
-	Kind string `json:"kind"`
+	Kind   string       `json:"kind"`
+	Limits spool.Limits `json:"limits"`
 	spool.Stats
 }
 
@@ -73,7 +74,7 @@ func (s *Server) receiving(source string) *receiveView {
 	if !ok {
 		return nil
 	}
-	return &receiveView{Kind: l.Kind, Stats: l.Stats()}
+	return &receiveView{Kind: l.Kind, Limits: l.InForce(), Stats: l.Stats()}
 }
 
 // workflowOf is the workflow that moves a source: of a push source, the one that drains it.

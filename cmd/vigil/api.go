@@ -77,7 +77,7 @@ func (a *app) call(ctx context.Context, method, path string, in, out any) error 
 	if err != nil {
 		return err
 	}
-	res, err := a.request(ctx, e.API, method, path, in)
+	res, err := a.request(ctx, e, method, path, in)
 	if err != nil {
 		return err
 	}
@@ -95,8 +95,9 @@ func (a *app) call(ctx context.Context, method, path string, in, out any) error 
 	return json.Unmarshal(b, out)
 }
 
-func (a *app) request(ctx context.Context, api, method, path string, in any) (*http.Response, error) {
+func (a *app) request(ctx context.Context, e endpoints, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
+	api := e.API
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
@@ -114,7 +115,7 @@ func (a *app) request(ctx context.Context, api, method, path string, in any) (*h
 	} else if s, err := loadSession(); err == nil && s.Cookie != "" && s.API == api {
 		req.Header.Set("Cookie", s.Cookie)
 	}
-	client := http.Client{Timeout: 5 * time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Timeout: 5 * time.Minute, Transport: e.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
 		return nil, schema.E(schema.Unavailable, "Vigil does not answer at "+api, "is it running? `vigil doctor` tells", err)
@@ -171,7 +172,7 @@ The password is asked for, or read from standard input. VIGIL_TOKEN, when set, i
 			if err != nil {
 				return fmt.Errorf("reading the password: %w", err)
 			}
-			res, err := a.request(c.Context(), e.API, "POST", "/login", map[string]string{"user": args[0], "password": pass})
+			res, err := a.request(c.Context(), e, "POST", "/login", map[string]string{"user": args[0], "password": pass})
 			if err != nil {
 				return err
 			}

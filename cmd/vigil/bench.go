@@ -18,7 +18,7 @@ a data folder of its own. The machine should do nothing else meanwhile.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBenchStartCmd(a), newBenchIngestCmd(a), newBenchLatencyCmd(a), newBenchDiskCmd(a), newBenchNormaliseCmd(a))
+	c.AddCommand(newBenchStartCmd(a), newBenchIngestCmd(a), newBenchLatencyCmd(a), newBenchReceiveCmd(a), newBenchDiskCmd(a), newBenchNormaliseCmd(a))
 	return c
 }
 

@@ -21,13 +21,14 @@ func newWorkerCmd(a *app) *cobra.Command {
 		Example: "  VIGIL_CLICKHOUSE=ch:9000 VIGIL_TEMPORAL=temporal:7233 vigil worker --data /var/lib/vigil", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.worker = true
-			o.receive.fixed = c.Flags().Changed("receive")
+			o.receive.changed(c)
 			return a.half(c.Context(), o)
 		},
 	}
 	c.Flags().StringVar(&o.webhook, "webhook", envOr("VIGIL_WEBHOOK", ""), "URL that notify steps post to")
 	c.Flags().StringVar(&o.ops, "ops-listen", "localhost:8481", "address of /healthz and /readyz")
 	o.receive.flags(c)
+	o.tls.flags(c)
 	return c
 }
 
@@ -43,6 +44,7 @@ func newServerCmd(a *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&o.listen, "listen", "localhost:8480", "address of the web UI and API")
 	c.Flags().StringVar(&o.ops, "ops-listen", "localhost:8481", "address of /healthz and /readyz")
+	o.tls.flags(c)
 	return c
 }
 

@@ -86,7 +86,7 @@ func (a *app) checks() []check {
 			if err != nil {
 				return "", err
 			}
-			res, err := http.DefaultClient.Do(req)
+			res, err := (&http.Client{Transport: e.transport()}).Do(req)
 			if err != nil {
 				return "", err
 			}

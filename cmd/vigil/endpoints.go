@@ -19,6 +19,10 @@ type endpoints struct {
 	API               string `json:"api"`               // http://localhost:PORT
 	OpsAddr           string `json:"ops"`               // health and metrics
 	Receive           string `json:"receive,omitempty"` // http://localhost:PORT of the receivers
+	ReceiveGRPC       string `json:"receive_grpc,omitempty"`
+	Syslog            string `json:"syslog,omitempty"`
+	SyslogSource      string `json:"syslog_source,omitempty"`
+	CA                string `json:"ca,omitempty"` // file of the authority of their certificate, if it is our own
 	Temporal          string `json:"temporal"`
 	TemporalUI        string `json:"temporal_ui"`
 	Namespace         string `json:"namespace"`

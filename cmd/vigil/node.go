@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,6 +46,7 @@ type nodeOptions struct {
 	webhook        string
 	temporalUI     string
 	receive        receiveOptions
+	tls            tlsOptions
 	log            *slog.Logger
 }
 
@@ -64,6 +66,7 @@ type node struct {
 	web     net.Listener
 	ops     net.Listener
 	intake  intake
+	served  served
 	hub     *live.Hub
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -78,6 +81,9 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 			n.stop()
 		}
 	}()
+	if n.served, err = o.tls.serve(a.data, o.listen, o.receive.http, o.receive.grpc, o.receive.syslogTLS); err != nil {
+		return nil, err
+	}
 	if err := n.open(ctx, ep, token); err != nil {
 		return nil, err
 	}
@@ -223,12 +229,13 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		return schema.E(schema.Unavailable, "the address "+n.o.listen+" cannot be listened on", "another program uses it; choose one with --listen localhost:PORT, or port 0", err)
 	}
 	n.web = l
-	if ip := l.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
-		n.o.log.Warn("the web server listens on more than this machine, without TLS: put a TLS proxy before it", "address", l.Addr())
+	n.warnPlain("the web server listens", l.Addr(), n.served.web)
+	if n.served.web != nil {
+		l = tls.NewListener(l, n.served.web)
 	}
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: n.rules.Now, Playbooks: n.books,
 		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests,
-		Spool: n.intake.spool, Host: n.intake.host}
+		Spool: n.intake.spool, Host: n.intake.host, Secure: n.served.web != nil}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI
 	}
@@ -302,7 +309,14 @@ func (n *node) url() string {
 	if n.web == nil {
 		return ""
 	}
-	return fmt.Sprintf("http://localhost:%d", n.web.Addr().(*net.TCPAddr).Port)
+	return fmt.Sprintf("%s://localhost:%d", scheme(n.served.web), n.web.Addr().(*net.TCPAddr).Port)
+}
+
+// warnPlain warns when something is served to more than this machine without TLS.
+func (n *node) warnPlain(what string, addr net.Addr, certs *tls.Config) {
+	if ip := addr.(*net.TCPAddr).IP; certs == nil && !ip.IsLoopback() {
+		n.o.log.Warn(what+" on more than this machine, without TLS: add --tls, or --tls-cert and --tls-key, or put a TLS proxy before it", "address", addr)
+	}
 }
 
 func (n *node) opsURL() string { return "http://" + n.ops.Addr().String() }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"vigil/internal/localca"
 	"vigil/internal/source"
 	"vigil/internal/spool"
 	"vigil/internal/telemetry"
@@ -26,33 +26,46 @@ import (
 
 // receiveOptions say where a process listens for events that are pushed to it.
 type receiveOptions struct {
-	http               string // _bulk, HEC, OTLP
-	fixed              bool   // http was asked for: another port is no substitute
-	syslog, syslogTLS  string
-	cert, key          string
-	syslogSource, zone string
-	spoolMB            int64
+	http                    string // _bulk, HEC, OTLP/HTTP
+	grpc                    string // OTLP/gRPC
+	fixed, fixedGRPC        bool   // they were asked for: another port is no substitute
+	syslog, syslogTLS       string
+	cert, key               string
+	syslogSource, zone      string
+	syslogQuota, syslogRate string
+	spoolMB                 int64
 }
 
 func (o *receiveOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.http, "receive", "localhost:8482", `address of the receivers for Elasticsearch _bulk, Splunk HEC and OTLP logs; "" for none`)
+	f.StringVar(&o.grpc, "receive-grpc", "localhost:4317", `address of the receiver for OTLP logs by gRPC; "" for none`)
 	f.StringVar(&o.syslog, "syslog", "", "address that takes syslog, UDP and TCP, e.g. localhost:5514; none by default")
-	f.StringVar(&o.syslogTLS, "syslog-tls", "", "address that takes syslog over TLS, e.g. :6514; needs --syslog-cert and --syslog-key")
-	f.StringVar(&o.cert, "syslog-cert", "", "certificate chain in PEM, for --syslog-tls")
+	f.StringVar(&o.syslogTLS, "syslog-tls", "", "address that takes syslog over TLS, e.g. :6514; needs a certificate: --tls, --tls-cert or --syslog-cert")
+	f.StringVar(&o.cert, "syslog-cert", "", "certificate chain in PEM for --syslog-tls alone; default that of --tls or --tls-cert")
 	f.StringVar(&o.key, "syslog-key", "", "its private key in PEM")
 	f.StringVar(&o.syslogSource, "syslog-source", "syslog", "name of the source that syslog goes to")
 	f.StringVar(&o.zone, "syslog-zone", "", "IANA time zone of syslog times without one; default UTC")
+	f.StringVar(&o.syslogQuota, "syslog-quota", "", "most that syslog may have in the spool, e.g. 500MB; default its fair share")
+	f.StringVar(&o.syslogRate, "syslog-rate", "", "most that syslog may send a second, e.g. 5MB; default any")
 	f.Int64Var(&o.spoolMB, "spool-mb", 2048, "most disk that received events may take until they are stored, in MiB; then senders are told to wait")
+}
+
+// changed notes which addresses were asked for.
+func (o *receiveOptions) changed(c *cobra.Command) {
+	o.fixed, o.fixedGRPC = c.Flags().Changed("receive"), c.Flags().Changed("receive-grpc")
 }
 
 // intake is the receiving part of a node.
 type intake struct {
-	spool *spool.Dir
-	host  string
-	http  net.Listener
-	said  []string // lines of the banner: where syslog is taken
-	begun chan struct{}
+	spool    *spool.Dir
+	host     string
+	http     net.Listener
+	receiver *receive.Receiver
+	grpc     string   // URL of OTLP over gRPC
+	syslog   string   // address of plain syslog
+	said     []string // lines of the banner
+	begun    chan struct{}
 }
 
 const minSpoolMB = 256
@@ -86,7 +99,7 @@ func (n *node) figures() []telemetry.Receiver {
 	for _, l := range n.intake.spool.Logs() {
 		st := l.Stats()
 		out = append(out, telemetry.Receiver{Source: l.Source, Kind: l.Kind, Records: float64(st.Records), Bytes: float64(st.Bytes), Duplicates: float64(st.Duplicates),
-			Refused: float64(st.Refused), Dropped: float64(st.Dropped), Waits: float64(st.Pending)})
+			Refused: float64(st.Refused), Invalid: float64(st.Invalid), Dropped: float64(st.Dropped), Waits: float64(st.Pending), Quota: float64(l.InForce().Quota)})
 	}
 	return out
 }
@@ -101,7 +114,7 @@ func (n *node) serveReceivers(w http.ResponseWriter, _ *http.Request) {
 	rows := []receiverRow{}
 	if n.intake.spool != nil {
 		for _, l := range n.intake.spool.Logs() {
-			rows = append(rows, receiverRow{l.Meta, l.Stats()})
+			rows = append(rows, receiverRow{spool.Meta{Source: l.Source, Kind: l.Kind, Format: l.Format, Limits: l.InForce()}, l.Stats()})
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -116,16 +129,30 @@ func (n *node) receive(ctx context.Context) error {
 	}
 	n.background(func() error { n.keepDraining(ctx); return nil })
 	n.background(func() error { n.keepSources(ctx); return nil })
+	n.intake.receiver = receive.New(receive.Options{Org: n.a.org, Spool: n.intake.spool, Token: n.store.Token, Begun: n.kickDrain, Log: n.o.log})
 	if o.http != "" {
 		if err := n.receiveHTTP(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.grpc != "" {
+		if err := n.receiveGRPC(ctx, o); err != nil {
 			return err
 		}
 	}
 	if o.syslog == "" && o.syslogTLS == "" {
 		return nil
 	}
+	limits, err := limitsOf(o.syslogQuota, o.syslogRate)
+	if err != nil {
+		return err
+	}
+	limits.Set = time.Now().UTC()
 	log, err := n.intake.spool.Log(spool.Meta{Source: o.syslogSource, Kind: receive.Syslog, Format: receive.Formats()[receive.Syslog]})
 	if err != nil {
+		return err
+	}
+	if err := log.Limit(limits); err != nil {
 		return err
 	}
 	n.kickDrain("")
@@ -142,21 +169,39 @@ func (n *node) receive(ctx context.Context) error {
 }
 
 func (n *node) receiveHTTP(ctx context.Context, o receiveOptions) error {
-	l, err := net.Listen("tcp", o.http)
-	if err != nil && !o.fixed {
-		host, _, _ := net.SplitHostPort(o.http)
+	l, err := listen(o.http, "--receive", o.fixed)
+	if err != nil {
+		return err
+	}
+	n.intake.http = l
+	n.warnPlain("the receivers listen", l.Addr(), n.served.receivers)
+	n.background(func() error { return n.intake.receiver.Run(ctx, l, n.served.receivers) })
+	return nil
+}
+
+func (n *node) receiveGRPC(ctx context.Context, o receiveOptions) error {
+	l, err := listen(o.grpc, "--receive-grpc", o.fixedGRPC)
+	if err != nil {
+		return err
+	}
+	n.intake.grpc = fmt.Sprintf("%s://localhost:%d", scheme(n.served.receivers), l.Addr().(*net.TCPAddr).Port)
+	n.intake.said = append(n.intake.said, "  OTLP/gRPC    "+n.intake.grpc)
+	n.warnPlain("the gRPC receiver listens", l.Addr(), n.served.receivers)
+	n.background(func() error { return n.intake.receiver.RunGRPC(ctx, l, n.served.receivers) })
+	return nil
+}
+
+// listen listens on the address, or on any port where it was not asked for.
+func listen(addr, flag string, fixed bool) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil && !fixed {
+		host, _, _ := net.SplitHostPort(addr)
 		l, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
 	}
 	if err != nil {
-		return schema.E(schema.Unavailable, "the address "+o.http+" cannot be listened on", "another program uses it; choose one with --receive localhost:PORT, or port 0", err)
+		return nil, schema.E(schema.Unavailable, "the address "+addr+" cannot be listened on", "another program uses it; choose one with "+flag+" localhost:PORT, or port 0", err)
 	}
-	n.intake.http = l
-	if ip := l.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
-		n.o.log.Warn("the receivers listen on more than this machine, without TLS: put a TLS proxy before them", "address", l.Addr())
-	}
-	r := receive.New(receive.Options{Org: n.a.org, Spool: n.intake.spool, Token: n.store.Token, Begun: n.kickDrain, Log: n.o.log})
-	n.background(func() error { return r.Run(ctx, l) })
-	return nil
+	return l, nil
 }
 
 func (n *node) receiveSyslog(ctx context.Context, s *source.Syslog, addr string) error {
@@ -168,28 +213,30 @@ func (n *node) receiveSyslog(ctx context.Context, s *source.Syslog, addr string)
 	if err != nil {
 		return errors.Join(fmt.Errorf("receiving syslog by UDP: %w", err), tcp.Close())
 	}
-	n.intake.said = append(n.intake.said, tcp.Addr().String()+" (UDP and TCP)")
+	n.intake.syslog = tcp.Addr().String()
+	n.intake.said = append(n.intake.said, "  Syslog       "+tcp.Addr().String()+" (UDP and TCP)")
 	n.background(func() error { return s.ServeTCP(ctx, tcp, nil) })
 	n.background(func() error { return s.ServeUDP(ctx, udp) })
 	return nil
 }
 
 func (n *node) receiveSyslogTLS(ctx context.Context, s *source.Syslog, o receiveOptions) error {
-	if o.cert == "" || o.key == "" {
-		return schema.E(schema.Invalid, "--syslog-tls needs a certificate", "name it with --syslog-cert and --syslog-key")
-	}
-	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
-	if err != nil {
-		return fmt.Errorf("reading the certificate for syslog: %w", err)
+	certs := n.served.receivers
+	switch {
+	case o.cert != "" && o.key != "":
+		var err error
+		if certs, err = localca.ServerConfig(o.cert, o.key, n.o.tls.clientCA); err != nil {
+			return err
+		}
+	case certs == nil || o.cert != o.key:
+		return schema.E(schema.Invalid, "--syslog-tls needs a certificate", "add --tls, or name one with --tls-cert and --tls-key, or --syslog-cert and --syslog-key")
 	}
 	l, err := net.Listen("tcp", o.syslogTLS)
 	if err != nil {
 		return fmt.Errorf("receiving syslog by TLS: %w", err)
 	}
-	n.intake.said = append(n.intake.said, l.Addr().String()+" (TLS)")
-	n.background(func() error {
-		return s.ServeTCP(ctx, l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
-	})
+	n.intake.said = append(n.intake.said, "  Syslog       "+l.Addr().String()+" (TLS)")
+	n.background(func() error { return s.ServeTCP(ctx, l, certs) })
 	return nil
 }
 
@@ -236,7 +283,7 @@ func (n *node) receiveURL() string {
 	if n.intake.http == nil {
 		return ""
 	}
-	return fmt.Sprintf("http://localhost:%d", n.intake.http.Addr().(*net.TCPAddr).Port)
+	return fmt.Sprintf("%s://localhost:%d", scheme(n.served.receivers), n.intake.http.Addr().(*net.TCPAddr).Port)
 }
 
 // receivers asks the running process for its push sources.

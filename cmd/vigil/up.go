@@ -24,6 +24,7 @@ import (
 type upOptions struct {
 	listen, ops       string
 	receive           receiveOptions
+	tls               tlsOptions
 	clickhouse        string
 	clickhouseUser    string
 	temporal          string
@@ -49,7 +50,7 @@ one process tree, prints where they answer, and runs until Ctrl-C. Everything is
   VIGIL_CLICKHOUSE_PASSWORD=… vigil up --clickhouse ch.example:9000 --clickhouse-user vigil --temporal temporal.example:7233`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.receive.fixed = c.Flags().Changed("receive")
+			o.receive.changed(c)
 			return up(c.Context(), a, o)
 		},
 	}
@@ -57,6 +58,7 @@ one process tree, prints where they answer, and runs until Ctrl-C. Everything is
 	f.StringVar(&o.listen, "listen", "localhost:8480", "address of the web UI and API; port 0 picks a free one")
 	f.StringVar(&o.ops, "ops-listen", "localhost:0", "address of /healthz, /readyz and /metrics")
 	o.receive.flags(c)
+	o.tls.flags(c)
 	f.StringVar(&o.clickhouse, "clickhouse", os.Getenv("VIGIL_CLICKHOUSE"), "HOST:PORT of a ClickHouse server (native protocol) instead of the embedded engine")
 	f.StringVar(&o.clickhouseUser, "clickhouse-user", envOr("VIGIL_CLICKHOUSE_USER", "default"), "its user; the password is VIGIL_CLICKHOUSE_PASSWORD")
 	f.StringVar(&o.temporal, "temporal", os.Getenv("VIGIL_TEMPORAL"), "HOST:PORT of a Temporal frontend instead of the embedded one; its API key is VIGIL_TEMPORAL_TOKEN")
@@ -178,12 +180,13 @@ func up(ctx context.Context, a *app, o upOptions) error {
 		return err
 	}
 	defer eng.stop(log)
-	node, err := newNode(ctx, a, ep, eng.workerToken(ep), nodeOptions{worker: true, server: true, listen: o.listen, ops: o.ops, webhook: o.webhook, temporalUI: ep.TemporalUI, receive: o.receive, log: log})
+	node, err := newNode(ctx, a, ep, eng.workerToken(ep), nodeOptions{worker: true, server: true, listen: o.listen, ops: o.ops, webhook: o.webhook, temporalUI: ep.TemporalUI, receive: o.receive, tls: o.tls, log: log})
 	if err != nil {
 		return err
 	}
 	defer node.stop()
-	ep.API, ep.OpsAddr, ep.Receive = node.url(), node.opsURL(), node.receiveURL()
+	ep.API, ep.OpsAddr, ep.Receive, ep.CA = node.url(), node.opsURL(), node.receiveURL(), node.served.ca
+	ep.ReceiveGRPC, ep.Syslog, ep.SyslogSource = node.intake.grpc, node.intake.syslog, o.receive.syslogSource
 	if err := ep.save(a.data); err != nil {
 		return fmt.Errorf("saving where Vigil listens: %w", err)
 	}
@@ -203,17 +206,20 @@ func up(ctx context.Context, a *app, o upOptions) error {
 	return node.wait(ctx)
 }
 
-func (a *app) banner(ep endpoints, link string, syslog []string, took time.Duration) {
+func (a *app) banner(ep endpoints, link string, said []string, took time.Duration) {
 	fmt.Fprintf(a.err, "\nVigil is up (%.1f s). Ctrl-C stops it.\n\n", took.Seconds())
 	fmt.Fprintf(a.out, "  Web UI       %s\n", ep.API)
 	if link != "" {
 		fmt.Fprintf(a.out, "  Admin link   %s   (once, within 24 h)\n", link)
 	}
 	if ep.Receive != "" {
-		fmt.Fprintf(a.out, "  Receivers    %s   (_bulk, HEC, OTLP; a token: vigil sources add-push NAME --kind bulk)\n", ep.Receive)
+		fmt.Fprintf(a.out, "  Receivers    %s   (_bulk, HEC, OTLP/HTTP; a token: vigil sources add-push NAME --kind bulk)\n", ep.Receive)
 	}
-	for _, s := range syslog {
-		fmt.Fprintf(a.out, "  Syslog       %s\n", s)
+	for _, s := range said {
+		fmt.Fprintln(a.out, s)
+	}
+	if ep.CA != "" {
+		fmt.Fprintf(a.out, "  Authority    %s   (browsers and senders must trust it)\n", ep.CA)
 	}
 	fmt.Fprintf(a.out, "  Temporal     %s   (eval \"$(vigil env)\" for the temporal CLI)\n", ep.Temporal)
 	if ep.TemporalUI != "" {

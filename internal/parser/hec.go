@@ -19,7 +19,7 @@ func hecTree(zone *time.Location) *node {
 	}
 	maps.Copy(t, table{
 		"time": by(timeField(schema.FTimestamp, zone)), "host": field(schema.FHostName), "source": field(schema.FLogFilePath),
-		"event": field(schema.FMessage),
+		"event": field(schema.FMessage), "event.message.msg": field(schema.FMessage), // the second is how winston's transport sends it
 	})
 	return t.tree()
 }

@@ -43,6 +43,9 @@ func (s *Syslog) ServeUDP(ctx context.Context, conn net.PacketConn) error {
 	defer stop()
 	if u, ok := conn.(*net.UDPConn); ok {
 		_ = u.SetReadBuffer(8 << 20) // as much of it as the kernel allows
+		watch, end := context.WithCancel(ctx)
+		defer end()
+		go s.countKernelDrops(watch, u)
 	}
 	queue := make(chan spool.Record, 20_000)
 	done := make(chan struct{})

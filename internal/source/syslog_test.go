@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -263,4 +264,46 @@ func FuzzSyslogStream(f *testing.F) {
 		}
 		t.Fatal("reading does not end")
 	})
+}
+
+// TestKernelDrops: what the kernel throws away because nobody reads is found.
+func TestKernelDrops(t *testing.T) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	inode, err := inodeOf(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("/proc/self/net/udp"); err != nil {
+		t.Skip("only Linux tells what its kernel drops")
+	}
+	out, err := net.Dial("udp", conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = out.Close() }()
+	const sent = 500
+	for range sent {
+		if _, err := out.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := int64(0)
+	buf := make([]byte, 2000)
+	for {
+		_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		if _, err := conn.Read(buf); err != nil {
+			break
+		}
+		kept++
+	}
+	if n := kernelDrops(inode); n == 0 || n+kept != sent {
+		t.Errorf("%d dropped and %d kept of %d", n, kept, sent)
+	}
 }

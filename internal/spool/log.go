@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"vigil/schema"
 )
@@ -37,6 +38,14 @@ type Log struct {
 	file     *os.File   // of the newest segment, nil before the first record
 	ids      map[ID]*segment
 	stats    Stats
+
+	// Guarded by dir.mu:
+	limits Limits
+	held   int64 // bytes that wait to be committed, and those promised to batches
+	tokens float64
+	paced  time.Time
+
+	finish, cost float64 // where its next turn starts, and what the last one cost; guarded by dir.turns.mu
 }
 
 // Meta is what a spool knows of its source.
@@ -44,6 +53,7 @@ type Meta struct {
 	Source string `json:"source"`
 	Kind   string `json:"kind"`   // bulk, hec, otlp, syslog
 	Format string `json:"format"` // parser format of its records
+	Limits        // of a Log they may change: Log.InForce are those in force
 	// Last is the number of the newest segment that was deleted: numbers are not used
 	// again, so that positions grow.
 	Last uint64 `json:"last,omitempty"`
@@ -94,7 +104,8 @@ type Stats struct {
 	Bytes      int64  `json:"bytes"`      // of these records
 	Duplicates int64  `json:"duplicates"` // re-sends known by their id, answered and not stored
 	Suspected  int64  `json:"suspected"`  // records without id in a request that came before: stored, and marked
-	Refused    int64  `json:"refused"`    // records that got a "try later" because the spool was full
+	Refused    int64  `json:"refused"`    // records that got a "try later": the spool was full, or their source had its share
+	Invalid    int64  `json:"invalid"`    // records and requests that are not what their protocol asks for: never kept
 	Dropped    int64  `json:"dropped"`    // datagrams that could not be kept: lost, and counted
 	Pending    int64  `json:"pending"`    // bytes on disk that are not committed
 	Disk       int64  `json:"disk"`       // bytes on disk
@@ -116,11 +127,11 @@ func (l *Log) AppendRequest(ctx context.Context, id ID, batch []Record) (Result,
 	if err != nil {
 		return Result{}, err
 	}
-	if !l.dir.reserve(size) {
+	if err := l.dir.reserve(l, size); err != nil {
 		l.mu.Lock()
 		l.stats.Refused += int64(len(batch))
 		l.mu.Unlock()
-		return Result{}, schema.E(schema.Exhausted, "the spool is full", "it drains as soon as the store takes events; send again later")
+		return Result{}, err
 	}
 	g, res, err := l.add(id, batch, size)
 	if err != nil {
@@ -157,7 +168,7 @@ func (l *Log) add(request ID, batch []Record, reserved int64) (*group, Result, e
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var took int64
-	defer func() { l.dir.grow(took - reserved) }()
+	defer func() { l.grow(took - reserved) }()
 	switch {
 	case l.closed:
 		return nil, Result{}, schema.E(schema.Unavailable, "the spool is closed", "try again when Vigil is up again")
@@ -273,6 +284,10 @@ func (l *Log) run() {
 	}
 }
 
+// smallSegment is what is never ended early: where room is scarce, every segment is a
+// file for one cut.
+const smallSegment = 1 << 20
+
 // write puts the group behind the newest segment, with one fsync, and starts a new
 // segment where the old one is large or old enough.
 func (l *Log) write(g *group) error {
@@ -287,7 +302,7 @@ func (l *Log) write(g *group) error {
 	}
 	buf := g.buf
 	end := s.size + int64(len(buf))
-	full := end >= l.dir.o.SegmentBytes || g.cut && l.dir.now().Sub(s.Created) >= l.dir.o.SegmentAge
+	full := end >= l.dir.o.SegmentBytes || g.cut && (l.dir.now().Sub(s.Created) >= l.dir.o.SegmentAge || end >= smallSegment && l.dir.tight())
 	cutNow := g.cut && end > s.cut
 	switch {
 	case full:
@@ -306,7 +321,7 @@ func (l *Log) write(g *group) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.dir.grow(int64(len(buf) - len(g.buf)))
+	l.grow(int64(len(buf) - len(g.buf)))
 	g.start = s.position(s.size)
 	s.size += int64(len(buf))
 	s.records += g.records
@@ -350,7 +365,7 @@ func (l *Log) fail(g *group, s *segment, cause error) error {
 	for _, id := range g.ids {
 		delete(l.ids, id)
 	}
-	l.dir.grow(-int64(len(g.buf)))
+	l.grow(-int64(len(g.buf)))
 	if s != nil {
 		terr := l.file.Truncate(s.size)
 		_, serr := l.file.Seek(s.size, io.SeekStart)
@@ -388,7 +403,7 @@ func (l *Log) active() (*segment, error) {
 		return nil, errors.Join(err, f.Close(), os.Remove(s.path))
 	}
 	s.size, s.cut = headerSize, headerSize
-	l.dir.grow(headerSize)
+	l.grow(headerSize)
 	l.file = f
 	l.segments = append(l.segments, s)
 	return s, nil
@@ -474,14 +489,14 @@ func (l *Log) Position() int64 {
 	return int64(l.Last)<<32 | (1<<32 - 1) // everything up to there was
 }
 
-// Drained says that what stands before the offset is committed. It is for the figures
-// only.
+// Drained says that what stands before the offset is committed: it waits no more.
 func (l *Log) Drained(id string, to int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.segments {
-		if s.ID == id {
-			s.drained = max(s.drained, to)
+		if s.ID == id && !s.committed && to > s.drained {
+			l.settle(to-s.drained, 0, 0)
+			s.drained = to
 		}
 	}
 }
@@ -491,8 +506,9 @@ func (l *Log) Drained(id string, to int64) {
 func (l *Log) Release(id string) {
 	l.mu.Lock()
 	for _, s := range l.segments {
-		if s.ID == id && s.sealed {
-			s.committed = true
+		if s.ID == id && s.sealed && !s.committed {
+			l.settle(s.size-s.drained, s.size, 0)
+			s.committed, s.drained = true, s.size
 		}
 	}
 	l.mu.Unlock()
@@ -534,7 +550,7 @@ func (l *Log) delete(s *segment) {
 		delete(l.ids, id)
 	}
 	l.segments = slices.Delete(l.segments, i, i+1)
-	l.dir.grow(-s.size)
+	l.settle(0, -s.size, s.size)
 }
 
 const pinName = "pinned.json"
@@ -565,6 +581,13 @@ func (l *Log) Pinned() []byte {
 func (l *Log) Drop(n int) {
 	l.mu.Lock()
 	l.stats.Dropped += int64(n)
+	l.mu.Unlock()
+}
+
+// Invalid counts what a sender was told is wrong with what it sent.
+func (l *Log) Invalid(n int) {
+	l.mu.Lock()
+	l.stats.Invalid += int64(n)
 	l.mu.Unlock()
 }
 

@@ -28,7 +28,8 @@ type Options struct {
 	Keep int64
 	// KeepFor is how long they stay at most; default 24 h.
 	KeepFor time.Duration
-	// SegmentBytes and SegmentAge end a segment; default 64 MiB and an hour.
+	// SegmentBytes and SegmentAge end a segment; default 64 MiB, or less where Limit is
+	// small, and an hour.
 	SegmentBytes int64
 	SegmentAge   time.Duration
 	Log          *slog.Logger     // default slog.Default
@@ -41,7 +42,7 @@ func (o Options) withDefaults() Options {
 	o.Limit = cmp.Or(o.Limit, 2<<30)
 	o.Keep = cmp.Or(o.Keep, o.Limit/4)
 	o.KeepFor = cmp.Or(o.KeepFor, 24*time.Hour)
-	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, min(64<<20, o.Limit/16))
 	o.SegmentAge = cmp.Or(o.SegmentAge, time.Hour)
 	o.maxIDs = cmp.Or(o.maxIDs, maxIDs)
 	if o.Log == nil {
@@ -59,15 +60,18 @@ type Dir struct {
 	o    Options
 	lock *os.File
 
+	turns turns
+
 	mu   sync.Mutex
 	used int64 // bytes on disk, and those promised to batches on their way
+	kept int64 // of these, bytes of segments that are released
 	logs map[string]*Log
 }
 
 // Open opens the spool in a folder and repairs what a crash left: the torn end of the
 // newest segments is set aside, and they are sealed.
 func Open(path string, o Options) (*Dir, error) {
-	d := &Dir{path: path, o: o.withDefaults(), logs: map[string]*Log{}}
+	d := &Dir{path: path, o: o.withDefaults(), logs: map[string]*Log{}, turns: turns{slots: drains}}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the spool: %w", err)
 	}
@@ -176,7 +180,7 @@ func (d *Dir) open(m Meta) (*Log, error) {
 	if l, ok := d.logs[m.Source]; ok {
 		return l, nil
 	}
-	l := &Log{Meta: m, dir: d, path: filepath.Join(d.path, m.Source), log: d.o.Log, ids: map[ID]*segment{},
+	l := &Log{Meta: m, limits: m.Limits, dir: d, path: filepath.Join(d.path, m.Source), log: d.o.Log, ids: map[ID]*segment{},
 		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), stopped: make(chan struct{})}
 	if err := l.writeMeta(); err != nil {
 		return nil, err
@@ -186,6 +190,7 @@ func (d *Dir) open(m Meta) (*Log, error) {
 	}
 	for _, s := range l.segments {
 		d.used += s.size
+		l.held += s.size
 	}
 	d.logs[m.Source] = l
 	go l.run()
@@ -233,38 +238,6 @@ func syncDir(path string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
-}
-
-// reserve promises room for a batch; false when the spool is full even without its
-// released segments.
-func (d *Dir) reserve(n int64) bool {
-	if d.take(n) {
-		return true
-	}
-	for _, c := range d.released() {
-		c.log.delete(c.segment)
-		if d.take(n) {
-			return true
-		}
-	}
-	return false
-}
-
-func (d *Dir) take(n int64) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.used+n > d.o.Limit {
-		return false
-	}
-	d.used += n
-	return true
-}
-
-// grow corrects what is used.
-func (d *Dir) grow(n int64) {
-	d.mu.Lock()
-	d.used += n
-	d.mu.Unlock()
 }
 
 // candidate is a segment that may be deleted.

@@ -50,8 +50,9 @@ func New(version string) *Metrics {
 
 // Receiver is what a push source has taken in and what waits.
 type Receiver struct {
-	Source, Kind                                        string
-	Records, Bytes, Duplicates, Refused, Dropped, Waits float64 // Waits: bytes on disk, not committed
+	Source, Kind                                          string
+	Records, Bytes, Duplicates, Refused, Invalid, Dropped float64
+	Waits, Quota                                          float64 // bytes on disk that are not committed, and the most that may be; 0: its fair share
 }
 
 // Receivers shows the push sources that read returns, at each scrape.
@@ -71,9 +72,11 @@ var receiverFigures = []struct {
 	{receiverDesc("received_records_total", "Records taken in and on disk."), prometheus.CounterValue, func(r Receiver) float64 { return r.Records }},
 	{receiverDesc("received_bytes_total", "Bytes of these records."), prometheus.CounterValue, func(r Receiver) float64 { return r.Bytes }},
 	{receiverDesc("received_duplicates_total", "Records known by their id, answered and not stored again."), prometheus.CounterValue, func(r Receiver) float64 { return r.Duplicates }},
-	{receiverDesc("refused_records_total", "Records that were told to come later because the spool was full."), prometheus.CounterValue, func(r Receiver) float64 { return r.Refused }},
+	{receiverDesc("refused_records_total", "Records that were told to come later: the spool was full, or their source had its share."), prometheus.CounterValue, func(r Receiver) float64 { return r.Refused }},
+	{receiverDesc("invalid_records_total", "Records and requests that are not what their protocol asks for."), prometheus.CounterValue, func(r Receiver) float64 { return r.Invalid }},
 	{receiverDesc("dropped_records_total", "Datagrams lost because the spool did not take them."), prometheus.CounterValue, func(r Receiver) float64 { return r.Dropped }},
 	{receiverDesc("spool_pending_bytes", "Bytes in the spool that are not committed."), prometheus.GaugeValue, func(r Receiver) float64 { return r.Waits }},
+	{receiverDesc("spool_quota_bytes", "The most that may wait; 0: the source's fair share."), prometheus.GaugeValue, func(r Receiver) float64 { return r.Quota }},
 }
 
 func receiverDesc(name, help string) *prometheus.Desc {

@@ -74,7 +74,7 @@ var elasticKinds = map[int]string{
 }
 
 func elasticFailed(w http.ResponseWriter, err error) {
-	s := status(err)
+	s := httpStatus(err)
 	if s == http.StatusForbidden && errors.Is(err, errBadToken) {
 		s = http.StatusUnauthorized
 	}
@@ -103,12 +103,12 @@ type bulkRequest struct {
 }
 
 func (r *Receiver) bulk(w http.ResponseWriter, req *http.Request, index string) {
-	log, err := r.authorize(req, Bulk)
+	log, err := r.authorize(req.Context(), tokenText(req), Bulk)
 	if err != nil {
 		elasticFailed(w, err)
 		return
 	}
-	body, release, err := r.body(w, req)
+	body, release, err := r.body(w, req, log)
 	if err != nil {
 		elasticFailed(w, err)
 		return
@@ -116,9 +116,11 @@ func (r *Receiver) bulk(w http.ResponseWriter, req *http.Request, index string) 
 	defer release()
 	b, err := parseBulk(body, index)
 	if err != nil {
+		log.Invalid(1)
 		elasticFailed(w, err)
 		return
 	}
+	log.Invalid(len(b.items) - len(b.records))
 	if len(b.records) > 0 {
 		res, err := log.AppendRequest(req.Context(), requestID(body), b.records)
 		if err != nil {

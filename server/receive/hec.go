@@ -63,7 +63,7 @@ func channel(req *http.Request) string {
 
 // hecLog finds the log of the request's token, or answers why there is none.
 func (r *Receiver) hecLog(w http.ResponseWriter, req *http.Request) *spool.Log {
-	log, err := r.authorize(req, HEC)
+	log, err := r.authorize(req.Context(), tokenText(req), HEC)
 	switch {
 	case err == nil:
 		return log
@@ -90,7 +90,7 @@ func (r *Receiver) hec(split func(body []byte, req *http.Request) (docs [][]byte
 		if log == nil {
 			return
 		}
-		body, release, err := r.body(w, req)
+		body, release, err := r.body(w, req, log)
 		switch {
 		case err != nil && busy(err):
 			hecBusy.send(w)
@@ -108,6 +108,7 @@ func (r *Receiver) hec(split func(body []byte, req *http.Request) (docs [][]byte
 			bad = &hecNoData
 		}
 		if bad != nil {
+			log.Invalid(1)
 			bad.send(w)
 			return
 		}
@@ -116,6 +117,7 @@ func (r *Receiver) hec(split func(body []byte, req *http.Request) (docs [][]byte
 		case err != nil && schema.CodeOf(err) == schema.Invalid:
 			hecBadData.send(w)
 		case err != nil:
+			r.o.Log.Debug("events are told to come later", "source", log.Source, "error", err)
 			hecBusy.send(w)
 		default:
 			ok := hecOK

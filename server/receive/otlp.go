@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -29,72 +30,106 @@ func (r *Receiver) otlpLogs(w http.ResponseWriter, req *http.Request) {
 	}
 	isJSON := kind == "application/json"
 	w.Header().Set("Content-Type", kind)
-	log, err := r.authorize(req, OTLP)
+	log, err := r.authorize(req.Context(), tokenText(req), OTLP)
 	if err != nil {
 		otlpFailed(w, isJSON, err)
 		return
 	}
-	body, release, err := r.body(w, req)
+	body, release, err := r.body(w, req, log)
 	if err != nil {
 		otlpFailed(w, isJSON, err)
 		return
 	}
 	defer release()
-	docs, err := otlpDocs(body, isJSON)
+	lost, err := keepOTLP(req.Context(), log, body, isJSON)
 	if err != nil {
 		otlpFailed(w, isJSON, err)
 		return
 	}
-	if len(docs) > 0 {
-		records := make([]spool.Record, len(docs))
-		for i, d := range docs {
-			records[i].Data = d
-		}
-		if _, err := log.AppendRequest(req.Context(), requestID(body), records); err != nil {
-			otlpFailed(w, isJSON, err)
-			return
-		}
-	}
 	w.WriteHeader(http.StatusOK)
 	if isJSON {
-		_, _ = w.Write([]byte("{}"))
-	} // the empty message is no bytes in protobuf
+		_, _ = w.Write(lost.json())
+		return
+	}
+	_, _ = w.Write(lost.protobuf())
+}
+
+// keepOTLP spools the records of a request, whichever way it came. What is wrong with one
+// record refuses that record only: the sender is told in the answer, and does not send it
+// again.
+func keepOTLP(ctx context.Context, log *spool.Log, body []byte, isJSON bool) (rejected, error) {
+	docs, lost, err := otlpDocs(body, isJSON)
+	log.Invalid(int(lost.records))
+	if err != nil {
+		log.Invalid(1)
+		return lost, err
+	}
+	if len(docs) == 0 {
+		return lost, nil
+	}
+	records := make([]spool.Record, len(docs))
+	for i, d := range docs {
+		records[i].Data = d
+	}
+	_, err = log.AppendRequest(ctx, requestID(body), records)
+	return lost, err
+}
+
+// rejected is what of a request was refused for good: OTLP's partial success.
+type rejected struct {
+	records int64
+	why     string
+}
+
+func (x *rejected) add(why string) { x.records, x.why = x.records+1, why }
+
+// protobuf is an ExportLogsServiceResponse; one without anything to say is no bytes.
+func (x rejected) protobuf() []byte {
+	if x.records == 0 {
+		return nil
+	}
+	b := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(x.records))
+	b = protowire.AppendString(protowire.AppendTag(b, 2, protowire.BytesType), x.why)
+	return protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), b)
+}
+
+func (x rejected) json() []byte {
+	if x.records == 0 {
+		return []byte("{}")
+	}
+	text, _ := json.Marshal(map[string]any{"partialSuccess": map[string]string{"rejectedLogRecords": fmt.Sprint(x.records), "errorMessage": x.why}}) // strings only
+	return text
 }
 
 // otlpFailed answers with a google.rpc.Status. Senders come back after 429 and 503 only.
 func otlpFailed(w http.ResponseWriter, isJSON bool, err error) {
-	s := status(err)
+	s := httpStatus(err)
 	if busy(err) {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	w.WriteHeader(s)
-	code := map[int]uint64{http.StatusUnauthorized: 16, http.StatusForbidden: 7, http.StatusTooManyRequests: 8, http.StatusServiceUnavailable: 14, http.StatusInternalServerError: 13}[s]
-	if code == 0 {
-		code = 3 // INVALID_ARGUMENT
-	}
+	code := rpcCode(err)
 	if isJSON {
 		_ = json.NewEncoder(w).Encode(map[string]any{"code": code, "message": err.Error()})
 		return
 	}
-	b := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), code)
+	b := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(code))
 	_, _ = w.Write(protowire.AppendString(protowire.AppendTag(b, 2, protowire.BytesType), err.Error()))
 }
 
 // otlpDocs decodes an ExportLogsServiceRequest, which has the fields of LogsData, and
 // makes one flat JSON document of each log record: OpenTelemetry's attribute names are
 // those of ECS in what matters.
-func otlpDocs(body []byte, isJSON bool) ([][]byte, error) {
+func otlpDocs(body []byte, isJSON bool) (out [][]byte, lost rejected, err error) {
 	var in logspb.LogsData
-	var err error
 	if isJSON {
 		err = protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: 64}.Unmarshal(body, &in)
 	} else {
 		err = proto.UnmarshalOptions{RecursionLimit: 64}.Unmarshal(body, &in)
 	}
 	if err != nil {
-		return nil, schema.E(schema.Invalid, "the body is no OTLP logs request", "", err)
+		return nil, lost, schema.E(schema.Invalid, "the body is no OTLP logs request", "", err)
 	}
-	var out [][]byte
 	for _, res := range in.GetResourceLogs() {
 		for _, scope := range res.GetScopeLogs() {
 			for _, rec := range scope.GetLogRecords() {
@@ -106,17 +141,18 @@ func otlpDocs(body []byte, isJSON bool) ([][]byte, error) {
 				attributes(doc, "", rec.GetAttributes())
 				logRecord(doc, rec, isJSON)
 				text, err := json.Marshal(doc)
-				if err != nil {
-					return nil, schema.E(schema.Invalid, "a log record cannot be kept", "", err)
+				switch {
+				case err != nil:
+					lost.add("a log record cannot be kept: " + err.Error())
+				case len(text) > maxRecord:
+					lost.add(fmt.Sprintf("a log record is larger than %d MB", maxRecord>>20))
+				default:
+					out = append(out, text)
 				}
-				if len(text) > maxRecord {
-					return nil, errTooLarge
-				}
-				out = append(out, text)
 			}
 		}
 	}
-	return out, nil
+	return out, lost, nil
 }
 
 // logRecord puts the fixed fields of a record on its document.

@@ -1,4 +1,4 @@
-// Package receive takes events over HTTP from programs that already speak Elasticsearch's
+// Package receive takes events over HTTP and gRPC from programs that already speak Elasticsearch's
 // bulk API, Splunk's HTTP Event Collector or OTLP. It answers success only after the
 // events are in the spool, on disk; a full spool is a "try later" in each protocol's own
 // words. It knows nothing of what the events mean.
@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -63,15 +65,19 @@ type Options struct {
 
 // Receiver serves the protocols.
 type Receiver struct {
-	o     Options
-	room  chan struct{}
-	mu    sync.Mutex
-	known map[string]grant
+	o        Options
+	patience time.Duration // with a store that does not answer, and for room in memory
+	mu       sync.Mutex
+	known    map[string]grant
+	busy     map[string]int // requests whose bodies are in memory, by source
+	all      int            // of all sources
+	freed    chan struct{}  // closed when a request has left
 }
 
 // grant is what a token allows, and until when it is believed without asking again.
 type grant struct {
 	source, kind, format string
+	limits               spool.Limits // Set is zero: the token says nothing of limits
 	asked                time.Time
 	expires              time.Time
 }
@@ -81,7 +87,7 @@ func New(o Options) *Receiver {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Receiver{o: o, room: make(chan struct{}, atOnce), known: map[string]grant{}}
+	return &Receiver{o: o, patience: patience, known: map[string]grant{}, busy: map[string]int{}, freed: make(chan struct{})}
 }
 
 // Handler routes by path. The standard mux cannot hold "/{index}/_bulk" beside "/_ilm/":
@@ -108,8 +114,16 @@ func (r *Receiver) Handler() http.Handler {
 	})
 }
 
-// Run serves on the listener until ctx ends; requests in flight get ten seconds.
-func (r *Receiver) Run(ctx context.Context, l net.Listener) error {
+// stopTime is how long requests in flight get at the end.
+const stopTime = 10 * time.Second
+
+// Run serves on the listener until ctx ends; certs, if not nil, makes it TLS.
+func (r *Receiver) Run(ctx context.Context, l net.Listener, certs *tls.Config) error {
+	if certs != nil {
+		certs = certs.Clone()
+		certs.NextProtos = []string{"http/1.1"}
+		l = tls.NewListener(l, certs)
+	}
 	srv := &http.Server{Handler: r.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(r.o.Log.Handler(), slog.LevelDebug)}
 	done := make(chan error, 1)
@@ -119,7 +133,7 @@ func (r *Receiver) Run(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serving the receivers: %w", err)
 	case <-ctx.Done():
 	}
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	if err := srv.Shutdown(wait); !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -155,32 +169,32 @@ var (
 	errBadToken = schema.E(schema.Denied, "the token is not valid", "make one: vigil sources add-push NAME")
 )
 
-// authorize returns the log that the request's token may write to.
-func (r *Receiver) authorize(req *http.Request, kind string) (*spool.Log, error) {
-	text := tokenText(req)
-	if text == "" {
+// authorize returns the log that a token may write to.
+func (r *Receiver) authorize(ctx context.Context, token, kind string) (*spool.Log, error) {
+	if token == "" {
 		return nil, errNoToken
 	}
-	g, err := r.grant(req.Context(), auth.TokenID(text))
+	g, err := r.grant(ctx, auth.TokenID(token))
 	if err != nil {
 		return nil, err
 	}
 	if g.kind != kind {
 		return nil, schema.E(schema.Denied, fmt.Sprintf("the token is for %s, not %s", g.kind, kind), "give each kind a source of its own: vigil sources add-push")
 	}
-	if l, ok := r.o.Spool.Lookup(g.source); ok && l.Kind == kind {
-		return l, nil
-	}
-	l, err := r.o.Spool.Log(spool.Meta{Source: g.source, Kind: kind, Format: g.format})
-	if err == nil {
+	l, ok := r.o.Spool.Lookup(g.source)
+	if !ok || l.Kind != kind {
+		if l, err = r.o.Spool.Log(spool.Meta{Source: g.source, Kind: kind, Format: g.format, Limits: g.limits}); err != nil {
+			return nil, err
+		}
 		r.o.Begun(g.source)
 	}
-	return l, err
+	return l, l.Limit(g.limits)
 }
 
 const (
 	believe      = 15 * time.Second // how long a token is believed without asking the store
 	believeStale = time.Hour        // how long while the store does not answer
+	patience     = 15 * time.Second // how long an answer of the store is waited for
 )
 
 func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
@@ -191,13 +205,12 @@ func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
 	if cached && now.Sub(g.asked) < believe && now.Before(g.expires) {
 		return g, nil
 	}
-	ask, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	x, err := r.o.Token(ask, id)
+	x, err := r.ask(ctx, id, cached)
 	switch code := schema.CodeOf(err); {
 	case err != nil && code != schema.NotFound && cached && now.Sub(g.asked) < believeStale && now.Before(g.expires):
 		return g, nil // the engine is away; the spool is not
 	case err != nil && code != schema.NotFound:
+		r.o.Log.Warn("a token cannot be looked up; its sender is told to come later", "error", err)
 		return grant{}, schema.E(schema.Unavailable, "tokens cannot be looked up now", "send again later", err)
 	case err != nil, !x.Valid(now), x.Org != r.o.Org:
 		r.forget(id)
@@ -205,15 +218,7 @@ func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
 	}
 	g = grant{asked: now, expires: x.Expires}
 	for _, s := range x.Scopes {
-		name, value, _ := strings.Cut(s, ":")
-		switch name {
-		case "ingest":
-			g.source = value
-		case "kind":
-			g.kind = value
-		case "format":
-			g.format = value
-		}
+		g.scope(s, x.Created)
 	}
 	if g.source == "" {
 		r.forget(id)
@@ -225,24 +230,103 @@ func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
 	return g, nil
 }
 
+// ask looks a token up. While the store does not answer it asks again for a while, if
+// nothing is known of the token: some senders take "later" for "never".
+func (r *Receiver) ask(ctx context.Context, id string, known bool) (x store.Session, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	for {
+		x, err = r.o.Token(ctx, id)
+		if err == nil || known || schema.CodeOf(err) == schema.NotFound {
+			return x, err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return x, err
+		}
+	}
+}
+
+// scope takes one scope of a token, "name:value". What this version does not know is
+// passed over.
+func (g *grant) scope(text string, created time.Time) {
+	name, value, _ := strings.Cut(text, ":")
+	limits := map[string]*int64{"quota": &g.limits.Quota, "rate": &g.limits.Rate, "weight": &g.limits.Weight}
+	switch name {
+	case "ingest":
+		g.source = value
+	case "kind":
+		g.kind = value
+	case "format":
+		g.format = value
+	default:
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && limits[name] != nil {
+			*limits[name], g.limits.Set = n, created
+		}
+	}
+}
+
 func (r *Receiver) forget(id string) {
 	r.mu.Lock()
 	delete(r.known, id)
 	r.mu.Unlock()
 }
 
+// enter waits for room in memory for one request of a source; the request is not read
+// meanwhile. Who waits too long comes again later.
+func (r *Receiver) enter(ctx context.Context, source string) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	for {
+		freed := r.tryEnter(source)
+		if freed == nil {
+			return func() { r.leave(source) }, nil
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return nil, schema.E(schema.Exhausted, "too many requests of "+source+" at once", "send again later")
+		}
+	}
+}
+
+// tryEnter takes room, or returns what is closed when there is more. A source may have as
+// many requests at once as are left for others: one that is loud leaves room for one that
+// is not.
+func (r *Receiver) tryEnter(source string) (freed <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy[source] >= atOnce-r.all {
+		return r.freed
+	}
+	r.busy[source]++
+	r.all++
+	return nil
+}
+
+func (r *Receiver) leave(source string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all--
+	if r.busy[source]--; r.busy[source] == 0 {
+		delete(r.busy, source)
+	}
+	close(r.freed)
+	r.freed = make(chan struct{})
+}
+
 // body reads the request's body, decompressed, within the bounds. release must be called
 // when it is not used any more.
-func (r *Receiver) body(w http.ResponseWriter, req *http.Request) (b []byte, release func(), err error) {
-	select {
-	case r.room <- struct{}{}:
-	default:
-		return nil, nil, schema.E(schema.Exhausted, "too many requests at once", "send again later")
+func (r *Receiver) body(w http.ResponseWriter, req *http.Request, log *spool.Log) (b []byte, release func(), err error) {
+	leave, err := r.enter(req.Context(), log.Source)
+	if err != nil {
+		return nil, nil, err
 	}
-	leave := func() { <-r.room }
 	defer func() {
 		if err != nil {
 			leave()
+			log.Invalid(1)
 		}
 	}()
 	var in io.Reader = http.MaxBytesReader(w, req.Body, maxBody)
@@ -270,8 +354,8 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request) (b []byte, rel
 
 var errTooLarge = schema.E(schema.Invalid, "the body is too large", fmt.Sprintf("at most %d MB, %d MB unpacked", maxBody>>20, maxUnpacked>>20))
 
-// status is the HTTP status of an error.
-func status(err error) int {
+// httpStatus is the HTTP status of an error.
+func httpStatus(err error) int {
 	if errors.Is(err, errTooLarge) {
 		return http.StatusRequestEntityTooLarge
 	}
@@ -296,7 +380,7 @@ func status(err error) int {
 
 // busy says whether the sender should come back later.
 func busy(err error) bool {
-	s := status(err)
+	s := httpStatus(err)
 	return s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable
 }
 

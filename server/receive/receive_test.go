@@ -36,6 +36,7 @@ type rig struct {
 	dir   string
 	down  bool // the token store does not answer
 	begun []string
+	r     *Receiver
 }
 
 func newRig(t *testing.T, o spool.Options) *rig {
@@ -69,6 +70,7 @@ func (x *rig) start(o spool.Options) {
 			}
 			return s, nil
 		}})
+	x.r, r.patience = r, 300*time.Millisecond
 	srv := httptest.NewServer(r.Handler())
 	x.url = srv.URL
 	x.t.Cleanup(func() { srv.Close(); _ = d.Close() })
@@ -94,7 +96,7 @@ func (x *rig) send(method, path string, body []byte, header ...string) (int, str
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return res.StatusCode, strings.TrimSpace(string(b)), res.Header
+	return res.StatusCode, strings.TrimRight(string(b), "\n"), res.Header
 }
 
 // spooled reads what is on disk for a source.
@@ -419,7 +421,7 @@ func FuzzBodies(f *testing.F) {
 			docs = append(docs, d...)
 		}
 		for _, isJSON := range []bool{true, false} {
-			if d, err := otlpDocs(body, isJSON); err == nil {
+			if d, _, err := otlpDocs(body, isJSON); err == nil {
 				docs = append(docs, d...)
 			}
 		}

@@ -228,10 +228,12 @@ export interface SourceWork {
 /** What the receiver of a push source did since its process started; pending is bytes that wait in its spool. */
 export interface Receive {
   kind: string;
+  limits: { quota?: number; rate?: number; weight?: number };
   records: number;
   duplicates: number;
   suspected: number;
   refused: number;
+  invalid: number;
   dropped: number;
   pending: number;
   error?: string;

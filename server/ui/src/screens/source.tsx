@@ -163,10 +163,15 @@ function Receiver({ r }: { r: Receive }) {
   return (
     <>
       <Number name={`received (${r.kind})`} value={count(r.records)} />
-      <Number name="waiting in the spool" value={bytes(r.pending)} />
+      <Number
+        name={r.limits.quota ? `waiting, of ${bytes(r.limits.quota)} at most` : "waiting in the spool"}
+        value={bytes(r.pending)}
+      />
+      {r.limits.rate ? <Number name="may send a second" value={bytes(r.limits.rate)} /> : null}
       <Number name="re-sends known" value={count(r.duplicates)} />
       <Number name="re-sends suspected" value={count(r.suspected)} />
       <Number name="told to wait" value={count(r.refused)} bad={r.refused > 0} />
+      <Number name="not valid" value={count(r.invalid)} bad={r.invalid > 0} />
       <Number name="dropped" value={count(r.dropped)} bad={r.dropped > 0} />
       {r.error ? <Number name="spool" value={r.error} bad /> : null}
     </>

@@ -104,6 +104,7 @@ function Rows({ rows }: { rows: Source[] }) {
             </span>
           ),
         },
+        { name: "Waiting", num: true, cell: (s) => <Waiting s={s} /> },
         { name: "Detections", num: true, cell: (s) => count(s.progress?.detections ?? s.detections) },
         {
           name: "Read",
@@ -147,6 +148,22 @@ function Rate({ s }: { s: Source }) {
     </span>
   ) : (
     <span className="dim">–</span>
+  );
+}
+
+/** What waits in the spool of a push source, and whether it lost or refused anything. */
+function Waiting({ s }: { s: Source }) {
+  const r = s.receive;
+  if (!r) return <span className="dim">–</span>;
+  const trouble = [
+    r.refused ? `${count(r.refused)} told to wait` : "",
+    r.dropped ? `${count(r.dropped)} dropped` : "",
+  ].filter(Boolean);
+  return (
+    <span className={r.dropped ? "tone-bad nowrap" : "nowrap"} title={trouble.join(", ") || undefined}>
+      {bytes(r.pending)}
+      {trouble.length ? ` (${trouble.join(", ")})` : ""}
+    </span>
   );
 }
 
