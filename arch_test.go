@@ -40,6 +40,9 @@ var rings = []ring{
 	{"internal/ml", []string{"schema"}},
 	{"internal/posture", []string{"schema"}},
 	{"internal/playbook", []string{"schema", "internal/expr"}},
+	{"internal/dashboard", []string{"schema"}},
+	{"internal/dashboard/library", nil},
+	{"internal/export", []string{"schema"}},
 	{"internal/action", []string{"schema", "internal/secret"}},
 	{"internal/live", []string{"schema"}},
 	{"internal/bench", []string{"internal/source"}},
@@ -56,7 +59,7 @@ var rings = []ring{
 	{"workflows", []string{"schema", "activities", "internal/playbook", "internal/auth"}},
 	{"worker", []string{"schema", "activities", "workflows", "internal/secret"}},
 	{"server", []string{"schema", "internal/store", "internal/live", "internal/auth", "internal/audit", "internal/secret",
-		"rules", "internal/playbook", "internal/spool", "server/ui"}},
+		"rules", "internal/playbook", "internal/spool", "internal/dashboard", "internal/export", "server/ui"}},
 	{"server/ui", nil},
 	{"cmd", []string{"*"}},
 	{"integration", []string{"*"}},
@@ -84,6 +87,7 @@ var onlyHome = map[string][]string{
 	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
 	"golang.org/x/crypto":                   {"internal/auth"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
+	"github.com/parquet-go/parquet-go":      {"internal/export"},
 }
 
 // forbidden lists standard packages that a ring must not touch.
@@ -95,6 +99,8 @@ var forbidden = map[string][]string{
 	"internal/alert":       {"net/http", "os", "net"},
 	"internal/audit":       {"net/http", "net", "database/sql"},
 	"internal/playbook":    {"net/http", "os", "net"},
+	"internal/dashboard":   {"net/http", "os", "net"},
+	"internal/export":      {"net/http", "os", "net"},
 	"internal/posture":     {"net/http", "os", "net"},
 	"rules":                {"net/http", "net", "os"},
 	"internal/ml":          {"net/http", "net"},

@@ -105,9 +105,7 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 
 // open connects to the engines, brings the tables up to date and opens the audit trail.
 func (n *node) open(ctx context.Context, ep endpoints, token secret.Value) (err error) {
-	so := storeOptions(ep)
-	so.AnalystUser, so.AnalystPassword = ep.AnalystUser, secret.New(ep.AnalystPass)
-	if n.store, err = store.Open(ctx, so); err != nil {
+	if n.store, err = store.Open(ctx, storeOptions(ep)); err != nil {
 		return err
 	}
 	if err := n.store.Migrate(ctx); err != nil {
@@ -172,6 +170,7 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Saved:     &activities.Saved{Store: n.store, Trail: trail, CEL: searchCondition},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
 		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
 		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
@@ -200,7 +199,7 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		n.o.log.Warn("the web server listens on more than this machine, without TLS: put a TLS proxy before it", "address", l.Addr())
 	}
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: func() *rules.Set { return n.rules }, Playbooks: n.books,
-		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests,
+		Org: n.a.org, Version: version(), Log: n.o.log, CEL: searchCondition, Dashboards: n.a.dashboardSystems, Measure: n.metrics.Requests,
 		Spool: n.intake.spool, Host: n.intake.host}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI
