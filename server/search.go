@@ -84,13 +84,23 @@ func clipTo(s string, n int) string {
 
 type estimateInput struct{ Body SearchBody }
 
+// estimate is what a search would read, or why it cannot be read: it is asked while a
+// person types, and half a query is no failure.
+type estimate struct {
+	store.Estimate
+	Problem string `json:"problem,omitempty"`
+}
+
 // estimateSearch says what a search would read, before it runs.
-func (s *Server) estimateSearch(ctx context.Context, in *estimateInput) (*body[store.Estimate], error) {
+func (s *Server) estimateSearch(ctx context.Context, in *estimateInput) (*body[estimate], error) {
 	e, err := s.o.Store.Estimate(ctx, s.request(in.Body))
+	if se, ok := errors.AsType[*schema.Error](err); ok && se.Code == schema.Invalid {
+		return answer(estimate{Problem: se.Message}), nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	return answer(e), nil
+	return answer(estimate{Estimate: e}), nil
 }
 
 // errCancelled is why a search ends that its caller cancelled.
@@ -167,10 +177,29 @@ type fieldRow struct {
 }
 
 func (s *Server) listFields(context.Context, *struct{}) (*body[list[fieldRow]], error) {
-	kinds := map[schema.Kind]string{schema.Keyword: "keyword", schema.LowCard: "keyword", schema.Text: "text", schema.IP: "ip", schema.Long: "long", schema.Double: "double", schema.Bool: "boolean", schema.Date: "date"}
 	var rows []fieldRow
 	for _, f := range schema.Fields() {
-		rows = append(rows, fieldRow{f.Name, kinds[f.Kind], f.Multi, f.Doc})
+		rows = append(rows, fieldRow{f.Name, kindName(f.Kind), f.Multi, f.Doc})
 	}
 	return answerList(rows, ""), nil
+}
+
+// kindName is a kind of field in the words of ECS.
+func kindName(k schema.Kind) string {
+	switch k {
+	case schema.Text:
+		return "text"
+	case schema.IP:
+		return "ip"
+	case schema.Long:
+		return "long"
+	case schema.Double:
+		return "double"
+	case schema.Bool:
+		return "boolean"
+	case schema.Date:
+		return "date"
+	default:
+		return "keyword"
+	}
 }

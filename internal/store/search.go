@@ -215,7 +215,7 @@ func behind(c string, p P) (string, error) {
 }
 
 func (s *Store) analystEach(ctx context.Context, q string, p P, scan func(driver.Rows) error) error {
-	return (&Store{o: s.o, conn: s.analyst}).each(ctx, q, p, scan)
+	return s.eachOn(ctx, s.analyst, q, p, scan)
 }
 
 func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useRef } from "react";
+import { lazy, useMemo, useRef } from "react";
 import { queries } from "../api/queries";
 import { type Rule, severities } from "../api/types";
 import { Attack, Score, Sev, State } from "../kit/badges";
@@ -13,7 +13,12 @@ import { ago, plural, words } from "../lib/format";
 import { rank } from "../lib/groups";
 import { useRoute } from "../lib/router";
 
+// The editor weighs more than the screen: it comes when it is asked for.
+const RuleEditor = lazy(() => import("./rule-editor"));
+
 export default function Detections({ id }: { id?: string }) {
+  const { params } = useRoute();
+  if (id && (id === "new" || params.get("edit"))) return <RuleEditor key={id} id={id} />;
   return id ? <RulePage id={id} /> : <List />;
 }
 
@@ -32,7 +37,14 @@ function List() {
   useCommand("query", () => box.current?.focus());
   return (
     <>
-      <Head title="Detections">
+      <Head
+        title="Detections"
+        actions={
+          <To className="button" to="/detections/new">
+            New rule
+          </To>
+        }
+      >
         <span className="dim">{q.data ? `${rows.length} of ${plural(all.length, "rule")}` : ""}</span>
       </Head>
       <div className="bar">
@@ -131,7 +143,14 @@ function RulePage({ id }: { id: string }) {
     <Loaded q={q}>
       {(r) => (
         <>
-          <Head title={<Text of={r.title} />}>
+          <Head
+            title={<Text of={r.title} />}
+            actions={
+              <To className="button" to={`${at(r.id)}?edit=1`}>
+                Edit
+              </To>
+            }
+          >
             <Sev s={r.severity} />
             <State of={r.status || "enabled"} />
           </Head>
