@@ -16,12 +16,18 @@ type statusInput struct {
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
 }
 
-func (s *Server) listIncidents(ctx context.Context, in *statusInput) (*body[list[schema.Incident]], error) {
-	items, err := s.o.Store.Incidents(ctx, s.o.Org, in.Status, in.Limit)
+type incidentsInput struct {
+	Status string `query:"status" maxLength:"40" doc:"a status, or active: what is not closed"`
+	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+	Cursor string `query:"cursor" maxLength:"300" doc:"next of the page before"`
+}
+
+func (s *Server) listIncidents(ctx context.Context, in *incidentsInput) (*body[list[schema.Incident]], error) {
+	items, next, err := s.o.Store.Incidents(ctx, s.o.Org, in.Status, in.Limit, in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	return answerList(items, ""), nil
+	return answerList(items, next), nil
 }
 
 // incidentDetail is an incident with its alerts, runs and approvals.

@@ -34,7 +34,7 @@ func newIncidentsListCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := s.Incidents(c.Context(), a.org, status, 1000)
+			list, _, err := s.Incidents(c.Context(), a.org, status, 1000, "")
 			if err != nil {
 				return err
 			}

@@ -1,5 +1,6 @@
 // Searching beyond rows, dashboards, entities and the rule editor, in the hands of a person.
-import { api, expect, settled, shot, test, url, visit } from "./harness.mjs";
+import { file, ingested, stamp } from "./files.mjs";
+import { api, expect, settled, shot, test, tolerate, url, visit } from "./harness.mjs";
 
 const q = (query, more = "") => `/search?t=all&q=${encodeURIComponent(query)}${more}`;
 
@@ -53,6 +54,9 @@ export async function completion(page) {
     expect(text === 'event.outcome:"failure" ', `completed to ${text}`);
     await page.keyboard.type("| to");
     await page.waitForSelector(".offers [role=option]:has-text('top')");
+    await page.waitForSelector(".query-cost:has-text('no stage')");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("5 user.name");
     await page.waitForSelector(".query-cost:has-text('would read')");
     await page.keyboard.press("Escape");
     await page.fill("input[aria-label=Query]", "");
@@ -92,7 +96,6 @@ export async function keep(context, page) {
     await page.waitForSelector("dialog .notice.is-bad >> text=nonsense");
     await page.keyboard.press("Escape");
     await page.waitForSelector("dialog", { state: "detached" });
-  });
 }
 
 export async function exports(context, page) {
@@ -124,6 +127,23 @@ export async function aroundEvent(page) {
     await page.waitForSelector(".drawer .around li[aria-current]");
     expect((await page.locator(".drawer .around li").count()) > 1, "nothing is around it");
     await shot(page, "search-around");
+  });
+}
+
+export async function liveTail(context, page) {
+  await test("the live tail shows what arrives, once, without a reload", async () => {
+    await visit(page, q("host.name:tail01", "&live=1"));
+    await page.waitForSelector("[role=status]:has-text('waiting for what arrives')");
+    const lines = [1, 2, 3].map((i) => `${stamp()} tail01 cron[${i}]: tail ${i}`);
+    await ingested(context, "e2e-tail", file("syslog.log", lines));
+    await page.waitForFunction(() => document.querySelectorAll(".grid-item").length === 3, null, {
+      timeout: 20_000,
+    });
+    await page.waitForTimeout(3500);
+    expect((await page.locator(".grid-item").count()) === 3, "an event is shown twice");
+    await shot(page, "search-live");
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.waitForSelector("[role=status]:has-text('paused')");
   });
 }
 

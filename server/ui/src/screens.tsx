@@ -12,6 +12,7 @@ import {
   ScrollText,
   Search as SearchIcon,
   Siren,
+  Telescope,
   Users as UsersIcon,
   Workflow,
 } from "lucide-react";
@@ -101,6 +102,15 @@ export const screens: Screen[] = [
     icon: Radar,
     group: "Detect",
     view: lazy(() => import("./screens/detections")),
+  },
+  {
+    path: "hunts",
+    key: "y",
+    name: "Hunts",
+    need: "run:hunts",
+    icon: Telescope,
+    group: "Detect",
+    view: lazy(() => import("./screens/hunts")),
   },
   {
     path: "intel",

@@ -83,8 +83,8 @@ export const api = {
     change: { status?: string; verdict?: string; reason?: string; assignee?: string },
   ) => post<{ updated: number }>("/alerts/update", { ids, ...change }),
 
-  incidents: (status: string, limit: number) =>
-    get<T.Page<T.Incident>>(`/incidents${params({ status, limit })}`),
+  incidents: (status: string, limit: number, cursor = "") =>
+    get<T.Page<T.Incident>>(`/incidents${params({ status, limit, cursor })}`),
   incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
   changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
     post<unknown>(`/incidents/${at(id)}/${verb}`, body),

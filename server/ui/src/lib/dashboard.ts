@@ -5,6 +5,7 @@ import type { Dashboard, DashboardPanel } from "../api/types";
 export function idOf(title: string): string {
   const id = title
     .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "")

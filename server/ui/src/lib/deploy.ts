@@ -1,5 +1,6 @@
 // The one place where an edited rule leaves the editor. Rules are files: those in the folder
 // "rules" of the data folder are used by the next start. A deploying workflow is called here.
+import { saveFile } from "./download";
 
 export interface Kept {
   /** What the person does next. */
@@ -9,10 +10,6 @@ export interface Kept {
 /** Hands the rule to the person as a file. */
 export function keepRule(id: string, yaml: string): Kept {
   const name = `${id}.yaml`;
-  const a = document.createElement("a");
-  a.href = URL.createObjectURL(new Blob([yaml], { type: "application/yaml" }));
-  a.download = name;
-  a.click();
-  setTimeout(() => URL.revokeObjectURL(a.href), 10_000);
+  saveFile(name, yaml, "application/yaml");
   return { next: `vigil rules check ${name} && cp ${name} "$VIGIL_DATA/rules/"` };
 }

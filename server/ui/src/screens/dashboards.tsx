@@ -14,6 +14,7 @@ import { Empty, Failed, Loaded, Skeleton } from "../kit/state";
 import { Text } from "../kit/text";
 import { useToast } from "../kit/toast";
 import { idOf, yamlOf } from "../lib/dashboard";
+import { saveFile } from "../lib/download";
 import { bytes, count, plural } from "../lib/format";
 import { isStatistic, timesOf } from "../lib/query";
 import { useRoute } from "../lib/router";
@@ -152,13 +153,9 @@ function Actions({ d }: { d: Dashboard }) {
   );
   return (
     <>
-      <a
-        className="button"
-        download={`${d.id}.yaml`}
-        href={`data:application/yaml;charset=utf-8,${encodeURIComponent(d.yaml ?? yamlOf(d))}`}
-      >
+      <button onClick={() => saveFile(`${d.id}.yaml`, d.yaml ?? yamlOf(d), "application/yaml")}>
         <Download size={14} aria-hidden /> File
-      </a>
+      </button>
       {may("write:saved") ? (
         <button onClick={() => setEdits(true)}>
           <Pencil size={14} aria-hidden /> {own ? "Edit" : "Copy"}
