@@ -288,8 +288,13 @@ func page(t *testing.T, w *world, _ map[perm.Role]string) {
 	if r := w.call("", "GET", "/assets/a.js", nil); r.status != 200 || !strings.Contains(r.header.Get("Cache-Control"), "immutable") {
 		t.Errorf("asset: %d %v", r.status, r.header)
 	}
-	if r := w.call("", "GET", "/assets/gone.js", nil); r.status != 404 {
-		t.Errorf("a missing asset answers %d", r.status)
+	for _, gone := range []string{"/assets/gone.js", "/favicon.ico"} {
+		if r := w.call("", "GET", gone, nil); r.status != 404 {
+			t.Errorf("%s, which is missing, answers %d", gone, r.status)
+		}
+	}
+	if r := w.call("", "GET", "/entities/host:ws15.office.example", nil, "Accept", "text/html"); r.status != 200 {
+		t.Errorf("the page of a name with dots answers %d", r.status)
 	}
 }
 

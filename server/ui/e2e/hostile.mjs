@@ -46,6 +46,8 @@ function lines() {
     (v) =>
       `${stamp()} evil01 useradd[7]: new user: name=${v.replaceAll(" ", "_")}, UID=0, GID=0, home=/root, shell=/bin/bash`,
   );
+  for (const v of corpus)
+    auth.push(`${stamp()} evil01 sshd[8]: Failed password for invalid user ${v} from 10.66.6.6 port 22 ssh2`);
   return { dns: [...dns, long].map((d) => JSON.stringify(d)), auth };
 }
 

@@ -136,13 +136,17 @@ function useOffers(at: Completing | null): Offer[] {
       .filter((s) => s.name.startsWith(at.prefix) && s.name !== at.prefix)
       .map((s) => ({ name: s.name, note: s.example, text: `${s.name} ` }));
   if (at.what === "value")
-    return (values.data?.items ?? [])
-      .filter((v) => v.value !== at.prefix && prefix.startsWith(`${at.field}:`))
-      .map((v) => ({
-        name: v.value,
-        note: short(v.count),
-        text: `${term(at.field, v.value).slice(at.field.length + 1)} `,
-      }));
+    return (
+      (values.data?.items ?? [])
+        .filter((v) => v.value !== at.prefix && prefix.startsWith(`${at.field}:`))
+        // The answer is to what was typed a moment ago.
+        .filter((v) => v.value.toLowerCase().startsWith(at.prefix.toLowerCase()))
+        .map((v) => ({
+          name: v.value,
+          note: short(v.count),
+          text: `${term(at.field, v.value).slice(at.field.length + 1)} `,
+        }))
+    );
   return (fields.data?.items ?? [])
     .filter((f) => f.name.startsWith(at.prefix) && f.name !== at.prefix)
     .slice(0, 8)
