@@ -83,6 +83,7 @@ func New(o Options) *Server {
 	s.routes()
 	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
 	s.mux.HandleFunc("GET /api/v1/export", s.serveExport)
+	s.mux.HandleFunc("GET /api/v1/incidents/{id}/report", s.serveReport)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
 	s.mux.HandleFunc("/", s.serveUI)
 	return s

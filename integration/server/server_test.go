@@ -153,7 +153,7 @@ var routes = []struct{ method, path, weakest string }{
 	{"POST", "/models/train", "admin"}, {"POST", "/models/x/rollback", "admin"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
 	{"POST", "/searches/estimate", "viewer"}, {"GET", "/events/x/around", "viewer"}, {"GET", "/events/x/prevalence", "viewer"}, {"GET", "/fields/user.name/values", "viewer"},
 	{"GET", "/export?query=nothing:here", "viewer"}, {"GET", "/saved/search", "viewer"}, {"POST", "/saved/search", "analyst"}, {"DELETE", "/saved/search/x", "analyst"},
-	{"POST", "/rules/check", "viewer"}, {"GET", "/rules/language", "viewer"}, {"GET", "/entities?kind=user", "viewer"}, {"GET", "/entities/host/x", "viewer"},
+	{"GET", "/incidents/x/report?format=stix", "viewer"}, {"POST", "/rules/check", "viewer"}, {"GET", "/rules/language", "viewer"}, {"GET", "/entities?kind=user", "viewer"}, {"GET", "/entities/host/x", "viewer"},
 	{"GET", "/dashboards", "viewer"}, {"GET", "/dashboards/x", "viewer"},
 }
 

@@ -88,6 +88,7 @@ export const api = {
   incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
   changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
     post<unknown>(`/incidents/${at(id)}/${verb}`, body),
+  reportURL: (id: string, format: string) => `/api/v1/incidents/${at(id)}/report${params({ format })}`,
   run: (id: string) => get<T.RunDetail>(`/runs${params({ id })}`),
 
   approvals: (status: string, limit: number) =>
