@@ -108,15 +108,6 @@ func clip(s string) string {
 	return s
 }
 
-// YAML writes the document.
-func (d Dashboard) YAML() (string, error) {
-	b, err := yaml.MarshalWithOptions(d, yaml.UseLiteralStyleIfMultiline(true), yaml.IndentSequence(true))
-	if err != nil {
-		return "", fmt.Errorf("writing dashboard %s: %w", d.ID, err)
-	}
-	return string(b), nil
-}
-
 // File is a dashboard as found in a folder.
 type File struct {
 	Dashboard

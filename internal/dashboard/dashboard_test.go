@@ -27,13 +27,6 @@ func TestParse(t *testing.T) {
 	if err != nil || d.ID != "mine" || len(d.Panels) != 1 || d.Panels[0].Query != "| top 5 user.name" {
 		t.Fatalf("%+v, %v", d, err)
 	}
-	text, err := d.YAML()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again, err := Parse([]byte(text), anything); err != nil || again.Panels[0] != d.Panels[0] {
-		t.Errorf("written and read again: %+v, %v\n%s", again, err, text)
-	}
 }
 
 // TestRefused: each fault is refused with words that name it.

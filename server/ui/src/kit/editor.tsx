@@ -14,7 +14,7 @@ import { EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirro
 import { tags as t } from "@lezer/highlight";
 import { useEffect, useRef } from "react";
 import type { RuleProblem, Word } from "../api/types";
-import { offered, placeOf, startState, token } from "../lib/rulewords";
+import { offered, placeOf, token } from "../lib/rulewords";
 
 /** Styles that CodeMirror makes at run time need the page's nonce: the policy forbids others. */
 const nonce = document.querySelector<HTMLMetaElement>("meta[name=csp-nonce]")?.content ?? "";
@@ -63,7 +63,6 @@ const look = EditorView.theme({
 
 const language = StreamLanguage.define({
   name: "rule",
-  startState,
   token,
   tokenTable: { function: t.function(t.variableName) },
 });

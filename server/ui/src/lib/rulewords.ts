@@ -4,25 +4,15 @@ import type { Word } from "../api/types";
 
 /** The part of CodeMirror's StringStream that is needed here. */
 export interface Stream {
-  sol(): boolean;
   eatSpace(): boolean;
   match(pattern: RegExp): unknown;
   next(): unknown;
 }
 
-/** What the reader remembers: whether the rest of the line, or a block, is an expression. */
-export interface RuleState {
-  expression: boolean;
-  quote: string;
-}
-
-export const startState = (): RuleState => ({ expression: false, quote: "" });
-
 const operators = /^(?:&&|\|\||==|!=|<=|>=|[<>!+\-*/%?:])/;
 
 /** The kind of the next token: a tag of CodeMirror's highlighter, or null. */
-export function token(s: Stream, state: RuleState): string | null {
-  if (s.sol()) state.quote = "";
+export function token(s: Stream): string | null {
   if (s.eatSpace()) return null;
   if (s.match(/^#.*/)) return "comment";
   if (s.match(/^- /)) return "punctuation";
