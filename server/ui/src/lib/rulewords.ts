@@ -20,7 +20,7 @@ export function token(s: Stream): string | null {
   if (s.match(/^:(?=\s|$)/)) return "punctuation";
   if (s.match(/^(?:[|>][-+]?)$/)) return "punctuation";
   if (s.match(/^r?"(?:[^"\\]|\\.)*"?/) || s.match(/^r?'(?:[^'\\]|\\.)*'?/)) return "string";
-  if (s.match(/^e\.[a-z][\w.]*(?!\()/)) return "variableName";
+  if (s.match(/^e(?:\.[a-z_]\w*(?![\w(]))+/)) return "variableName";
   if (s.match(/^(?:true|false|null)\b/)) return "bool";
   if (s.match(/^(?:in|has|all|exists|exists_one|filter|map)\b/)) return "keyword";
   if (s.match(/^\.?[a-zA-Z_]\w*(?=\()/)) return "function";
