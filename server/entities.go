@@ -8,14 +8,14 @@ import (
 	"vigil/schema"
 )
 
-type entitiesInput struct {
+type seenInput struct {
 	Kind  string `query:"kind" enum:"host,user,ip" default:"host"`
 	Q     string `query:"q" maxLength:"200"`
 	Limit int    `query:"limit" minimum:"0" maximum:"1000"`
 }
 
-// listEntities lists hosts, users or addresses, riskiest first.
-func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*body[list[store.EntityRow]], error) {
+// listSeen lists those that events or alerts name: hosts, users or addresses, riskiest first.
+func (s *Server) listSeen(ctx context.Context, in *seenInput) (*body[list[store.EntityRow]], error) {
 	rows, err := s.o.Store.Entities(ctx, s.o.Org, in.Kind, strings.TrimSpace(in.Q), "", in.Limit)
 	if err != nil {
 		return nil, err
@@ -23,12 +23,12 @@ func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*body[lis
 	return answerList(rows, ""), nil
 }
 
-type entityInput struct {
+type seenOneInput struct {
 	Kind string `path:"kind" enum:"host,user,ip"`
 	Name string `path:"name" maxLength:"500"`
 }
 
-func (s *Server) getEntity(ctx context.Context, in *entityInput) (*body[store.EntityRow], error) {
+func (s *Server) getSeen(ctx context.Context, in *seenOneInput) (*body[store.EntityRow], error) {
 	rows, err := s.o.Store.Entities(ctx, s.o.Org, in.Kind, "", in.Name, 1)
 	if err != nil {
 		return nil, err

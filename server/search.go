@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vigil/internal/auth"
+	"vigil/internal/ocsf"
 	"vigil/internal/store"
 	"vigil/schema"
 )
@@ -46,16 +47,21 @@ type searchInput struct {
 	}
 }
 
-func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
+func (in *searchInput) request(s *Server) store.SearchRequest {
 	b := in.Body
 	q := s.request(b.SearchBody)
 	q.Limit, q.Cursor, q.Histogram, q.ID, q.Since = b.Limit, b.Cursor, b.Histogram, b.ID, b.Since
+	return q
+}
+
+func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
+	q := in.request(s)
 	who := callerOf(ctx).user.Name
 	ctx, done := s.queries.start(ctx, who, &q)
 	defer done()
 	res, err := s.o.Store.Search(ctx, q)
-	if strings.HasPrefix(strings.TrimSpace(b.Query), "sql:") {
-		s.auditSQL(ctx, who, b.Query, err)
+	if strings.HasPrefix(strings.TrimSpace(q.Query), "sql:") {
+		s.auditSQL(ctx, who, q.Query, err)
 	}
 	if context.Cause(ctx) == errCancelled {
 		return nil, schema.E(schema.Conflict, "the search was cancelled", "", err)
@@ -202,4 +208,24 @@ func kindName(k schema.Kind) string {
 	default:
 		return "keyword"
 	}
+}
+
+// searchOCSF answers a search with whole events, as objects of the Open Cybersecurity Schema
+// Framework.
+func (s *Server) searchOCSF(ctx context.Context, in *searchInput) (*body[list[map[string]any]], error) {
+	q := in.request(s)
+	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
+	defer done()
+	events, next, err := s.o.Store.SearchEvents(ctx, q)
+	if context.Cause(ctx) == errCancelled {
+		return nil, schema.E(schema.Conflict, "the search was cancelled", "", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	items := make([]map[string]any, len(events))
+	for i, h := range events {
+		items[i] = ocsf.Export(h.Event, ocsf.Origin{ID: h.Event.ID.String(), Org: s.o.Org, Source: h.Source, Ingested: h.Ingested})
+	}
+	return answerList(items, next), nil
 }

@@ -30,6 +30,8 @@ func adminVerbs() []adminVerb {
 		{"saved.delete", adminSavedDelete},
 		{"saved.put", adminSavedPut},
 		{"source.push", adminSourcePush},
+		{"table.put", adminTable},
+		{"table.rollback", adminTable},
 		{"user.disable", adminUserDisable},
 		{"user.put", adminUserPut},
 	}
@@ -97,6 +99,15 @@ func adminSavedPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResu
 func adminSavedDelete(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
 	var a *activities.Saved
 	err = do(ctx, respondOptions("delete "+in.Args["kind"]+" "+in.Key), a.DeleteSaved, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+// adminTable puts a table of enrichment in force; a large one takes a while to be checked.
+func adminTable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Tables
+	o := respondOptions("table " + in.Key)
+	o.StartToCloseTimeout = 10 * time.Minute
+	err = do(ctx, o, a.PutTable, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
 }
 

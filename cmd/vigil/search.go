@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vigil/internal/export"
+	"vigil/internal/ocsf"
 	"vigil/internal/store"
 	"vigil/schema"
 )
@@ -34,6 +36,7 @@ func newSearchCmd(a *app) *cobra.Command {
   | stats count(), dc(source.ip) by user.name | where count > 5 | sort -count | head 20
   | timechart span=1h count() by event.outcome      | top 10 user.name      | rare 10 process.name      | patterns
 sql: and a SELECT reads the tables themselves, as a user who may only read; {from:DateTime64(6)} and {to:DateTime64(6)} are the range.
+With -o ocsf the events are written whole, one object of the Open Cybersecurity Schema Framework (` + ocsf.Version + `) a line.
 docs/reference/query-language.md tells all of it.`,
 		Example: `  vigil search 'event.outcome:failure source.ip:203.0.113.0/24' --last 24h
   vigil search '"Failed password" -user.name:root' -o ndjson
@@ -41,6 +44,7 @@ docs/reference/query-language.md tells all of it.`,
   vigil search 'event.outcome:failure | stats count(), dc(source.ip) by user.name | top 10'
   vigil search 'sql: SELECT rule, count() FROM alerts FINAL GROUP BY rule ORDER BY 2 DESC'
   vigil search 'event.dataset:zeek.dns' --export dns.parquet
+  vigil search 'event.category:authentication' --limit 1000 -o ocsf > logons.ndjson
   vigil search 'event.outcome:failure' --follow`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -112,6 +116,9 @@ func (a *app) search(ctx context.Context, q store.SearchRequest) error {
 	s, err := a.store(ctx)
 	if err != nil {
 		return err
+	}
+	if a.output == "ocsf" {
+		return a.searchOCSF(ctx, s, q)
 	}
 	res, err := s.Search(ctx, q)
 	if err != nil {
@@ -298,4 +305,23 @@ func writeExport(ctx context.Context, s *store.Store, q store.SearchRequest, o s
 // splitList cuts a list with commas between; of "" there is nothing.
 func splitList(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// searchOCSF writes the events of a search as objects of their class, one a line.
+func (a *app) searchOCSF(ctx context.Context, s *store.Store, q store.SearchRequest) error {
+	list, next, err := s.SearchEvents(ctx, q)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(a.out)
+	for _, h := range list {
+		o := ocsf.Origin{ID: h.Event.ID.String(), Org: a.org, Source: h.Source, Ingested: h.Ingested}
+		if err := enc.Encode(ocsf.Export(h.Event, o)); err != nil {
+			return fmt.Errorf("writing an event: %w", err)
+		}
+	}
+	if next != "" {
+		fmt.Fprintf(a.err, "There are more than %d; narrow the time with --from and --to.\n", len(list))
+	}
+	return nil
 }

@@ -66,7 +66,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp},
-		Saved: &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}}})
+		Saved:  &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}},
+		Tables: &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,11 +100,16 @@ func (w *world) call(cookie, method, path string, in any, headers ...string) rep
 	if in == nil {
 		b = nil
 	}
+	return w.callRaw(cookie, method, path, "application/json", b, headers...)
+}
+
+func (w *world) callRaw(cookie, method, path, contentType string, b []byte, headers ...string) reply {
+	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, bytes.NewReader(b))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	if cookie != "" {
 		req.Header.Set("Cookie", cookie)
 	}
@@ -148,19 +154,22 @@ var routes = []struct{ method, path, weakest string }{
 	{"POST", "/alerts/update", "analyst"}, {"GET", "/incidents", "viewer"}, {"GET", "/incidents/x", "viewer"}, {"POST", "/incidents/x/ack", "analyst"},
 	{"GET", "/runs?id=x", "viewer"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
 	{"POST", "/approvals/x/sign", "approver"}, {"GET", "/sources", "viewer"}, {"GET", "/sources/x", "viewer"}, {"POST", "/sources/ingest", "analyst"},
-	{"POST", "/searches", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
+	{"POST", "/searches", "viewer"}, {"POST", "/searches/ocsf", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
 	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/models", "viewer"}, {"GET", "/models/x", "viewer"},
 	{"POST", "/models/train", "admin"}, {"POST", "/models/x/rollback", "admin"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
 	{"POST", "/searches/estimate", "viewer"}, {"GET", "/events/x/around", "viewer"}, {"GET", "/events/x/prevalence", "viewer"}, {"GET", "/fields/user.name/values", "viewer"},
 	{"GET", "/export?query=nothing:here", "viewer"}, {"GET", "/saved/search", "viewer"}, {"POST", "/saved/search", "analyst"}, {"DELETE", "/saved/search/x", "analyst"},
 	{"GET", "/incidents/x/report?format=stix", "viewer"}, {"POST", "/rules/check", "viewer"}, {"GET", "/rules/language", "viewer"}, {"GET", "/entities?kind=user", "viewer"}, {"GET", "/entities/host/x", "viewer"},
 	{"GET", "/dashboards", "viewer"}, {"GET", "/dashboards/x", "viewer"},
+	{"GET", "/assets", "viewer"}, {"GET", "/identities", "viewer"}, {"GET", "/tables", "viewer"}, {"GET", "/tables/geo/versions", "viewer"},
+	{"POST", "/tables/geo", "admin"}, {"POST", "/tables/geo/rollback", "admin"},
 }
 
 // valid are bodies that pass the shape check, so that the permission decides.
 var valid = map[string]any{
 	"/alerts/update": map[string]any{"ids": []string{}}, "/approvals/x/decide": map[string]any{"verdict": "approve"}, "/approvals/x/sign": map[string]any{"verdict": "approve"},
-	"/incidents/x/ack": map[string]any{}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"},
+	"/incidents/x/ack": map[string]any{}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"}, "/searches/ocsf": map[string]any{"query": "nothing:here"},
+	"/tables/geo": "no database", "/tables/geo/rollback": map[string]any{"number": 9},
 	"/rules/check": map[string]any{"yaml": "id: x"}, "/searches/estimate": map[string]any{"query": "nothing:here"}, "/saved/search": map[string]any{"id": "x", "doc": "a", "title": ""},
 	"/users": map[string]any{"name": "zz", "role": "viewer", "password": "short"},
 }
@@ -175,7 +184,7 @@ func TestServer(t *testing.T) {
 		cookies[r] = w.person("p-"+string(r), r)
 	}
 	for name, fn := range map[string]func(*testing.T, *world, map[perm.Role]string){
-		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "saved": savedByOwner, "export": exports,
+		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "saved": savedByOwner, "export": exports, "tables": assetTables, "ocsf": ocsfExport,
 	} {
 		t.Run(name, func(t *testing.T) { w.t = t; fn(t, w, cookies) })
 	}

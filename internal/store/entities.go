@@ -25,15 +25,15 @@ type EntityRow struct {
 	Last   time.Time `json:"last,omitzero"`
 }
 
-// entityKind says where a kind of entity is found: its column of events, and the names it
+// entitySort says where a kind of entity is found: its column of events, and the names it
 // has among the entities of alerts.
-type entityKind struct {
+type entitySort struct {
 	name  string
 	field schema.FieldID
 	names []string
 }
 
-var entityKinds = []entityKind{
+var entitySorts = []entitySort{
 	{"host", schema.FHostName, []string{"host", "host.name"}},
 	{"user", schema.FUserName, []string{"user", "user.name", "user.target.name"}},
 	{"ip", schema.FSourceIP, []string{"ip", "source", "source.ip", "destination", "destination.ip"}},
@@ -42,7 +42,7 @@ var entityKinds = []entityKind{
 // EntityKinds are the kinds of entity.
 func EntityKinds() []string {
 	var out []string
-	for _, k := range entityKinds {
+	for _, k := range entitySorts {
 		out = append(out, k.name)
 	}
 	return out
@@ -51,11 +51,11 @@ func EntityKinds() []string {
 // Entities lists the entities of a kind whose name holds the text, riskiest first. Of name
 // "" the text only must be part of the name; otherwise only that one is returned.
 func (s *Store) Entities(ctx context.Context, org, kind, text, name string, limit int) ([]EntityRow, error) {
-	i := slices.IndexFunc(entityKinds, func(k entityKind) bool { return k.name == kind })
+	i := slices.IndexFunc(entitySorts, func(k entitySort) bool { return k.name == kind })
 	if i < 0 {
 		return nil, schema.E(schema.Invalid, fmt.Sprintf("there is no kind of entity %q", clipped(kind)), "one of "+strings.Join(EntityKinds(), ", "))
 	}
-	k := entityKinds[i]
+	k := entitySorts[i]
 	p := P{"org": org, "names": k.names, "text": text, "name": name, "limit": pageLimit(limit)}
 	byName := map[string]*EntityRow{}
 	if err := s.alertEntities(ctx, k, p, byName); err != nil {
@@ -91,7 +91,7 @@ func compareDown[N float64 | uint64](a, b N) int {
 
 // alertEntities reads who alerts name. Each open rule counts once, by its highest risk:
 // many alerts of one rule are one reason.
-func (s *Store) alertEntities(ctx context.Context, k entityKind, p P, byName map[string]*EntityRow) error {
+func (s *Store) alertEntities(ctx context.Context, k entitySort, p P, byName map[string]*EntityRow) error {
 	err := s.each(ctx, `SELECT name, 100 * (1 - exp(sum(log(1 - least(risk, 99) / 100)))), sum(open), sum(alerts), uniqExact(rule) FROM (
   SELECT name, rule, maxIf(risk, status != 'closed') AS risk, countIf(status != 'closed') AS open, count() AS alerts
   FROM (SELECT rule, status, risk, arrayJoin(arrayDistinct(arrayFilter((v, key) -> has({names:Array(String)}, key), mapValues(entities), mapKeys(entities)))) AS name
@@ -113,7 +113,7 @@ GROUP BY name ORDER BY 2 DESC, 3 DESC, name LIMIT {limit:UInt32}`, p, func(r dri
 }
 
 // eventEntities reads who the events name, the busiest, and counts those that are known.
-func (s *Store) eventEntities(ctx context.Context, k entityKind, p P, byName map[string]*EntityRow) error {
+func (s *Store) eventEntities(ctx context.Context, k entitySort, p P, byName map[string]*EntityRow) error {
 	known := make([]string, 0, len(byName))
 	for name := range byName {
 		known = append(known, name)

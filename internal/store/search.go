@@ -168,7 +168,7 @@ func (s *Store) searchEvents(ctx context.Context, q SearchRequest, res *SearchRe
 	if err != nil {
 		return err
 	}
-	ctx = searchContext(ctx, q, &res.Stats, clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000})
+	ctx = searchContext(ctx, q, &res.Stats, searchLimits())
 	if c.pipe != nil {
 		res.Table, err = s.table(ctx, c.pipe, c.params)
 	} else {
@@ -181,6 +181,53 @@ func (s *Store) searchEvents(ctx context.Context, q SearchRequest, res *SearchRe
 		return err
 	}
 	return s.searchFacets(ctx, c.where, c.params, res)
+}
+
+// SearchEvents returns the events of a search whole, in its order; next is the cursor of the
+// following page, "" at the end.
+func (s *Store) SearchEvents(ctx context.Context, q SearchRequest) (list []HitEvent, next string, err error) {
+	if err := s.closeRange(ctx, &q); err != nil {
+		return nil, "", err
+	}
+	c, err := q.compile()
+	if err != nil {
+		return nil, "", err
+	}
+	if c.pipe != nil {
+		return nil, "", schema.E(schema.Invalid, "a statistic has no events to show whole", "remove what stands behind the pipe")
+	}
+	page, err := behind(q.Cursor, c.params)
+	if err != nil {
+		return nil, "", err
+	}
+	limit := searchLimit(q.Limit)
+	var stats SearchStats
+	sql := "SELECT " + wholeEvent() + " FROM events WHERE " + c.where + page + fmt.Sprintf(" ORDER BY timestamp DESC, id LIMIT %d", limit)
+	err = s.analystEach(searchContext(ctx, q, &stats, searchLimits()), sql, c.params, func(r driver.Rows) error {
+		h, err := scanHit(r, schema.Fields())
+		list = append(list, h)
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("reading events: %w", err)
+	}
+	if len(list) == limit {
+		last := list[limit-1].Event
+		next = cursor(SearchRow{Time: last.Time(), ID: last.ID.String()})
+	}
+	return list, next, nil
+}
+
+func searchLimit(n int) int {
+	if n <= 0 || n > 1000 {
+		return 100
+	}
+	return n
+}
+
+// searchLimits are the engine's limits of one search.
+func searchLimits() clickhouse.Settings {
+	return clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}
 }
 
 // searchContext limits the query on the engine, counts what it reads and tells so. When
@@ -219,10 +266,7 @@ func (s *Store) analystEach(ctx context.Context, q string, p P, scan func(driver
 }
 
 func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {
-	limit := q.Limit
-	if limit <= 0 || limit > 1000 {
-		limit = 100
-	}
+	limit := searchLimit(q.Limit)
 	page, err := behind(q.Cursor, p)
 	if err != nil {
 		return err

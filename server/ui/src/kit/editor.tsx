@@ -122,7 +122,7 @@ export function Editor({ text, change, problems, words, before, label, at }: Edi
           indentUnit.of("  "),
           EditorState.tabSize.of(2),
           EditorView.lineWrapping,
-          EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
+          EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
           keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
           language,
           syntaxHighlighting(colours),

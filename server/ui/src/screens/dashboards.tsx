@@ -256,7 +256,7 @@ function Panel({ p, range }: { p: DashboardPanel; range: string }) {
       </div>
       {q.isPending ? <Skeleton rows={4} /> : null}
       <Failed error={q.error} retry={() => void q.refetch()} />
-      {q.data?.table ? <Answer table={q.data.table} show={p.show} label={p.title} /> : null}
+      {q.data?.table ? <Answer table={q.data.table} show={p.show} label={`${p.title}: the answer`} /> : null}
       {q.data && !isStatistic(p.query) ? (
         <p className="dim">
           <To to={search}>{plural(q.data.rows.length, "event")}</To>
