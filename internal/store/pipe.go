@@ -219,7 +219,7 @@ func splitBy(words []string) (aggs, by []string) {
 		text = strings.Join(words[:i], " ")
 		by = strings.FieldsFunc(strings.Join(words[i+1:], " "), func(r rune) bool { return r == ',' || r == ' ' })
 	}
-	for _, a := range strings.Split(text, ",") {
+	for a := range strings.SplitSeq(text, ",") {
 		if a = strings.TrimSpace(a); a != "" {
 			aggs = append(aggs, a)
 		}

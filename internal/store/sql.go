@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -128,9 +129,7 @@ func (s *Store) searchSQL(ctx context.Context, q SearchRequest, text string, res
 		return err
 	}
 	settings := clickhouse.Settings{"additional_table_filters": filter}
-	for k, v := range sqlLimits {
-		settings[k] = v
-	}
+	maps.Copy(settings, sqlLimits)
 	ctx = searchContext(ctx, q, &res.Stats, settings)
 	t, err := s.analystTable(ctx, strings.TrimRight(strings.TrimSpace(text), ";"), P{"org": q.Org, "from": q.From, "to": q.To})
 	if err != nil {

@@ -177,7 +177,9 @@ export async function widths(context, page) {
       await test(`width ${name} ${path}`, async () => {
         await visit(page, path);
         await fits(page, `${path} at ${name}`);
-        const file = path.startsWith("/approvals/") ? "approval" : path.split("?")[0].slice(1).replaceAll("/", "-") || "home";
+        const file = path.startsWith("/approvals/")
+          ? "approval"
+          : path.split("?")[0].slice(1).replaceAll("/", "-") || "home";
         await shot(page, `${file}-${name}`);
       });
     }
