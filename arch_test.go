@@ -46,6 +46,10 @@ var rings = []ring{
 	{"internal/posture", []string{"schema", "internal/document"}},
 	{"internal/ocsf", []string{"schema"}},
 	{"internal/playbook", []string{"schema", "internal/expr"}},
+	{"internal/dashboard", []string{"schema"}},
+	{"internal/dashboard/library", nil},
+	{"internal/export", []string{"schema"}},
+	{"internal/report", []string{"schema"}},
 	{"internal/action", []string{"schema", "internal/secret"}},
 	{"internal/live", []string{"schema"}},
 	{"internal/bench", []string{"schema", "internal/source", "internal/parser"}},
@@ -62,7 +66,7 @@ var rings = []ring{
 	{"workflows", []string{"schema", "activities", "internal/playbook", "internal/auth"}},
 	{"worker", []string{"schema", "activities", "workflows", "internal/secret"}},
 	{"server", []string{"schema", "internal/store", "internal/live", "internal/auth", "internal/audit", "internal/secret",
-		"rules", "internal/playbook", "internal/spool", "internal/tables", "internal/ocsf", "server/ui"}},
+		"rules", "internal/playbook", "internal/spool", "internal/dashboard", "internal/export", "internal/report", "internal/tables", "internal/ocsf", "server/ui"}},
 	{"server/ui", nil},
 	{"cmd", []string{"*"}},
 	{"integration", []string{"*"}},
@@ -98,7 +102,7 @@ var onlyHome = map[string][]string{
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
 	"github.com/twmb/franz-go":              {"internal/source/kafka"},
 	"github.com/aws":                        {"internal/source/objects"},
-	"github.com/parquet-go":                 {"internal/source"},
+	"github.com/parquet-go":                 {"internal/source", "internal/export"},
 }
 
 // forbidden lists standard packages that a ring must not touch.
@@ -110,6 +114,9 @@ var forbidden = map[string][]string{
 	"internal/alert":       {"net/http", "os", "net"},
 	"internal/audit":       {"net/http", "net", "database/sql"},
 	"internal/playbook":    {"net/http", "os", "net"},
+	"internal/dashboard":   {"net/http", "os", "net"},
+	"internal/export":      {"net/http", "os", "net"},
+	"internal/report":      {"net/http", "os", "net"},
 	"internal/posture":     {"net/http", "os", "net"},
 	"rules":                {"net/http", "net", "os"},
 	"internal/ml":          {"net/http", "net"},

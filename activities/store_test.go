@@ -14,6 +14,7 @@ var (
 	_ ApprovalStore = (*store.Store)(nil)
 	_ ActionStore   = (*store.Store)(nil)
 	_ AdminStore    = (*store.Store)(nil)
+	_ SavedStore    = (*store.Store)(nil)
 	_ HeadStore     = (*store.Store)(nil)
 	_ ModelStore    = (*store.Store)(nil)
 	_ ChampionStore = (*store.Store)(nil)

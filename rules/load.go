@@ -25,6 +25,12 @@ const MaxFile = 1 << 20
 var keys = []string{"id", "title", "description", "author", "license", "status", "severity", "risk", "attack", "references",
 	"owner", "runbook", "falsepositives", "kind", "dataset", "detect", "when", "threshold", "sequence", "new_terms", "aggregate", "anomaly", "entities", "suppress", "respond", "tests"}
 
+// Keys are the keys of a rule document, in the order people write them.
+func Keys() []string { return slices.Clone(keys) }
+
+// Functions are the functions that expressions have beside those of CEL.
+func Functions() []expr.Function { return expr.Functions() }
+
 // defaultWindow is the event-time window of one alert when a rule names none.
 const defaultWindow = time.Hour
 

@@ -118,7 +118,7 @@ func (s *Server) home(ctx context.Context, _ *struct{}) (*body[homeView], error)
 		return v.TopRules[i].Count > v.TopRules[j].Count || v.TopRules[i].Count == v.TopRules[j].Count && v.TopRules[i].Rule < v.TopRules[j].Rule
 	})
 	v.TopRules = v.TopRules[:min(len(v.TopRules), 8)]
-	incidents, err := s.o.Store.Incidents(ctx, s.o.Org, "", 1000)
+	incidents, _, err := s.o.Store.Incidents(ctx, s.o.Org, "active", 1000, "")
 	if err != nil {
 		return nil, err
 	}

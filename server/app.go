@@ -42,7 +42,8 @@ func (s *Server) serveUI(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, s.o.UI, name)
 		return
 	}
-	if name != "" && name != "index.html" && strings.Contains(path.Base(name), ".") {
+	// Names of hosts have dots too: what a browser asks as a page is one.
+	if strings.HasPrefix(name, "assets/") || strings.Contains(path.Base(name), ".") && name != "index.html" && !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		http.NotFound(w, r)
 		return
 	}

@@ -16,12 +16,18 @@ type statusInput struct {
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
 }
 
-func (s *Server) listIncidents(ctx context.Context, in *statusInput) (*body[list[schema.Incident]], error) {
-	items, err := s.o.Store.Incidents(ctx, s.o.Org, in.Status, in.Limit)
+type incidentsInput struct {
+	Status string `query:"status" maxLength:"40" doc:"a status, or active: what is not closed"`
+	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+	Cursor string `query:"cursor" maxLength:"300" doc:"next of the page before"`
+}
+
+func (s *Server) listIncidents(ctx context.Context, in *incidentsInput) (*body[list[schema.Incident]], error) {
+	items, next, err := s.o.Store.Incidents(ctx, s.o.Org, in.Status, in.Limit, in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	return answerList(items, ""), nil
+	return answerList(items, next), nil
 }
 
 // incidentDetail is an incident with its alerts, runs and approvals.
@@ -33,27 +39,35 @@ type incidentDetail struct {
 }
 
 func (s *Server) getIncident(ctx context.Context, in *byID) (*body[incidentDetail], error) {
-	i, err := s.o.Store.Incident(ctx, s.o.Org, in.ID)
+	d, err := s.incidentDetail(ctx, in.ID)
 	if err != nil {
 		return nil, err
+	}
+	return answer(d), nil
+}
+
+func (s *Server) incidentDetail(ctx context.Context, id string) (incidentDetail, error) {
+	i, err := s.o.Store.Incident(ctx, s.o.Org, id)
+	if err != nil {
+		return incidentDetail{}, err
 	}
 	d := incidentDetail{Incident: i, Approvals: []schema.Approval{}}
 	if d.Alerts, err = s.o.Store.AlertsByID(ctx, s.o.Org, i.Alerts[:min(len(i.Alerts), 200)]); err != nil {
-		return nil, err
+		return d, err
 	}
 	if d.Runs, err = s.o.Store.Runs(ctx, s.o.Org, i.ID, 100); err != nil {
-		return nil, err
+		return d, err
 	}
 	all, err := s.o.Store.Approvals(ctx, s.o.Org, "", 1000)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	for _, a := range all {
 		if a.Incident == i.ID {
 			d.Approvals = append(d.Approvals, a)
 		}
 	}
-	return answer(d), nil
+	return d, nil
 }
 
 type changeIncidentInput struct {

@@ -25,46 +25,44 @@ type runningQuery struct {
 	read   *atomic.Pointer[store.SearchStats]
 }
 
+// SearchBody is a query with its range.
+type SearchBody struct {
+	Query string    `json:"query,omitempty" maxLength:"20000"`
+	From  time.Time `json:"from" required:"false"`
+	To    time.Time `json:"to" required:"false"`
+}
+
+func (s *Server) request(b SearchBody) store.SearchRequest {
+	return store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, CEL: s.o.CEL}
+}
+
 type searchInput struct {
 	Body struct {
+		SearchBody
 		ID        string    `json:"id,omitempty" maxLength:"64" doc:"chosen by the caller, to cancel by"`
-		Query     string    `json:"query,omitempty" maxLength:"20000"`
-		From      time.Time `json:"from" required:"false"`
-		To        time.Time `json:"to" required:"false"`
 		Limit     int       `json:"limit,omitempty" minimum:"0" maximum:"1000"`
 		Cursor    string    `json:"cursor,omitempty" maxLength:"100" doc:"next of the page before"`
 		Histogram bool      `json:"histogram,omitempty"`
+		Since     time.Time `json:"since" required:"false" doc:"only what was ingested from then on, newest arrivals first: a live tail"`
 	}
 }
 
-// request checks what is searched for.
-func (s *Server) request(ctx context.Context, in *searchInput) (store.SearchRequest, error) {
+func (in *searchInput) request(s *Server) store.SearchRequest {
 	b := in.Body
-	q := store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, Limit: b.Limit, Cursor: b.Cursor, Histogram: b.Histogram, ID: b.ID}
-	if err := s.wholeRange(ctx, &q); err != nil {
-		return q, err
-	}
-	if text, ok := strings.CutPrefix(strings.TrimSpace(b.Query), "cel:"); ok {
-		if s.o.Condition == nil {
-			return q, schema.E(schema.Invalid, "cel: searches are not available here", "")
-		}
-		cond, p, err := s.o.Condition(strings.TrimSpace(text))
-		if err != nil {
-			return q, schema.E(schema.Invalid, "the expression cannot be read: "+err.Error(), "example: cel: e.source.ip.cidr(['10.0.0.0/8'])")
-		}
-		q.Condition, q.Params = cond, p
-	}
-	return q, nil
+	q := s.request(b.SearchBody)
+	q.Limit, q.Cursor, q.Histogram, q.ID, q.Since = b.Limit, b.Cursor, b.Histogram, b.ID, b.Since
+	return q
 }
 
 func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
-	q, err := s.request(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
+	q := in.request(s)
+	who := callerOf(ctx).user.Name
+	ctx, done := s.queries.start(ctx, who, &q)
 	defer done()
 	res, err := s.o.Store.Search(ctx, q)
+	if strings.HasPrefix(strings.TrimSpace(q.Query), "sql:") {
+		s.auditSQL(ctx, who, q.Query, err)
+	}
 	if context.Cause(ctx) == errCancelled {
 		return nil, schema.E(schema.Conflict, "the search was cancelled", "", err)
 	}
@@ -74,30 +72,45 @@ func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.Searc
 	return answer(res), nil
 }
 
+// auditSQL records what a person asked of the tables themselves.
+func (s *Server) auditSQL(ctx context.Context, who, query string, err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = "failed"
+	}
+	s.audit(ctx, who, "search.sql", "events", outcome, map[string]string{"query": clipTo(query, 2000)})
+}
+
+func clipTo(s string, n int) string {
+	if len(s) > n {
+		s = s[:n] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+type estimateInput struct{ Body SearchBody }
+
+// estimate is what a search would read, or why it cannot be read: it is asked while a
+// person types, and half a query is no failure.
+type estimate struct {
+	store.Estimate
+	Problem string `json:"problem,omitempty"`
+}
+
+// estimateSearch says what a search would read, before it runs.
+func (s *Server) estimateSearch(ctx context.Context, in *estimateInput) (*body[estimate], error) {
+	e, err := s.o.Store.Estimate(ctx, s.request(in.Body))
+	if se, ok := errors.AsType[*schema.Error](err); ok && se.Code == schema.Invalid {
+		return answer(estimate{Problem: se.Message}), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer(estimate{Estimate: e}), nil
+}
+
 // errCancelled is why a search ends that its caller cancelled.
 var errCancelled = errors.New("cancelled by its caller")
-
-// wholeRange fills the open ends of a range from what is stored, so that the
-// histogram spans the events and not the years since 1970.
-func (s *Server) wholeRange(ctx context.Context, q *store.SearchRequest) error {
-	if !q.From.IsZero() && !q.To.IsZero() {
-		return nil
-	}
-	first, last, err := s.o.Store.TimeRange(ctx, s.o.Org)
-	if err != nil {
-		return err
-	}
-	if q.From.IsZero() {
-		q.From = first
-	}
-	if q.To.IsZero() {
-		q.To = last.Add(time.Microsecond)
-	}
-	if q.To.Before(q.From) {
-		q.To = q.From
-	}
-	return nil
-}
 
 // start registers the search so that its caller can watch and cancel it.
 func (r *queries) start(ctx context.Context, user string, q *store.SearchRequest) (context.Context, func()) {
@@ -170,21 +183,37 @@ type fieldRow struct {
 }
 
 func (s *Server) listFields(context.Context, *struct{}) (*body[list[fieldRow]], error) {
-	kinds := map[schema.Kind]string{schema.Keyword: "keyword", schema.LowCard: "keyword", schema.Text: "text", schema.IP: "ip", schema.Long: "long", schema.Double: "double", schema.Bool: "boolean", schema.Date: "date"}
 	var rows []fieldRow
 	for _, f := range schema.Fields() {
-		rows = append(rows, fieldRow{f.Name, kinds[f.Kind], f.Multi, f.Doc})
+		rows = append(rows, fieldRow{f.Name, kindName(f.Kind), f.Multi, f.Doc})
 	}
 	return answerList(rows, ""), nil
+}
+
+// kindName is a kind of field in the words of ECS.
+func kindName(k schema.Kind) string {
+	switch k {
+	case schema.Text:
+		return "text"
+	case schema.IP:
+		return "ip"
+	case schema.Long:
+		return "long"
+	case schema.Double:
+		return "double"
+	case schema.Bool:
+		return "boolean"
+	case schema.Date:
+		return "date"
+	default:
+		return "keyword"
+	}
 }
 
 // searchOCSF answers a search with whole events, as objects of the Open Cybersecurity Schema
 // Framework.
 func (s *Server) searchOCSF(ctx context.Context, in *searchInput) (*body[list[map[string]any]], error) {
-	q, err := s.request(ctx, in)
-	if err != nil {
-		return nil, err
-	}
+	q := in.request(s)
 	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
 	defer done()
 	events, next, err := s.o.Store.SearchEvents(ctx, q)

@@ -48,8 +48,10 @@ type Options struct {
 	Log        *slog.Logger
 	// Measure wraps the handler of all requests to measure them; nil: none.
 	Measure func(http.Handler) http.Handler
-	// Condition renders a rule expression as a ClickHouse condition, for cel: searches.
-	Condition func(expr string) (string, store.P, error)
+	// CEL renders a rule expression as a ClickHouse condition, for cel: searches.
+	CEL func(expr string) (string, store.P, error)
+	// Dashboards are the folders with dashboard files, the later before the earlier; nil: none.
+	Dashboards func() []fs.FS
 	// Spool is this host's, and Host its name; nil: this process receives nothing.
 	Spool *spool.Dir
 	Host  string
@@ -80,6 +82,8 @@ func New(o Options) *Server {
 	s.api = humago.New(s.mux, cfg)
 	s.routes()
 	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
+	s.mux.HandleFunc("GET /api/v1/export", s.serveExport)
+	s.mux.HandleFunc("GET /api/v1/incidents/{id}/report", s.serveReport)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
 	s.mux.HandleFunc("/", s.serveUI)
 	return s

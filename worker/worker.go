@@ -29,6 +29,7 @@ type Activities struct {
 	Actions   *activities.Actions
 	Audit     *activities.Audit
 	Admin     *activities.Admin
+	Saved     *activities.Saved
 	Controls  *activities.Controls
 	Prove     *activities.Prove
 	Drain     *activities.Drain // nil: this process has no spool
@@ -68,7 +69,7 @@ func table(a Activities) []registration {
 		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
-			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls, a.Tables}},
+			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls, a.Saved, a.Tables}},
 	}
 	if a.Drain != nil {
 		// A slot for each source: a drain or a tail holds its slot for good.

@@ -27,6 +27,8 @@ func adminVerbs() []adminVerb {
 		{"incident.comment", adminIncident(flow.UpdateComment)},
 		{"model.rollback", adminRollback},
 		{"prove", adminProve},
+		{"saved.delete", adminSavedDelete},
+		{"saved.put", adminSavedPut},
 		{"source.add", adminSource("add")},
 		{"source.backfill", adminSource("backfill")},
 		{"source.pause", adminSource("pause")},
@@ -92,6 +94,18 @@ func adminUserPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResul
 func adminUserDisable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
 	var a *activities.Admin
 	err = do(ctx, respondOptions("disable user "+in.Key), a.DisableUser, &res, in, changeKey(ctx))
+	return res, err
+}
+
+func adminSavedPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Saved
+	err = do(ctx, respondOptions("save "+in.Args["kind"]+" "+in.Key), a.PutSaved, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+func adminSavedDelete(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Saved
+	err = do(ctx, respondOptions("delete "+in.Args["kind"]+" "+in.Key), a.DeleteSaved, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
 }
 

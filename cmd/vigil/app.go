@@ -60,7 +60,7 @@ func (a *app) endpoints() (endpoints, error) {
 	}{
 		{"VIGIL_TEMPORAL", &e.Temporal}, {"VIGIL_TEMPORAL_NAMESPACE", &e.Namespace}, {"VIGIL_TEMPORAL_TOKEN", &e.TemporalToken},
 		{"VIGIL_CLICKHOUSE", &e.ClickHouse}, {"VIGIL_CLICKHOUSE_USER", &e.ClickHouseUser}, {"VIGIL_CLICKHOUSE_PASSWORD", &e.ClickHousePass},
-		{"VIGIL_URL", &e.API},
+		{"VIGIL_CLICKHOUSE_ANALYST", &e.AnalystUser}, {"VIGIL_CLICKHOUSE_ANALYST_PASSWORD", &e.AnalystPass}, {"VIGIL_URL", &e.API},
 	} {
 		if v := os.Getenv(o.env); v != "" {
 			*o.to = v
@@ -112,7 +112,8 @@ func (a *app) store(ctx context.Context) (*store.Store, error) {
 }
 
 func storeOptions(e endpoints) store.Options {
-	return store.Options{Addr: e.ClickHouse, Database: "vigil", User: e.ClickHouseUser, Password: secret.New(e.ClickHousePass)}
+	return store.Options{Addr: e.ClickHouse, Database: "vigil", User: e.ClickHouseUser, Password: secret.New(e.ClickHousePass),
+		AnalystUser: e.AnalystUser, AnalystPassword: secret.New(e.AnalystPass)}
 }
 
 func (a *app) close() {

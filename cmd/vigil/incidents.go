@@ -3,9 +3,14 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	casereport "vigil/internal/report"
+	"vigil/schema"
 )
 
 // newIncidentsCmd makes `vigil incidents`.
@@ -18,7 +23,7 @@ func newIncidentsCmd(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newIncidentsListCmd(a), newIncidentsShowCmd(a), newIncidentsCloseCmd(a),
+	cmd.AddCommand(newIncidentsListCmd(a), newIncidentsShowCmd(a), newIncidentsExportCmd(a), newIncidentsCloseCmd(a),
 		incidentPost(a, "ack ID", "Take an incident", "ack", nil),
 		incidentPost(a, "comment ID TEXT", "Add a comment to the timeline", "comment", func(args []string) any { return map[string]string{"text": args[1]} }),
 		incidentPost(a, "run ID PLAYBOOK", "Start a playbook for an incident; you cannot approve what it asks", "run", func(args []string) any { return map[string]string{"playbook": args[1]} }))
@@ -34,7 +39,7 @@ func newIncidentsListCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := s.Incidents(c.Context(), a.org, status, 1000)
+			list, _, err := s.Incidents(c.Context(), a.org, status, 1000, "")
 			if err != nil {
 				return err
 			}
@@ -72,6 +77,44 @@ func newIncidentsShowCmd(a *app) *cobra.Command {
 			return a.table([]string{"time", "kind", "by", "text"}, rows)
 		},
 	}
+}
+
+func newIncidentsExportCmd(a *app) *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use: "export ID", Short: "Write one incident as a report", Args: cobra.ExactArgs(1),
+		Example: "  vigil incidents export 5f1c… --format markdown > report.md\n  vigil incidents export 5f1c… --format stix",
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := a.store(c.Context())
+			if err != nil {
+				return err
+			}
+			x, err := s.Incident(c.Context(), a.org, args[0])
+			if err != nil {
+				return err
+			}
+			d := casereport.Case{Incident: x}
+			if d.Alerts, err = s.AlertsByID(c.Context(), a.org, x.Alerts); err != nil {
+				return err
+			}
+			if d.Runs, err = s.Runs(c.Context(), a.org, x.ID, 1000); err != nil {
+				return err
+			}
+			all, err := s.Approvals(c.Context(), a.org, "", 1000)
+			if err != nil {
+				return err
+			}
+			d.Approvals = slices.DeleteFunc(all, func(p schema.Approval) bool { return p.Incident != x.ID })
+			text, _, _, err := casereport.Write(d, format)
+			if err != nil {
+				return err
+			}
+			_, err = a.out.Write(append(text, '\n'))
+			return err
+		},
+	}
+	c.Flags().StringVar(&format, "format", "markdown", strings.Join(casereport.Formats(), ", "))
+	return c
 }
 
 // incidentPost makes a subcommand that posts to an incident as the signed-in user.

@@ -121,9 +121,7 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 
 // open connects to the engines, brings the tables up to date and opens the audit trail.
 func (n *node) open(ctx context.Context, ep endpoints, token secret.Value) (err error) {
-	so := storeOptions(ep)
-	so.AnalystUser, so.AnalystPassword = ep.AnalystUser, secret.New(ep.AnalystPass)
-	if n.store, err = store.Open(ctx, so); err != nil {
+	if n.store, err = store.Open(ctx, storeOptions(ep)); err != nil {
 		return err
 	}
 	if err := n.store.Migrate(ctx); err != nil {
@@ -198,6 +196,7 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Saved:     &activities.Saved{Store: n.store, Trail: trail, CEL: searchCondition},
 		Controls:  &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
 		Hunts:     hunts,
@@ -234,7 +233,7 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		l = tls.NewListener(l, n.served.web)
 	}
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: n.rules.Now, Playbooks: n.books,
-		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests,
+		Org: n.a.org, Version: version(), Log: n.o.log, CEL: searchCondition, Dashboards: n.a.dashboardSystems, Measure: n.metrics.Requests,
 		Spool: n.intake.spool, Host: n.intake.host, Secure: n.served.web != nil}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/temporal"
 
+	"vigil/internal/export"
 	"vigil/schema"
 )
 
@@ -114,7 +115,7 @@ func (a *app) table(header []string, rows [][]any) error {
 		w := csv.NewWriter(a.out)
 		_ = w.Write(header)
 		for _, r := range rows {
-			_ = w.Write(texts(r))
+			_ = w.Write(cells(r))
 		}
 		w.Flush()
 		return w.Error()
@@ -162,6 +163,17 @@ func texts(row []any) []string {
 	out := make([]string, len(row))
 	for i, v := range row {
 		out[i] = fmt.Sprint(v)
+	}
+	return out
+}
+
+// cells are texts of which a spreadsheet runs none as a formula.
+func cells(row []any) []string {
+	out := texts(row)
+	for i, v := range row {
+		if _, number := v.(float64); !number {
+			out[i] = export.Cell(out[i])
+		}
 	}
 	return out
 }

@@ -189,7 +189,7 @@ func TestKillBetweenInsertAndFold(t *testing.T) {
 			t.Errorf("%s: swept again: %+v %v", point, res, err)
 		}
 		w.eventually("one incident with one alert", func() bool {
-			list, err := w.store.Incidents(t.Context(), "main", "", 100)
+			list, _, err := w.store.Incidents(t.Context(), "main", "", 100, "")
 			found := 0
 			for _, i := range list {
 				if i.Key == "host:"+host && len(i.Alerts) == 1 && len(i.Runs) == 1 {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -25,6 +26,7 @@ import (
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/auth/perm"
+	"vigil/internal/dashboard/library"
 	"vigil/internal/live"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
@@ -64,6 +66,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp},
+		Saved:  &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}},
 		Tables: &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(stop)
 	go w.hub.Run(ctx)
 	w.srv = server.New(server.Options{Store: w.store, Temporal: tp, Hub: w.hub, Audit: trail, Decisions: key, Rules: func() *rules.Set { return set }, Playbooks: pbs,
-		Org: schema.DefaultOrg, Version: "test", Log: slog.New(slog.DiscardHandler),
+		Org: schema.DefaultOrg, Version: "test", Log: slog.New(slog.DiscardHandler), Dashboards: func() []fs.FS { return []fs.FS{library.FS} },
 		UI: fstest.MapFS{"index.html": {Data: []byte(`<meta name="csp-nonce" content="__CSP_NONCE__">`)}, "assets/a.js": {Data: []byte("1")}}})
 	ts := httptest.NewServer(w.srv.Handler())
 	t.Cleanup(ts.Close)
@@ -154,6 +157,10 @@ var routes = []struct{ method, path, weakest string }{
 	{"POST", "/searches", "viewer"}, {"POST", "/searches/ocsf", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
 	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/models", "viewer"}, {"GET", "/models/x", "viewer"},
 	{"POST", "/models/train", "admin"}, {"POST", "/models/x/rollback", "admin"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
+	{"POST", "/searches/estimate", "viewer"}, {"GET", "/events/x/around", "viewer"}, {"GET", "/events/x/prevalence", "viewer"}, {"GET", "/fields/user.name/values", "viewer"},
+	{"GET", "/export?query=nothing:here", "viewer"}, {"GET", "/saved/search", "viewer"}, {"POST", "/saved/search", "analyst"}, {"DELETE", "/saved/search/x", "analyst"},
+	{"GET", "/incidents/x/report?format=stix", "viewer"}, {"POST", "/rules/check", "viewer"}, {"GET", "/rules/language", "viewer"}, {"GET", "/entities?kind=user", "viewer"}, {"GET", "/entities/host/x", "viewer"},
+	{"GET", "/dashboards", "viewer"}, {"GET", "/dashboards/x", "viewer"},
 	{"GET", "/assets", "viewer"}, {"GET", "/identities", "viewer"}, {"GET", "/tables", "viewer"}, {"GET", "/tables/geo/versions", "viewer"},
 	{"POST", "/tables/geo", "admin"}, {"POST", "/tables/geo/rollback", "admin"},
 }
@@ -163,6 +170,7 @@ var valid = map[string]any{
 	"/alerts/update": map[string]any{"ids": []string{}}, "/approvals/x/decide": map[string]any{"verdict": "approve"}, "/approvals/x/sign": map[string]any{"verdict": "approve"},
 	"/incidents/x/ack": map[string]any{}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"}, "/searches/ocsf": map[string]any{"query": "nothing:here"},
 	"/tables/geo": "no database", "/tables/geo/rollback": map[string]any{"number": 9},
+	"/rules/check": map[string]any{"yaml": "id: x"}, "/searches/estimate": map[string]any{"query": "nothing:here"}, "/saved/search": map[string]any{"id": "x", "doc": "a", "title": ""},
 	"/users": map[string]any{"name": "zz", "role": "viewer", "password": "short"},
 }
 
@@ -176,7 +184,7 @@ func TestServer(t *testing.T) {
 		cookies[r] = w.person("p-"+string(r), r)
 	}
 	for name, fn := range map[string]func(*testing.T, *world, map[perm.Role]string){
-		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "tables": assetTables, "ocsf": ocsfExport,
+		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "saved": savedByOwner, "export": exports, "tables": assetTables, "ocsf": ocsfExport,
 	} {
 		t.Run(name, func(t *testing.T) { w.t = t; fn(t, w, cookies) })
 	}
@@ -289,8 +297,13 @@ func page(t *testing.T, w *world, _ map[perm.Role]string) {
 	if r := w.call("", "GET", "/assets/a.js", nil); r.status != 200 || !strings.Contains(r.header.Get("Cache-Control"), "immutable") {
 		t.Errorf("asset: %d %v", r.status, r.header)
 	}
-	if r := w.call("", "GET", "/assets/gone.js", nil); r.status != 404 {
-		t.Errorf("a missing asset answers %d", r.status)
+	for _, gone := range []string{"/assets/gone.js", "/favicon.ico"} {
+		if r := w.call("", "GET", gone, nil); r.status != 404 {
+			t.Errorf("%s, which is missing, answers %d", gone, r.status)
+		}
+	}
+	if r := w.call("", "GET", "/entities/host:ws15.office.example", nil, "Accept", "text/html"); r.status != 200 {
+		t.Errorf("the page of a name with dots answers %d", r.status)
 	}
 }
 
@@ -423,6 +436,72 @@ func searchShape(t *testing.T, w *world, cookies map[perm.Role]string) {
 	if r.status != 422 || r.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("a wrong query: %d %s %s", r.status, r.header.Get("Content-Type"), r.body)
 	}
+}
+
+// savedByOwner: what is not shared only its owner sees, and nobody else changes it.
+func savedByOwner(t *testing.T, w *world, cookies map[perm.Role]string) {
+	analyst, approver, admin := cookies[perm.Analyst], cookies[perm.Approver], cookies[perm.Admin]
+	list := func(cookie, kind string) string {
+		return string(w.call(cookie, "GET", "/api/v1/"+kind, nil).body)
+	}
+	put := func(cookie, kind string, doc map[string]any) int {
+		return w.call(cookie, "POST", "/api/v1/saved/"+kind, doc).status
+	}
+	mine := map[string]any{"id": "mine", "title": "Mine", "doc": "event.outcome:failure | top 5 user.name", "range": "24h", "columns": []string{"user.name"}}
+	if code := put(analyst, "search", mine); code != 200 || !strings.Contains(list(analyst, "saved/search"), "top 5 user.name") {
+		t.Fatalf("saving: %d %s", code, list(analyst, "saved/search"))
+	}
+	if strings.Contains(list(approver, "saved/search"), "Mine") {
+		t.Error("a search that is not shared is seen by others")
+	}
+	if code := put(approver, "search", mine); code != 403 {
+		t.Errorf("somebody else changed it: %d", code)
+	}
+	mine["shared"] = true
+	if code := put(admin, "search", mine); code != 200 || !strings.Contains(list(approver, "saved/search"), `"owner":"p-analyst"`) {
+		t.Errorf("an admin shares it: %d %s", code, list(approver, "saved/search"))
+	}
+	if code := put(analyst, "search", map[string]any{"id": "bad", "title": "Bad", "doc": "| nonsense"}); code != 422 {
+		t.Errorf("a query that cannot be read is kept: %d", code)
+	}
+	if r := w.call(approver, "DELETE", "/api/v1/saved/search/mine", nil); r.status != 403 {
+		t.Errorf("somebody else deleted it: %d", r.status)
+	}
+	if r := w.call(analyst, "DELETE", "/api/v1/saved/search/mine", nil); r.status != 200 || strings.Contains(list(analyst, "saved/search"), "Mine") {
+		t.Errorf("deleting: %d", r.status)
+	}
+	if !strings.Contains(list(analyst, "dashboards"), "security-overview") {
+		t.Errorf("the dashboard that comes with Vigil is not there: %s", list(analyst, "dashboards"))
+	}
+	board := "id: mine\ntitle: My board\npanels:\n  - {title: Users, query: '| top 5 user.name', show: bar}\n"
+	if code := put(analyst, "dashboard", map[string]any{"id": "mine", "doc": board, "shared": true}); code != 200 || !strings.Contains(list(cookies[perm.Viewer], "dashboards/mine"), "top 5 user.name") {
+		t.Errorf("a dashboard: %d %s", code, list(cookies[perm.Viewer], "dashboards/mine"))
+	}
+	if code := put(analyst, "dashboard", map[string]any{"id": "broken", "doc": strings.Replace(board, "top 5", "sort", 1)}); code != 422 {
+		t.Errorf("a dashboard whose query cannot be read: %d", code)
+	}
+}
+
+// exports: each format is a file of its kind, an export leaves a record, a refusal is no file.
+func exports(t *testing.T, w *world, cookies map[perm.Role]string) {
+	for format, media := range map[string]string{"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"} {
+		r := w.call(cookies[perm.Viewer], "GET", "/api/v1/export?columns=user.name&query=nothing:here&format="+format, nil)
+		if r.status != 200 || r.header.Get("Content-Type") != media || !strings.Contains(r.header.Get("Content-Disposition"), "."+format) {
+			t.Errorf("%s: %d %v %s", format, r.status, r.header, r.body)
+		}
+	}
+	for _, bad := range []string{"format=xls", "query=(open", "columns=no.such", "from=yesterday", "limit=-1"} {
+		if r := w.call(cookies[perm.Viewer], "GET", "/api/v1/export?"+bad, nil); r.status != 422 || r.header.Get("Content-Disposition") != "" {
+			t.Errorf("%s: %d %v", bad, r.status, r.header)
+		}
+	}
+	items, _ := w.auditRecords(cookies[perm.Admin], "limit=500")
+	for _, a := range items {
+		if a.Verb == "search.export" && a.Actor == "p-viewer" && a.Object == "parquet" && a.Details["query"] == "nothing:here" {
+			return
+		}
+	}
+	t.Error("the export is not in the audit trail")
 }
 
 // guessing: failures lock out for a while, also when they come all at once.

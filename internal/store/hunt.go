@@ -54,10 +54,11 @@ func huntContext(ctx context.Context, id string, stats *SearchStats) context.Con
 		clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": huntSeconds, "max_memory_usage": huntMemory, "max_query_size": 4 << 20}),
 		clickhouse.WithProgress(func(p *clickhouse.Progress) { stats.Rows += p.Rows; stats.Bytes += p.Bytes }),
 	}
+	ctx = clickhouse.Context(ctx, opts...)
 	if id != "" {
-		opts = append(opts, clickhouse.WithQueryID(id))
+		return withQueryID(ctx, id)
 	}
-	return clickhouse.Context(ctx, opts...)
+	return ctx
 }
 
 // CountHits counts the events for which the condition holds.

@@ -7,14 +7,22 @@ import (
 	"vigil/schema"
 )
 
-// Incidents lists incidents, newest first; status "" lists all.
-func (s *Store) Incidents(ctx context.Context, org, status string, limit int) ([]schema.Incident, error) {
-	list, err := docs[schema.Incident](ctx, s, `SELECT doc FROM incidents FINAL WHERE org = {org:String} AND ({status:String} = '' OR status = {status:String})
-ORDER BY opened DESC, id LIMIT {limit:UInt32}`, P{"org": org, "status": status, "limit": pageLimit(limit)})
+// Incidents lists incidents, newest first; status "" lists all, "active" what is not closed.
+// next is the cursor of the following page, "" at the end.
+func (s *Store) Incidents(ctx context.Context, org, status string, limit int, cursor string) (list []schema.Incident, next string, err error) {
+	limit = pageLimit(limit)
+	list, err = docs[schema.Incident](ctx, s, `SELECT doc FROM incidents FINAL WHERE org = {org:String}
+AND ({status:String} = '' OR status = {status:String} OR {status:String} = 'active' AND status != 'closed')
+AND ({cursor:String} = '' OR concat(leftPad(toString(toUnixTimestamp64Milli(opened)), 15, '0'), id) < {cursor:String})
+ORDER BY opened DESC, id DESC LIMIT {limit:UInt32}`, P{"org": org, "status": status, "limit": limit, "cursor": cursor})
 	if err != nil {
-		return nil, fmt.Errorf("listing incidents: %w", err)
+		return nil, "", fmt.Errorf("listing incidents: %w", err)
 	}
-	return list, nil
+	if len(list) == limit {
+		last := list[limit-1]
+		next = fmt.Sprintf("%015d%s", last.Opened.UnixMilli(), last.ID)
+	}
+	return list, next, nil
 }
 
 // Incident returns one incident by its short id.

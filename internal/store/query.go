@@ -5,40 +5,42 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"vigil/schema"
 )
 
-// compileQuery turns the query language into a ClickHouse condition with bound
+// compile turns the query language into a ClickHouse condition with bound
 // parameters:
 //
 //	field:value  field:val*  field:>10  field:10.0.0.0/8  field:*   a field's value
+//	field:[10 TO 20]  field:[2026-01-01 TO *]                      a range, ends included
 //	word  "a phrase"                                               text of message, command line or the record
 //	-term  NOT term  a AND b  a OR b  ( … )                         AND is implied
-func compileQuery(q string) (string, P, error) {
-	c := &queryCompiler{p: P{}}
+func (c *queryCompiler) compile(q string) (string, error) {
 	if err := c.lex(q); err != nil {
-		return "", nil, err
+		return "", err
 	}
 	if len(c.tokens) == 0 {
-		return "1", c.p, nil
+		return "1", nil
 	}
 	cond, err := c.or()
 	if err == nil && c.i < len(c.tokens) {
 		err = fmt.Errorf("%q is not expected here", c.tokens[c.i].text)
 	}
 	if err != nil {
-		return "", nil, schema.E(schema.Invalid, "the query cannot be read: "+err.Error(), `examples: source.ip:10.0.0.0/8  user.name:"j doe"  event.outcome:failure -host.name:test*  (a OR b)`)
+		return "", schema.E(schema.Invalid, "the query cannot be read: "+err.Error(), `examples: source.ip:10.0.0.0/8  user.name:"j doe"  event.outcome:failure -host.name:test*  (a OR b)`)
 	}
-	return cond, c.p, nil
+	return cond, nil
 }
 
 // queryToken is a word, a quoted phrase, or one of ( ) AND OR NOT -.
 type queryToken struct {
 	text   string
 	quoted bool
-	field  string // before the colon
+	field  string   // before the colon
+	ends   []string // of a range: low and high, * is open
 }
 
 type queryCompiler struct {
@@ -81,6 +83,9 @@ func lexTerm(s string) (queryToken, int, error) {
 	for ; i < len(s) && !strings.ContainsRune(" \t\n()\"", rune(s[i])); i++ {
 		if s[i] == ':' && t.field == "" && fieldName(s[:i]) {
 			t.field = s[:i]
+			if i+1 < len(s) && s[i+1] == '[' {
+				return lexRange(t, s, i+2)
+			}
 			if i+1 < len(s) && s[i+1] == '"' {
 				i++
 				break
@@ -104,6 +109,21 @@ func lexTerm(s string) (queryToken, int, error) {
 	}
 	t.text = s[start:i]
 	return t, i, nil
+}
+
+// lexRange reads the rest of field:[low TO high].
+func lexRange(t queryToken, s string, at int) (queryToken, int, error) {
+	end := strings.IndexByte(s[at:], ']')
+	if end < 0 {
+		return t, 0, fmt.Errorf("a range is not closed: write %s:[low TO high]", t.field)
+	}
+	low, high, ok := strings.Cut(s[at:at+end], " TO ")
+	low, high = strings.TrimSpace(low), strings.TrimSpace(high)
+	if !ok || low == "" || high == "" || low == "*" && high == "*" {
+		return t, 0, fmt.Errorf("%q is no range: write %s:[low TO high], with * for an open end", clipped(s[at:at+end]), t.field)
+	}
+	t.ends = []string{low, high}
+	return t, at + end + 1, nil
 }
 
 func fieldName(s string) bool {
@@ -221,6 +241,9 @@ func (c *queryCompiler) term(t queryToken) (string, error) {
 	case "id":
 		return "id = unhex(" + c.bind(t.text) + ")", nil
 	}
+	if t.ends != nil {
+		return c.between(t)
+	}
 	f, ok := schema.Lookup(t.field)
 	if !ok {
 		return c.text("attrs["+c.bind(t.field)+"]", t), nil
@@ -244,6 +267,57 @@ func (c *queryCompiler) term(t queryToken) (string, error) {
 	default:
 		return c.text(f.Column, t), nil
 	}
+}
+
+// between compares with the ends of a range, which belong to it.
+func (c *queryCompiler) between(t queryToken) (string, error) {
+	var parts []string
+	for i, op := range []string{">=", "<="} {
+		if t.ends[i] == "*" {
+			continue
+		}
+		part, err := c.compare(t.field, op, t.ends[i])
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, part)
+	}
+	return "(" + strings.Join(parts, " AND ") + ")", nil
+}
+
+// compare holds a field against one end of a range by the field's own order.
+func (c *queryCompiler) compare(field, op, v string) (string, error) {
+	f, ok := schema.Lookup(field)
+	switch {
+	case !ok, f.Multi, f.Kind == schema.Bool:
+		return "", fmt.Errorf("%s has no order: a range needs a number, a time, an address or a text", field)
+	case f.Kind == schema.Long, f.Kind == schema.Double:
+		return c.number(f.Column, op+v)
+	case f.Kind == schema.IP:
+		a, err := netip.ParseAddr(v)
+		if err != nil {
+			return "", fmt.Errorf("%q is no address", clipped(v))
+		}
+		return fmt.Sprintf("%s %s toIPv6(%s)", f.Column, op, c.bind(netip.AddrFrom16(a.As16()).String())), nil
+	case f.Kind == schema.Date:
+		at, err := parseTime(v)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s %s fromUnixTimestamp64Micro(%d)", f.Column, op, at.UnixMicro()), nil
+	default:
+		return fmt.Sprintf("lowerUTF8(%s) %s lowerUTF8(%s)", f.Column, op, c.bind(v)), nil
+	}
+}
+
+// parseTime reads a day or a time.
+func parseTime(v string) (time.Time, error) {
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(form, v); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time such as 2026-01-31 or 2026-01-31T12:00:00Z", clipped(v))
 }
 
 // words looks where text is indexed first; a word that is found nowhere there may

@@ -22,12 +22,13 @@ type SearchRequest struct {
 	Cursor    string // Next of the page before, "" for the first page
 	Histogram bool
 	ID        string // handed back in the result
+	// Since, when set, keeps what was ingested from then on, newest arrivals first: a live
+	// tail asks with an overlap and drops the ids it knows.
+	Since time.Time
 	// Progress, when set, is told what the engine has read so far.
 	Progress func(SearchStats)
-	// Condition, when set, replaces Query by a rule's expression already rendered to
-	// ClickHouse, with its parameters.
-	Condition string
-	Params    P
+	// CEL renders a rule's expression as a ClickHouse condition, for cel: queries.
+	CEL func(expr string) (string, P, error)
 }
 
 // SearchRow is one event of a result.
@@ -63,6 +64,8 @@ type SearchResult struct {
 	Step      int64                   `json:"step"` // seconds of a histogram bucket
 	Histogram []SearchBucket          `json:"histogram"`
 	Facets    map[string][]FacetValue `json:"facets"`
+	Table     *Table                  `json:"table,omitempty"` // of a query with a pipe, or of sql:
+	At        time.Time               `json:"at"`              // when it was asked
 	Stats     SearchStats             `json:"stats"`
 }
 
@@ -80,61 +83,127 @@ var shown = []schema.FieldID{schema.FMessage, schema.FHostName, schema.FUserName
 // facetFields are counted beside the rows.
 var facetFields = []schema.FieldID{schema.FEventDataset, schema.FHostName, schema.FUserName, schema.FSourceIP, schema.FDestinationIP, schema.FEventAction, schema.FEventOutcome, schema.FProcessName}
 
+// query is a compiled search: what holds of its events, and its stages.
+type query struct {
+	where  string
+	params P
+	pipe   *pipe // nil without stages
+}
+
+// compile reads a query that is not sql:. Its range must be closed.
+func (q SearchRequest) compile() (query, error) {
+	parts := splitPipe(q.Query)
+	c := &queryCompiler{p: P{}}
+	cond, err := "", error(nil)
+	if text, ok := strings.CutPrefix(parts[0], "cel:"); ok {
+		if q.CEL == nil {
+			return query{}, schema.E(schema.Invalid, "cel: searches are not available here", "")
+		}
+		if cond, c.p, err = q.CEL(strings.TrimSpace(text)); err != nil {
+			return query{}, schema.E(schema.Invalid, "the expression cannot be read: "+err.Error(), "example: cel: e.source.ip.cidr(['10.0.0.0/8'])")
+		}
+	} else if cond, err = c.compile(parts[0]); err != nil {
+		return query{}, err
+	}
+	if c.p == nil {
+		c.p = P{}
+	}
+	out := query{where: "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + cond + ")", params: c.p}
+	if !q.Since.IsZero() {
+		out.where += " AND ingested >= {since:DateTime64(3)}"
+	}
+	if len(parts) > 1 {
+		if out.pipe, err = compilePipe(c, out.where, parts[1:], q.From, q.To); err != nil {
+			return query{}, err
+		}
+	}
+	c.p["org"], c.p["from"], c.p["to"] = q.Org, q.From, q.To
+	if !q.Since.IsZero() {
+		c.p["since"] = q.Since
+	}
+	return out, nil
+}
+
+// closeRange fills the open ends of a range from what is stored, so that the histogram
+// spans the events and not the years since 1970.
+func (s *Store) closeRange(ctx context.Context, q *SearchRequest) error {
+	if !q.From.IsZero() && !q.To.IsZero() {
+		return nil
+	}
+	first, last, err := s.TimeRange(ctx, q.Org)
+	if err != nil {
+		return err
+	}
+	if q.From.IsZero() {
+		q.From = first
+	}
+	if q.To.IsZero() {
+		q.To = last.Add(time.Microsecond)
+	}
+	if q.To.Before(q.From) {
+		q.To = q.From
+	}
+	return nil
+}
+
 // Search runs a query as the analyst user, within limits.
 func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, error) {
 	began := time.Now()
-	res := SearchResult{ID: q.ID, From: q.From.UTC(), To: q.To.UTC(), Step: bucketSeconds(q.To.Sub(q.From)), Rows: []SearchRow{}, Histogram: []SearchBucket{}, Facets: map[string][]FacetValue{}}
-	where, p, err := q.where()
-	if err != nil {
-		return res, err
+	if err := s.closeRange(ctx, &q); err != nil {
+		return SearchResult{}, err
 	}
-	ctx = searchContext(ctx, q.Progress, &res.Stats)
-	if err := s.searchRows(ctx, q, where, p, &res); err != nil {
-		return res, err
-	}
-	if q.Histogram {
-		if err := s.searchHistogram(ctx, where, p, &res); err != nil {
-			return res, err
-		}
-		if err := s.searchFacets(ctx, where, p, &res); err != nil {
-			return res, err
-		}
+	res := SearchResult{ID: q.ID, From: q.From.UTC(), To: q.To.UTC(), Step: bucketSeconds(q.To.Sub(q.From)), Rows: []SearchRow{}, Histogram: []SearchBucket{}, Facets: map[string][]FacetValue{}, At: began.UTC()}
+	var err error
+	if text, ok := strings.CutPrefix(strings.TrimSpace(q.Query), "sql:"); ok {
+		err = s.searchSQL(ctx, q, text, &res)
+	} else {
+		err = s.searchEvents(ctx, q, &res)
 	}
 	res.Stats.Millis = time.Since(began).Milliseconds()
-	return res, nil
+	return res, err
 }
 
-// where is the condition of a search with its parameters.
-func (q *SearchRequest) where() (string, P, error) {
-	cond, p := q.Condition, q.Params
-	if cond == "" {
-		var err error
-		if cond, p, err = compileQuery(q.Query); err != nil {
-			return "", nil, err
-		}
+func (s *Store) searchEvents(ctx context.Context, q SearchRequest, res *SearchResult) error {
+	c, err := q.compile()
+	if err != nil {
+		return err
 	}
-	if p == nil {
-		p = P{}
+	ctx = searchContext(ctx, q, &res.Stats, searchLimits())
+	if c.pipe != nil {
+		res.Table, err = s.table(ctx, c.pipe, c.params)
+	} else {
+		err = s.searchRows(ctx, q, c.where, c.params, res)
 	}
-	p["org"], p["from"], p["to"] = q.Org, q.From, q.To
-	return "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + cond + ")", p, nil
+	if err != nil || !q.Histogram {
+		return err
+	}
+	if err := s.searchHistogram(ctx, c.where, c.params, res); err != nil || c.pipe != nil {
+		return err
+	}
+	return s.searchFacets(ctx, c.where, c.params, res)
 }
 
 // SearchEvents returns the events of a search whole, in its order; next is the cursor of the
 // following page, "" at the end.
 func (s *Store) SearchEvents(ctx context.Context, q SearchRequest) (list []HitEvent, next string, err error) {
-	where, p, err := q.where()
+	if err := s.closeRange(ctx, &q); err != nil {
+		return nil, "", err
+	}
+	c, err := q.compile()
 	if err != nil {
 		return nil, "", err
 	}
-	page, err := behind(q.Cursor, p)
+	if c.pipe != nil {
+		return nil, "", schema.E(schema.Invalid, "a statistic has no events to show whole", "remove what stands behind the pipe")
+	}
+	page, err := behind(q.Cursor, c.params)
 	if err != nil {
 		return nil, "", err
 	}
 	limit := searchLimit(q.Limit)
 	var stats SearchStats
-	sql := "SELECT " + wholeEvent() + " FROM events WHERE " + where + page + fmt.Sprintf(" ORDER BY timestamp DESC, id LIMIT %d", limit)
-	err = s.analystEach(searchContext(ctx, q.Progress, &stats), sql, p, func(r driver.Rows) error {
+	sql := "SELECT " + wholeEvent() + " FROM events WHERE " + c.where + page + fmt.Sprintf(" ORDER BY timestamp DESC, id LIMIT %d", limit)
+	err = s.analystEach(searchContext(ctx, q, &stats, searchLimits()), sql, c.params, func(r driver.Rows) error {
 		h, err := scanHit(r, schema.Fields())
 		list = append(list, h)
 		return err
@@ -156,17 +225,23 @@ func searchLimit(n int) int {
 	return n
 }
 
-// searchContext limits the query on the engine, counts what it reads and tells so.
-func searchContext(ctx context.Context, tell func(SearchStats), stats *SearchStats) context.Context {
+// searchLimits are the engine's limits of one search.
+func searchLimits() clickhouse.Settings {
+	return clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}
+}
+
+// searchContext limits the query on the engine, counts what it reads and tells so. When
+// ctx ends, the driver cancels the query there.
+func searchContext(ctx context.Context, q SearchRequest, stats *SearchStats, limits clickhouse.Settings) context.Context {
 	began := time.Now()
 	count := func(p *clickhouse.Progress) {
 		stats.Rows, stats.Bytes = stats.Rows+p.Rows, stats.Bytes+p.Bytes
-		if tell != nil {
-			tell(SearchStats{Rows: stats.Rows, Bytes: stats.Bytes, Millis: time.Since(began).Milliseconds()})
+		if q.Progress != nil {
+			q.Progress(SearchStats{Rows: stats.Rows, Bytes: stats.Bytes, Millis: time.Since(began).Milliseconds()})
 		}
 	}
-	return clickhouse.Context(ctx, clickhouse.WithProgress(count),
-		clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": 30, "max_memory_usage": 2_000_000_000}))
+	limits["log_comment"] = "search " + q.ID // names the search in the engine's process list
+	return clickhouse.Context(ctx, clickhouse.WithProgress(count), clickhouse.WithSettings(limits))
 }
 
 // cursor is the place behind a row: events of one time are ordered by id.
@@ -187,7 +262,7 @@ func behind(c string, p P) (string, error) {
 }
 
 func (s *Store) analystEach(ctx context.Context, q string, p P, scan func(driver.Rows) error) error {
-	return (&Store{o: s.o, conn: s.analyst}).each(ctx, q, p, scan)
+	return s.eachOn(ctx, s.analyst, q, p, scan)
 }
 
 func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {
@@ -196,13 +271,24 @@ func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p
 	if err != nil {
 		return err
 	}
-	where += page
+	res.Rows, err = s.rowsOf(ctx, where+page, "ORDER BY "+newestFirst(q)+"timestamp DESC, id", p, limit)
+	if len(res.Rows) == limit {
+		res.Next = cursor(res.Rows[limit-1])
+	}
+	delete(p, "before")
+	delete(p, "before_id")
+	return err
+}
+
+// rowsOf reads events as rows of a result.
+func (s *Store) rowsOf(ctx context.Context, where, order string, p P, limit int) ([]SearchRow, error) {
 	cols := make([]string, len(shown))
 	for i, f := range shown {
 		cols[i] = textOf(f.Def())
 	}
-	sql := fmt.Sprintf("SELECT lower(hex(id)), timestamp, source, event_dataset, %s FROM events WHERE %s ORDER BY timestamp DESC, id LIMIT %d", strings.Join(cols, ", "), where, limit)
-	err = s.analystEach(ctx, sql, p, func(r driver.Rows) error {
+	rows := []SearchRow{}
+	sql := fmt.Sprintf("SELECT lower(hex(id)), timestamp, source, event_dataset, %s FROM events WHERE %s %s LIMIT %d", strings.Join(cols, ", "), where, order, limit)
+	err := s.analystEach(ctx, sql, p, func(r driver.Rows) error {
 		row := SearchRow{Fields: map[string]string{}}
 		vals := make([]string, len(shown))
 		to := []any{&row.ID, &row.Time, &row.Source, &row.Dataset}
@@ -214,19 +300,22 @@ func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p
 		}
 		for i, v := range vals {
 			if v != "" {
-				row.Fields[shown[i].String()] = v
+				row.Fields[shown[i].String()] = bounded(v)
 			}
 		}
 		row.Time = row.Time.UTC()
-		res.Rows = append(res.Rows, row)
+		rows = append(rows, row)
 		return nil
 	})
-	if len(res.Rows) == limit {
-		res.Next = cursor(res.Rows[limit-1])
+	return rows, err
+}
+
+// newestFirst orders a live tail by arrival: old events that arrive now are news.
+func newestFirst(q SearchRequest) string {
+	if q.Since.IsZero() {
+		return ""
 	}
-	delete(p, "before")
-	delete(p, "before_id")
-	return err
+	return "ingested DESC, "
 }
 
 // textOf is a column as text, "" when absent.
@@ -364,4 +453,14 @@ func (s *Store) Event(ctx context.Context, org, id string) (StoredEvent, error) 
 func (s *Store) TimeRange(ctx context.Context, org string) (from, to time.Time, err error) {
 	_, err = s.row(ctx, "SELECT min(timestamp), max(timestamp) FROM events WHERE org = {org:String}", P{"org": org}, &from, &to)
 	return from, to, err
+}
+
+// CheckQuery says what is wrong with a query without asking it.
+func CheckQuery(q SearchRequest) error {
+	if text, ok := strings.CutPrefix(strings.TrimSpace(q.Query), "sql:"); ok {
+		return checkSQL(text)
+	}
+	q.From, q.To = time.Unix(0, 0), time.Unix(86400, 0)
+	_, err := q.compile()
+	return err
 }

@@ -139,8 +139,17 @@ func (s *Store) exec(ctx context.Context, q string, p P) error {
 }
 
 // each runs a query and hands every row to scan.
-func (s *Store) each(ctx context.Context, q string, p P, scan func(driver.Rows) error) (err error) {
-	rows, err := s.conn.Query(ctx, q, p.args()...)
+func (s *Store) each(ctx context.Context, q string, p P, scan func(driver.Rows) error) error {
+	return s.eachOn(ctx, s.conn, q, p, scan)
+}
+
+func (s *Store) eachOn(ctx context.Context, conn driver.Conn, q string, p P, scan func(driver.Rows) error) (err error) {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	run, done := s.killable(ctx)
+	defer done()
+	rows, err := conn.Query(run, q, p.args()...)
 	if err != nil {
 		return wrap(ctx, err)
 	}

@@ -2,7 +2,9 @@
 // violation, exception or accessibility violation, wherever it happens. Screenshots of every
 // screen in both themes go to artifacts/screens: look at them.
 import * as behaviour from "./behaviour.mjs";
+import * as explore from "./explore.mjs";
 import { browser, finish, watch } from "./harness.mjs";
+import { hostile } from "./hostile.mjs";
 import * as screens from "./screens.mjs";
 
 const context = await browser();
@@ -15,10 +17,19 @@ await screens.widths(context, page);
 await behaviour.keyboard(page);
 await behaviour.search(context, page);
 await behaviour.deepLinks(context, page);
+await explore.statistics(page);
+await explore.completion(page);
+await explore.keep(context, page);
+await explore.exports(context, page);
+await explore.aroundEvent(page);
+await explore.liveTail(context, page);
+await explore.entities(page);
+await explore.editor(page);
 await behaviour.live(context, page);
 await behaviour.acknowledge(page);
 await behaviour.offline(context);
 await behaviour.viewer(context);
+await hostile(context, page);
 
 // Accessibility, in a second browser that lets the checker's script in.
 const second = await browser(true);

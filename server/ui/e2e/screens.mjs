@@ -17,10 +17,13 @@ import {
 const plain = [
   "",
   "search",
+  "dashboards",
   "alerts",
   "incidents",
+  "entities",
   "approvals",
   "detections",
+  "hunts",
   "playbooks",
   "sources",
   "audit",
@@ -60,6 +63,31 @@ async function opened(context) {
     { name: "search-expanded", path: "/search?t=all", act: (p) => row(p, "Enter") },
     { name: "search-drawer", path: "/search?t=all", act: (p) => row(p, "o") },
     { name: "value-menu", path: "/search?t=all", act: (p) => p.locator(".grid-row .value").first().click() },
+    {
+      name: "search-table",
+      path: `/search?t=all&as=table&q=${encodeURIComponent("| stats count() by host.name, event.action")}`,
+    },
+    {
+      name: "search-chart",
+      path: `/search?t=all&q=${encodeURIComponent("| timechart count() by event.dataset")}`,
+    },
+    {
+      name: "search-save",
+      path: "/search?t=all",
+      act: (p) => p.getByRole("button", { name: "Save", exact: true }).click(),
+    },
+    {
+      name: "search-export-dialog",
+      path: "/search?t=all",
+      act: (p) => p.getByRole("button", { name: "Export" }).click(),
+    },
+    { name: "dashboard", path: "/dashboards/security-overview" },
+    { name: "entity", path: "/entities/user:mira" },
+    {
+      name: "rule-edit",
+      path: "/detections/linux-ssh-brute-force?edit=1",
+      act: (p) => p.waitForSelector(".cm-editor"),
+    },
     { name: "incident", path: `/incidents/${incident}`, act: (p) => p.waitForSelector(".step") },
     { name: "incident-close", path: `/incidents/${incident}`, act: press("c") },
     {
@@ -125,9 +153,22 @@ export async function widths(context, page) {
     [
       "1280",
       { width: 1280, height: 800 },
-      ["/alerts", "/search?t=all", "/incidents", "/detections", "/audit"],
+      [
+        "/alerts",
+        "/search?t=all",
+        "/incidents",
+        "/detections",
+        "/audit",
+        "/dashboards/security-overview",
+        "/entities",
+        "/detections/linux-ssh-brute-force?edit=1",
+      ],
     ],
-    ["1920", { width: 1920, height: 1080 }, ["/alerts", "/search?t=all", "/"]],
+    [
+      "1920",
+      { width: 1920, height: 1080 },
+      ["/alerts", "/search?t=all", "/", "/dashboards/security-overview"],
+    ],
     ["phone", sizes.phone, ["/alerts", "/approvals", `/approvals/${approval}`, "/"]],
   ];
   for (const [name, size, paths] of cases) {
@@ -136,7 +177,9 @@ export async function widths(context, page) {
       await test(`width ${name} ${path}`, async () => {
         await visit(page, path);
         await fits(page, `${path} at ${name}`);
-        const file = path.startsWith("/approvals/") ? "approval" : path.split("?")[0].slice(1) || "home";
+        const file = path.startsWith("/approvals/")
+          ? "approval"
+          : path.split("?")[0].slice(1).replaceAll("/", "-") || "home";
         await shot(page, `${file}-${name}`);
       });
     }

@@ -83,11 +83,12 @@ export const api = {
     change: { status?: string; verdict?: string; reason?: string; assignee?: string },
   ) => post<{ updated: number }>("/alerts/update", { ids, ...change }),
 
-  incidents: (status: string, limit: number) =>
-    get<T.Page<T.Incident>>(`/incidents${params({ status, limit })}`),
+  incidents: (status: string, limit: number, cursor = "") =>
+    get<T.Page<T.Incident>>(`/incidents${params({ status, limit, cursor })}`),
   incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
   changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
     post<unknown>(`/incidents/${at(id)}/${verb}`, body),
+  reportURL: (id: string, format: string) => `/api/v1/incidents/${at(id)}/report${params({ format })}`,
   run: (id: string) => get<T.RunDetail>(`/runs${params({ id })}`),
 
   approvals: (status: string, limit: number) =>
@@ -115,7 +116,35 @@ export const api = {
   search: (body: T.SearchBody, signal?: AbortSignal) => post<T.SearchResult>("/searches", body, signal),
   searchProgress: (id: string) => get<T.SearchProgress>(`/searches/${at(id)}`),
   cancelSearch: (id: string) => call<void>("DELETE", `/searches/${at(id)}`),
+  estimate: (body: { query: string; from?: string; to?: string }, signal?: AbortSignal) =>
+    post<T.Estimate>("/searches/estimate", body, signal),
   event: (id: string) => get<T.StoredEvent>(`/events/${at(id)}`),
+  around: (id: string, n: number) => get<T.Page<T.SearchRow>>(`/events/${at(id)}/around${params({ n })}`),
+  prevalence: (id: string) => get<T.Page<T.Prevalence>>(`/events/${at(id)}/prevalence`),
+  values: (field: string, prefix: string, signal?: AbortSignal) =>
+    get<T.Page<T.FacetValue>>(`/fields/${at(field)}/values${params({ prefix, limit: 8 })}`, signal),
+  exportURL: (of: { query: string; from?: string; to?: string; format: string; columns?: string }) =>
+    `/api/v1/export${params(of)}`,
+  entities: (kind: string, q: string) => get<T.Page<T.Entity>>(`/entities${params({ kind, q, limit: 200 })}`),
+  entity: (kind: string, name: string) => get<T.Entity>(`/entities/${kind}/${at(name)}`),
+  checkRule: (yaml: string, signal?: AbortSignal) => post<T.RuleCheck>("/rules/check", { yaml }, signal),
+  ruleLanguage: () => get<T.Page<T.Word>>("/rules/language"),
+  hunts: () => get<T.Page<T.Hunt>>("/hunts"),
+  startHunt: (hunt: {
+    rule?: string;
+    yaml?: string;
+    from?: string;
+    to?: string;
+    limit?: number;
+    raise?: boolean;
+  }) => post<{ workflow: string }>("/hunts", hunt),
+  hunt: (id: string) => get<T.HuntState>(`/hunts/${at(id)}`),
+  cancelHunt: (id: string) => call<void>("DELETE", `/hunts/${at(id)}`),
+  saved: (kind: T.Saved["kind"]) => get<T.Page<T.Saved>>(`/saved/${kind}`),
+  putSaved: (kind: T.Saved["kind"], doc: T.SavedInput) => post<T.Saved>(`/saved/${kind}`, doc),
+  deleteSaved: (kind: T.Saved["kind"], id: string) => call<void>("DELETE", `/saved/${kind}/${at(id)}`),
+  dashboards: () => get<T.Page<T.Dashboard>>("/dashboards"),
+  dashboard: (id: string) => get<T.Dashboard>(`/dashboards/${at(id)}`),
   fields: () => get<T.Page<T.Field>>("/fields"),
 
   rules: () => get<T.Page<T.Rule>>("/rules"),

@@ -1,5 +1,6 @@
 import { QueryClient } from "@tanstack/react-query";
 import { api } from "./client";
+import type { Saved } from "./types";
 
 // The one table of what is cached under which key. A key's first word is its noun:
 // live notes of a topic make every query of the topic's nouns read again.
@@ -29,6 +30,32 @@ export const queries = {
   sources: () => ({ queryKey: ["sources"], queryFn: api.sources }),
   source: (id: string) => ({ queryKey: ["sources", "one", id], queryFn: () => api.source(id) }),
   event: (id: string) => ({ queryKey: ["event", id], queryFn: () => api.event(id), staleTime: Infinity }),
+  around: (id: string, n: number) => ({
+    queryKey: ["event", "around", id, n],
+    queryFn: () => api.around(id, n),
+    staleTime: Infinity,
+  }),
+  prevalence: (id: string) => ({
+    queryKey: ["event", "prevalence", id],
+    queryFn: () => api.prevalence(id),
+    staleTime: 60_000,
+  }),
+  entities: (kind: string, q: string) => ({
+    queryKey: ["entities", kind, q],
+    queryFn: () => api.entities(kind, q),
+    staleTime: 30_000,
+  }),
+  entity: (kind: string, name: string) => ({
+    queryKey: ["entities", "one", kind, name],
+    queryFn: () => api.entity(kind, name),
+  }),
+  alertsOf: (q: string) => ({ queryKey: ["alerts", "of", q], queryFn: () => api.alerts({ q }, 20) }),
+  ruleLanguage: () => ({ queryKey: ["language"], queryFn: api.ruleLanguage, staleTime: Infinity }),
+  hunts: () => ({ queryKey: ["hunts"], queryFn: api.hunts, refetchInterval: 5_000 }),
+  hunt: (id: string) => ({ queryKey: ["hunts", id], queryFn: () => api.hunt(id) }),
+  saved: (kind: Saved["kind"]) => ({ queryKey: ["saved", kind], queryFn: () => api.saved(kind) }),
+  dashboards: () => ({ queryKey: ["saved", "dashboards"], queryFn: api.dashboards }),
+  dashboard: (id: string) => ({ queryKey: ["saved", "dashboards", id], queryFn: () => api.dashboard(id) }),
   fields: () => ({ queryKey: ["fields"], queryFn: api.fields, staleTime: Infinity }),
   rules: () => ({ queryKey: ["rules"], queryFn: api.rules, staleTime: 60_000 }),
   ruleHealth: () => ({ queryKey: ["rules", "of-all", "health"], queryFn: api.ruleHealth }),
@@ -63,6 +90,7 @@ export const staleBy: Record<string, string[]> = {
   rules: ["rules"],
   exceptions: ["exceptions"],
   users: ["users"],
+  saved: ["saved"],
 };
 
 /** Makes the queries of a topic read again. */

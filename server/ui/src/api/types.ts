@@ -288,6 +288,150 @@ export interface SearchBody {
   limit?: number;
   cursor?: string;
   histogram?: boolean;
+  /** Only what was ingested from then on: a live tail. */
+  since?: string;
+}
+
+export interface Estimate {
+  rows: number;
+  parts: number;
+  /** Why the query cannot be read. */
+  problem?: string;
+}
+
+export interface TableColumn {
+  name: string;
+  kind: "text" | "number" | "time";
+}
+
+export type TableCell = string | number | null;
+
+/** What a statistic or SQL gives (internal/store/table.go). */
+export interface Table {
+  columns: TableColumn[];
+  rows: TableCell[][];
+  chart: "" | "bar" | "time";
+  truncated?: boolean;
+}
+
+export interface Prevalence {
+  field: string;
+  value: string;
+  events: number;
+  hosts: number;
+  first: string;
+  last: string;
+}
+
+export interface Saved {
+  kind: "search" | "dashboard";
+  id: string;
+  title: string;
+  owner: string;
+  shared: boolean;
+  doc: string;
+  range?: string;
+  columns?: string[] | null;
+  updated: string;
+}
+
+export interface SavedInput {
+  id: string;
+  title?: string;
+  doc: string;
+  shared: boolean;
+  range?: string;
+  columns?: string[];
+}
+
+export interface Entity {
+  kind: string;
+  name: string;
+  risk: number;
+  open: number;
+  alerts: number;
+  rules: number;
+  events: number;
+  first?: string;
+  last?: string;
+}
+
+export interface RuleProblem {
+  line: number;
+  column: number;
+  message: string;
+  hint?: string;
+}
+
+export interface RuleTest {
+  name: string;
+  match: boolean;
+  ok: boolean;
+  line: number;
+}
+
+export interface RuleCheck {
+  rule?: Rule;
+  problems: RuleProblem[];
+  tests: RuleTest[];
+  changes: boolean;
+}
+
+/** A name of the rule language. */
+export interface Word {
+  name: string;
+  kind: "field" | "function" | "key";
+  detail: string;
+  doc: string;
+}
+
+export interface HuntResult {
+  rule: string;
+  kind: string;
+  hits: number;
+  fires: number;
+  samples: string[] | null;
+  scanned: number;
+  bytes: number;
+  millis: number;
+  detections: number;
+  alerts: number;
+}
+
+export interface HuntState {
+  status: string;
+  from: string;
+  to: string;
+  windows: number;
+  all: number;
+  result: HuntResult;
+  error?: string;
+}
+
+export interface Hunt {
+  workflow: string;
+  status: string;
+  started: string;
+  ended?: string;
+}
+
+export interface DashboardPanel {
+  title: string;
+  query: string;
+  show?: string;
+  width?: number;
+}
+
+export interface Dashboard {
+  id: string;
+  title: string;
+  description?: string;
+  range?: string;
+  panels: DashboardPanel[];
+  origin: "file" | "saved";
+  owner?: string;
+  shared: boolean;
+  yaml?: string;
 }
 
 export interface SearchRow {
@@ -329,6 +473,8 @@ export interface SearchResult {
   step: number;
   histogram: Bucket[];
   facets: Record<string, FacetValue[]>;
+  table?: Table;
+  at: string;
   stats: SearchStats;
 }
 

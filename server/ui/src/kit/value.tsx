@@ -1,8 +1,9 @@
-import { Bell, BellOff, Copy, Crosshair, Filter, FilterX, Search } from "lucide-react";
+import { Bell, BellOff, Copy, Crosshair, Filter, FilterX, Fingerprint, Group, Search } from "lucide-react";
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { useMay } from "./may";
-import { filterIn, filterOut, term } from "../lib/query";
+import { entityKind, entityPath } from "../lib/entity";
+import { filterIn, filterOut, term, withStages } from "../lib/query";
 import { goTo, useRoute } from "../lib/router";
 import { Text } from "./text";
 import { useToast } from "./toast";
@@ -66,6 +67,22 @@ function useItems(rule: string, field: string, value: string): Item[] {
       run: () => search(filterOut(query, field, value)),
     },
     { name: "Only this", icon: Search, need: "read:events", run: () => search(term(field, value)) },
+    {
+      name: "Group by this field",
+      icon: Group,
+      need: "read:events",
+      run: () => search(withStages(query, `top 20 ${field}`)),
+    },
+    ...(entityKind(field)
+      ? [
+          {
+            name: "Open the entity",
+            icon: Fingerprint,
+            need: "read:alerts",
+            run: () => goTo(entityPath(field, value)),
+          },
+        ]
+      : []),
     {
       name: "Alerts with this value",
       icon: Bell,

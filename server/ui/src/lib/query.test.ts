@@ -48,15 +48,30 @@ describe("time ranges", () => {
 });
 
 describe("completion", () => {
-  it("finds the field that is being written", () => {
-    expect(completing("a sour", 6)).toEqual({ start: 2, prefix: "sour" });
-    expect(completing("-sour", 5)).toEqual({ start: 1, prefix: "sour" });
-    expect(completing("(host", 5)).toEqual({ start: 1, prefix: "host" });
+  it("finds the field, the value or the stage that is being written", () => {
+    expect(completing("a sour", 6)).toMatchObject({ start: 2, prefix: "sour", what: "field" });
+    expect(completing("-sour", 5)).toMatchObject({ start: 1, prefix: "sour", what: "field" });
+    expect(completing("(host", 5)).toMatchObject({ start: 1, prefix: "host" });
+    expect(completing("host.name:a", 11)).toEqual({
+      start: 10,
+      prefix: "a",
+      what: "value",
+      field: "host.name",
+    });
+    expect(completing('x host.name:"a b', 16)).toEqual({
+      start: 12,
+      prefix: "a b",
+      what: "value",
+      field: "host.name",
+    });
+    expect(completing("a | to", 6)).toMatchObject({ start: 4, prefix: "to", what: "stage" });
+    expect(completing("a | stats count() by us", 23)).toMatchObject({ prefix: "us", what: "field" });
   });
 
-  it("offers nothing for values, expressions and blanks", () => {
-    expect(completing("host.name:a", 11)).toBeNull();
+  it("offers nothing in expressions, SQL, phrases and blanks", () => {
     expect(completing("cel: e.ho", 9)).toBeNull();
+    expect(completing("sql: SEL", 8)).toBeNull();
+    expect(completing('"a phr', 6)).toBeNull();
     expect(completing("a ", 2)).toBeNull();
   });
 });

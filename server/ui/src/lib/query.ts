@@ -9,12 +9,50 @@ export function term(field: string, value: string): string {
   return `${field}:${value.replace(/["\s()]/g, "?")}`;
 }
 
-/** Adds a term to a query; a query with OR at its top is put in parentheses first. */
+/**
+ * Cuts a query at its pipes (internal/store/pipe.go, splitPipe): those outside of quotes
+ * and of CEL's ||.
+ */
+export function splitPipe(query: string): string[] {
+  const cel = query.trimStart().startsWith("cel:");
+  const parts: string[] = [];
+  let [start, quote] = [0, ""];
+  for (let i = 0; i < query.length; i++) {
+    const c = query[i] ?? "";
+    if (quote) {
+      if (c === "\\" && cel) i++;
+      else if (c === quote) quote = "";
+    } else if (c === '"' || (cel && c === "'")) quote = c;
+    else if (c === "|" && query[i + 1] === "|") i++;
+    else if (c === "|") {
+      parts.push(query.slice(start, i).trim());
+      start = i + 1;
+    }
+  }
+  return [...parts, query.slice(start).trim()];
+}
+
+export const isSQL = (query: string) => query.trimStart().startsWith("sql:");
+
+/** Whether the answer of a query is a table and not events. */
+export const isStatistic = (query: string) => isSQL(query) || splitPipe(query).length > 1;
+
+/** Adds a term to what a query asks of events; a query with OR at its top is put in parentheses first. */
 export function withTerm(query: string, added: string): string {
-  const q = query.trim();
+  const [events = "", ...stages] = isSQL(query) ? [] : splitPipe(query);
+  return [joined(events, added), ...stages].join(" | ");
+}
+
+function joined(q: string, added: string): string {
   if (q === "" || q.startsWith("cel:")) return added;
   if (q.split(/\s+/).includes(added) || q.includes(added)) return q;
   return `${hasTopLevelOr(q) ? `(${q})` : q} ${added}`;
+}
+
+/** The query with its stages replaced: the same events, told another way. */
+export function withStages(query: string, ...stages: string[]): string {
+  const events = isSQL(query) ? "" : (splitPipe(query)[0] ?? "");
+  return [events, ...stages].join(" | ").trim();
 }
 
 export const filterIn = (query: string, field: string, value: string) => withTerm(query, term(field, value));
@@ -71,10 +109,42 @@ export function rangeName(range: string): string {
   return a.slice(0, 10) === b.slice(0, 10) ? `${a} – ${b.slice(11)}` : `${a} – ${b}`;
 }
 
-/** What the cursor of a query bar is in the middle of: a field to complete, or nothing. */
-export function completing(text: string, caret: number): { start: number; prefix: string } | null {
-  const start = text.slice(0, caret).search(/[^\s()"]*$/);
-  const prefix = text.slice(start, caret).replace(/^-/, "");
-  if (prefix === "" || prefix.includes(":") || text.startsWith("cel:")) return null;
-  return { start: caret - prefix.length, prefix };
+/** What the caret of a query bar is in the middle of. */
+export interface Completing {
+  /** Where the text to replace starts. */
+  start: number;
+  prefix: string;
+  what: "field" | "value" | "stage";
+  /** Of a value: its field. */
+  field: string;
 }
+
+/** What can be completed at the caret, or nothing. */
+export function completing(text: string, caret: number): Completing | null {
+  const before = text.slice(0, caret);
+  if (/^\s*(cel|sql):/.test(text) || (before.split('"').length % 2 === 0 && !/:"[^"]*$/.test(before)))
+    return null;
+  const stage = /\|\s*([a-z]*)$/.exec(before);
+  if (stage)
+    return { start: caret - (stage[1] ?? "").length, prefix: stage[1] ?? "", what: "stage", field: "" };
+  const value = /(?:^|[\s(-])([a-z][\w.]*):(?:"([^"]*)|([^\s()"[<>*]*))$/i.exec(before);
+  if (value) {
+    const prefix = value[2] ?? value[3] ?? "";
+    const start = caret - prefix.length - (value[2] === undefined ? 0 : 1);
+    return { start, prefix, what: "value", field: value[1] ?? "" };
+  }
+  const field = /[a-z][\w.]*$/i.exec(before)?.[0] ?? "";
+  return field === "" ? null : { start: caret - field.length, prefix: field, what: "field", field: "" };
+}
+
+/** The stages of the language and an example of each (internal/store/pipe.go). */
+export const stages = [
+  { name: "stats", example: "stats count(), dc(source.ip) by user.name" },
+  { name: "timechart", example: "timechart span=1h count() by event.outcome" },
+  { name: "top", example: "top 10 user.name" },
+  { name: "rare", example: "rare 10 process.name" },
+  { name: "patterns", example: "patterns" },
+  { name: "where", example: "where count > 5" },
+  { name: "sort", example: "sort -count" },
+  { name: "head", example: "head 20" },
+] as const;

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useRef } from "react";
+import { lazy, useMemo, useRef } from "react";
 import { queries } from "../api/queries";
 import { type Rule, type RuleHealth, severities } from "../api/types";
 import { Attack, Score, Sev, State } from "../kit/badges";
@@ -15,7 +15,12 @@ import { useRoute } from "../lib/router";
 import { Exceptions } from "./exceptions";
 import { Ledger } from "./ledger";
 
+// The editor weighs more than the screen: it comes when it is asked for.
+const RuleEditor = lazy(() => import("./rule-editor"));
+
 export default function Detections({ id }: { id?: string }) {
+  const { params } = useRoute();
+  if (id && (id === "new" || params.get("edit"))) return <RuleEditor key={id} id={id} />;
   return id ? <RulePage id={id} /> : <List />;
 }
 
@@ -32,7 +37,14 @@ function List() {
   const view = params.get("view") ?? "";
   return (
     <>
-      <Head title="Detections">
+      <Head
+        title="Detections"
+        actions={
+          <To className="button" to="/detections/new">
+            New rule
+          </To>
+        }
+      >
         <Choice label="View" of={views} value={view} choose={(v) => set({ view: v, rule: "", when: "" })} />
       </Head>
       {view === "exceptions" ? <Exceptions /> : view === "ledger" ? <Ledger /> : <Rules />}
@@ -185,7 +197,14 @@ function RulePage({ id }: { id: string }) {
     <Loaded q={q}>
       {(r) => (
         <>
-          <Head title={<Text of={r.title} />}>
+          <Head
+            title={<Text of={r.title} />}
+            actions={
+              <To className="button" to={`${at(r.id)}?edit=1`}>
+                Edit
+              </To>
+            }
+          >
             <Sev s={r.severity} />
             <State of={r.status || "enabled"} />
           </Head>

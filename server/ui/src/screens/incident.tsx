@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import {
   Bell,
   CircleCheck,
+  Download,
   Fingerprint,
   Gavel,
   type LucideIcon,
@@ -18,7 +19,9 @@ import type { Alert, Approval, IncidentDetail, Run, TimelineEntry } from "../api
 import { Attack, Risk, Score, Sev, State } from "../kit/badges";
 import { useChange, useNow } from "../kit/hooks";
 import { Dialog } from "../kit/dialog";
+import { EntityGraph } from "../kit/entity-graph";
 import { useCommand } from "../kit/keyboard";
+import { SwimLanes } from "../kit/lanes";
 import { Facts, Head, Panel, To } from "../kit/layout";
 import { useMay } from "../kit/may";
 import { Loaded } from "../kit/state";
@@ -42,7 +45,15 @@ function View({ d }: { d: IncidentDetail }) {
   const loose = d.approvals.filter((a) => a.status === "pending" && !onSteps.has(a.id));
   return (
     <>
-      <Head title={<Text of={i.title} />} actions={<Actions d={d} />}>
+      <Head
+        title={<Text of={i.title} />}
+        actions={
+          <>
+            <Report id={i.id} />
+            <Actions d={d} />
+          </>
+        }
+      >
         <Sev s={i.severity} />
         <State of={i.status} />
       </Head>
@@ -54,7 +65,13 @@ function View({ d }: { d: IncidentDetail }) {
           {runs.map((r) => (
             <RunPanel key={r.id} run={r} approvals={d.approvals} />
           ))}
+          {(d.alerts ?? []).length > 0 ? (
+            <Panel title="Who is part of it" note="rules and the entities that their alerts name">
+              <EntityGraph alerts={d.alerts ?? []} />
+            </Panel>
+          ) : null}
           <Panel title="Timeline" note={plural((i.timeline ?? []).length, "entry", "entries")}>
+            <SwimLanes of={i.timeline ?? []} />
             <Timeline of={i.timeline ?? []} />
             {i.status === "closed" ? null : <Comment id={i.id} />}
           </Panel>
@@ -66,6 +83,30 @@ function View({ d }: { d: IncidentDetail }) {
         </aside>
       </div>
     </>
+  );
+}
+
+const reports = [
+  { id: "markdown", name: "Markdown" },
+  { id: "json", name: "JSON" },
+  { id: "stix", name: "STIX 2.1" },
+];
+
+/** The incident as a file for those who have no Vigil. */
+function Report({ id }: { id: string }) {
+  return (
+    <details className="picker">
+      <summary className="button">
+        <Download size={14} aria-hidden /> Report
+      </summary>
+      <div className="picker-list">
+        {reports.map((r) => (
+          <a key={r.id} href={api.reportURL(id, r.id)} download>
+            {r.name}
+          </a>
+        ))}
+      </div>
+    </details>
   );
 }
 

@@ -1,6 +1,7 @@
-import { useQuery } from "@tanstack/react-query";
-import { queries } from "../api/queries";
-import type { Incident } from "../api/types";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { api } from "../api/client";
+import type { Incident, Page } from "../api/types";
 import { Score, Sev, State } from "../kit/badges";
 import { useCursor, useNow } from "../kit/hooks";
 import { useCommand } from "../kit/keyboard";
@@ -10,9 +11,8 @@ import { Text } from "../kit/text";
 import { ago, plural, when } from "../lib/format";
 import { useRoute } from "../lib/router";
 import { IncidentPage } from "./incident";
-import { useState } from "react";
 
-const atMost = 500;
+const pageSize = 100;
 
 const statuses = [
   { id: "active", name: "Active" },
@@ -24,15 +24,16 @@ export default function Incidents({ id }: { id?: string }) {
   return id ? <IncidentPage id={id} /> : <List />;
 }
 
-function fits(i: Incident, status: string): boolean {
-  return status === "any" || (status === "closed") === (i.status === "closed");
-}
-
 function List() {
   const { params, set, go } = useRoute();
   const status = params.get("status") ?? "active";
-  const q = useQuery(queries.incidents("", atMost));
-  const rows = (q.data?.items ?? []).filter((i) => fits(i, status));
+  const q = useInfiniteQuery({
+    queryKey: ["incidents", "list", status],
+    queryFn: ({ pageParam }) => api.incidents(status === "any" ? "" : status, pageSize, pageParam),
+    initialPageParam: "",
+    getNextPageParam: (last: Page<Incident>) => last.next || undefined,
+  });
+  const rows = q.data?.pages.flatMap((p) => p.items) ?? [];
   const [active, setActive] = useState("");
   const open = (id: string) => go(`/incidents/${encodeURIComponent(id)}`);
   useCursor(
@@ -45,7 +46,9 @@ function List() {
   return (
     <>
       <Head title="Incidents">
-        <span className="dim">{q.data ? plural(rows.length, "incident") : ""}</span>
+        <span className="dim">
+          {q.data ? `${plural(rows.length, "incident")}${q.hasNextPage ? " and more" : ""}` : ""}
+        </span>
       </Head>
       <div className="bar">
         <Choice label="Status" of={statuses} value={status} choose={(s) => set({ status: s }, true)} />
@@ -55,7 +58,16 @@ function List() {
           rows.length === 0 ? (
             <NoIncident status={status} />
           ) : (
-            <Rows rows={rows} active={active} activate={setActive} />
+            <>
+              <Rows rows={rows} active={active} activate={setActive} />
+              {q.hasNextPage ? (
+                <p className="center-line">
+                  <button disabled={q.isFetchingNextPage} onClick={() => void q.fetchNextPage()}>
+                    Older incidents
+                  </button>
+                </p>
+              ) : null}
+            </>
           )
         }
       </Loaded>

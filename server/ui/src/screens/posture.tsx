@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { ClipboardCheck } from "lucide-react";
+import { ClipboardCheck, Download } from "lucide-react";
 import { api } from "../api/client";
 import { Problem } from "../api/client";
 import { queries } from "../api/queries";
@@ -18,6 +18,8 @@ import { Empty, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
 import { ago, count, plural, span, when, words } from "../lib/format";
 import { measured } from "../lib/posture";
+import { saveFile } from "../lib/download";
+import { layer } from "../lib/navigator";
 import { useRoute } from "../lib/router";
 
 const tabs = [
@@ -192,6 +194,9 @@ function CoverageTab() {
                   <State of={s} /> {all.filter((t) => t.state === s).length}
                 </span>
               ))}
+              <button onClick={() => saveFile("vigil-coverage.json", layer(all), "application/json")}>
+                <Download size={14} aria-hidden /> Navigator layer
+              </button>
             </p>
             {[...byTactic(all)].map(([tactic, list]) => (
               <Panel

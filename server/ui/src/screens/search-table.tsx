@@ -6,6 +6,7 @@ import { useCommand } from "../kit/keyboard";
 import { Text } from "../kit/text";
 import { Value } from "../kit/value";
 import { useRoute } from "../lib/router";
+import { summaryOf } from "../lib/summary";
 import { EventView } from "./event";
 
 /** What rows carry (internal/store/search.go, shown) and how wide it is drawn. */
@@ -29,15 +30,6 @@ const widths: Record<string, number> = {
   "network.transport": 80,
   "network.protocol": 80,
 };
-
-const summaryFields = [
-  "message",
-  "process.command_line",
-  "url.original",
-  "dns.question.name",
-  "file.path",
-  "event.action",
-];
 
 /** The columns at first; "summary" is whichever text says most. */
 export const defaultColumns = ["event.dataset", "host.name", "user.name", "source.ip", "summary"];
@@ -230,8 +222,7 @@ export function ResultTable({ rows, columns, hasMore, loading, more }: ResultTab
 
 function Cell({ r, c }: { r: SearchRow; c: string }) {
   if (c === "summary") {
-    const field = summaryFields.find((f) => r.fields[f]);
-    return <Text of={field ? r.fields[field] : ""} max={300} />;
+    return <Text of={summaryOf(r)} max={300} />;
   }
   if (c === "event.dataset") return <Value field={c} of={r.dataset} max={60} />;
   const value = r.fields[c];

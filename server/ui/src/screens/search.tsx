@@ -1,21 +1,23 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { CircleStop, Search as SearchIcon } from "lucide-react";
-import { type FormEvent, type RefObject, useEffect, useMemo, useRef, useState } from "react";
-import { createPortal } from "react-dom";
+import { CircleStop, Radio } from "lucide-react";
+import { useEffect, useMemo, useState } from "react";
 import { api } from "../api/client";
-import { queries } from "../api/queries";
-import type { FacetValue, SearchResult, SearchRow } from "../api/types";
-import { Dialog, Drawer } from "../kit/dialog";
+import type { SearchResult, SearchRow } from "../api/types";
+import { Answer } from "../kit/answer";
+import { Drawer } from "../kit/dialog";
 import { Histogram } from "../kit/histogram";
-import { useCommand } from "../kit/keyboard";
-import { Head } from "../kit/layout";
+import { Choice, Head } from "../kit/layout";
 import { Empty, Failed } from "../kit/state";
-import { Value } from "../kit/value";
-import { bytes, count, short } from "../lib/format";
-import { completing, filterIn, filterOut, rangeName, rangeOf, ranges, timesOf } from "../lib/query";
+import { bestShow } from "../lib/chart";
+import { bytes, count } from "../lib/format";
+import { filterIn, isSQL, isStatistic, rangeName, rangeOf, timesOf, withStages } from "../lib/query";
 import { useRoute } from "../lib/router";
 import { EventView } from "./event";
+import { QueryBar } from "./search-bar";
+import { Facets } from "./search-facets";
+import { SearchMenu } from "./search-menu";
 import { ColumnPicker, defaultColumns, ResultTable } from "./search-table";
+import { LiveTail } from "./search-tail";
 
 const pageSize = 200;
 
@@ -62,9 +64,7 @@ export default function Search() {
   const { params, set } = useRoute();
   const asked = useAsked();
   const [run, setRun] = useState(0);
-  const { q, id } = useSearch(asked, run);
-  const first = q.data?.pages[0];
-  const rows = useMemo(() => q.data?.pages.flatMap((p) => p.rows) ?? [], [q.data]);
+  const live = params.get("live") === "1" && !isStatistic(asked.query);
   const drawn = params.get("d") ?? "";
   const ask = (change: Record<string, string>) => set({ ...change, e: "", d: "" }, true);
   const again = () => {
@@ -73,37 +73,120 @@ export default function Search() {
   };
   return (
     <>
-      <Head title="Search">{first ? <Cost of={first} /> : null}</Head>
-      <QueryBar key={asked.query} asked={asked} ask={ask} again={again} />
-      {q.isPending ? <Running id={id} stop={() => void api.cancelSearch(id).catch(() => undefined)} /> : null}
-      {q.error && !first ? <Failed error={q.error} retry={again} /> : null}
-      {first ? (
-        <>
-          <Histogram
-            buckets={first.histogram}
-            step={first.step}
-            from={first.from}
-            to={first.to}
-            total={first.total}
-            brush={(from, to) => ask({ t: rangeOf(from, to) })}
-            only={(set) => ask({ q: filterIn(asked.query, "event.dataset", set) })}
-          />
-          {rows.length === 0 ? (
-            <NoEvents asked={asked} widen={() => ask({ t: "all" })} />
-          ) : (
-            <div className="search-body">
-              <Facets of={first.facets} query={asked.query} ask={(query) => ask({ q: query })} />
-              <Results asked={asked} rows={rows} total={first.total} q={q} />
-            </div>
-          )}
-        </>
-      ) : null}
+      <Head
+        title="Search"
+        actions={
+          <>
+            {isStatistic(asked.query) ? null : (
+              <button aria-pressed={live} onClick={() => ask({ live: live ? "" : "1" })}>
+                <Radio size={14} aria-hidden /> Live tail
+              </button>
+            )}
+            <SearchMenu query={asked.query} range={asked.range} columns={asked.columns} />
+          </>
+        }
+      />
+      <QueryBar key={asked.query} query={asked.query} range={asked.range} ask={ask} again={again} />
+      {live ? (
+        <LiveTail key={asked.query} query={asked.query} columns={asked.columns} />
+      ) : (
+        <Found key={`${asked.query} ${asked.range}`} asked={asked} run={run} ask={ask} again={again} />
+      )}
       {drawn ? (
         <Drawer title="Event" close={() => set({ d: "" })}>
           <EventView id={drawn} />
         </Drawer>
       ) : null}
     </>
+  );
+}
+
+interface FoundProps {
+  asked: Asked;
+  run: number;
+  ask: (change: Record<string, string>) => void;
+  again: () => void;
+}
+
+/** What the query found: bars over time, and events with facets or the answer of a statistic. */
+function Found({ asked, run, ask, again }: FoundProps) {
+  const { q, id } = useSearch(asked, run);
+  const first = q.data?.pages[0];
+  const rows = useMemo(() => q.data?.pages.flatMap((p) => p.rows) ?? [], [q.data]);
+  if (q.isPending) return <Running id={id} stop={() => void api.cancelSearch(id).catch(() => undefined)} />;
+  if (!first) return <Failed error={q.error} retry={again} />;
+  return (
+    <>
+      {isSQL(asked.query) ? null : (
+        <Histogram
+          buckets={first.histogram}
+          step={first.step}
+          from={first.from}
+          to={first.to}
+          total={first.total}
+          brush={(from, to) => ask({ t: rangeOf(from, to) })}
+          only={(set) => ask({ q: filterIn(asked.query, "event.dataset", set) })}
+        />
+      )}
+      <div className="results-head">
+        <Views query={asked.query} ask={ask} />
+        <Cost of={first} />
+      </div>
+      {first.table ? (
+        <Statistic first={first} />
+      ) : rows.length === 0 ? (
+        <NoEvents asked={asked} widen={() => ask({ t: "all" })} />
+      ) : (
+        <div className="search-body">
+          <Facets of={first.facets} query={asked.query} ask={(query) => ask({ q: query })} />
+          <Results asked={asked} rows={rows} total={first.total} q={q} />
+        </div>
+      )}
+    </>
+  );
+}
+
+const views = [
+  { id: "events", name: "Events", stages: [] as string[] },
+  { id: "patterns", name: "Patterns", stages: ["patterns"] },
+  { id: "timechart", name: "Over time", stages: ["timechart count() by event.dataset"] },
+  { id: "top", name: "Top values", stages: ["top 20 user.name"] },
+];
+
+/** The same events, told another way: each view is a query that can be changed. */
+function Views({ query, ask }: { query: string; ask: (change: Record<string, string>) => void }) {
+  if (isSQL(query)) return <span />;
+  const now = views.findLast((v) => v.stages.every((s) => query.includes(`| ${s.split(" ")[0]}`)));
+  return (
+    <Choice
+      label="What is shown of the events"
+      of={views.map((v) => ({ id: v.id, name: v.name }))}
+      value={now?.id ?? "events"}
+      choose={(id) => {
+        const view = views.find((v) => v.id === id);
+        if (view) ask({ q: withStages(query, ...view.stages) });
+      }}
+    />
+  );
+}
+
+const shows = ["table", "bar", "line", "area", "number"];
+
+/** The answer of a statistic, drawn as the address says or as fits best. */
+function Statistic({ first }: { first: SearchResult }) {
+  const { params, set } = useRoute();
+  if (!first.table) return null;
+  const show = params.get("as") || bestShow(first.table);
+  return (
+    <section className="panel statistic">
+      <Choice
+        label="How the answer is drawn"
+        of={shows.map((s) => ({ id: s, name: s }))}
+        value={show}
+        choose={(as) => set({ as })}
+      />
+      <Answer table={first.table} show={show} label="Answer" />
+    </section>
   );
 }
 
@@ -193,256 +276,5 @@ function NoEvents({ asked, widen }: { asked: Asked; widen: () => void }) {
         </p>
       )}
     </>
-  );
-}
-
-interface QueryBarProps {
-  asked: Asked;
-  ask: (change: Record<string, string>) => void;
-  again: () => void;
-}
-
-function QueryBar({ asked, ask, again }: QueryBarProps) {
-  const [text, setText] = useState(asked.query);
-  const box = useRef<HTMLInputElement>(null);
-  const time = useRef<HTMLSelectElement>(null);
-  const fields = useQuery(queries.fields());
-  const [caret, setCaret] = useState(0);
-  useCommand("query", () => box.current?.select());
-  useCommand("time", () => time.current?.focus());
-  const at = completing(text, caret);
-  const offers = at
-    ? (fields.data?.items ?? [])
-        .filter((f) => f.name.startsWith(at.prefix) && f.name !== at.prefix)
-        .slice(0, 8)
-    : [];
-  const [picked, setPicked] = useState(-1);
-  const complete = (name: string) => {
-    if (!at) return;
-    const next = `${text.slice(0, at.start)}${name}:${text.slice(caret)}`;
-    setText(next);
-    setCaret(at.start + name.length + 1);
-    setPicked(-1);
-    box.current?.focus();
-  };
-  const submit = (e: FormEvent) => {
-    e.preventDefault();
-    setCaret(0);
-    if (text.trim() === asked.query) again();
-    else ask({ q: text.trim() });
-  };
-  const onKeyDown = (e: React.KeyboardEvent) => {
-    const name = offers[Math.max(0, picked)]?.name;
-    if (offers.length === 0) {
-      if (e.key === "Escape") box.current?.blur();
-      return;
-    }
-    if (e.key === "ArrowDown") setPicked((picked + 1) % offers.length);
-    else if (e.key === "ArrowUp") setPicked((picked - 1 + offers.length) % offers.length);
-    else if (e.key === "Escape") setCaret(0);
-    else if (name && (e.key === "Tab" || (e.key === "Enter" && picked >= 0))) complete(name);
-    else return;
-    e.preventDefault();
-  };
-  return (
-    <form className="query" onSubmit={submit}>
-      <div className="query-box">
-        <SearchIcon size={15} aria-hidden />
-        <input
-          ref={box}
-          className="mono"
-          type="search"
-          role="combobox"
-          aria-label="Query"
-          aria-expanded={offers.length > 0}
-          aria-controls="query-offers"
-          autoComplete="off"
-          spellCheck={false}
-          placeholder='event.outcome:failure source.ip:10.0.0.0/8 "a phrase"   or   cel: e.user.name == "root"'
-          value={text}
-          onChange={(e) => {
-            setText(e.target.value);
-            setCaret(e.target.selectionStart ?? 0);
-            setPicked(-1);
-          }}
-          onBlur={() => setTimeout(() => setCaret(0), 150)}
-          onKeyDown={onKeyDown}
-        />
-        {offers.length > 0 ? (
-          <div className="offers" role="listbox" id="query-offers" aria-label="Fields">
-            {offers.map((f, i) => (
-              <div
-                key={f.name}
-                role="option"
-                aria-selected={i === picked}
-                onMouseDown={() => complete(f.name)}
-              >
-                <span className="mono">{f.name}</span>
-                <span className="dim">{f.type}</span>
-                <span className="dim clamp">{f.doc}</span>
-              </div>
-            ))}
-          </div>
-        ) : null}
-      </div>
-      <RangePicker value={asked.range} choose={(t) => ask({ t })} box={time} />
-      <button className="primary" type="submit">
-        Search
-      </button>
-    </form>
-  );
-}
-
-interface RangePickerProps {
-  value: string;
-  choose: (range: string) => void;
-  box: RefObject<HTMLSelectElement | null>;
-}
-
-/** The named ranges, the range that was brushed, and one of two times. */
-function RangePicker({ value, choose, box }: RangePickerProps) {
-  const [asks, setAsks] = useState(false);
-  const named = ranges.some((r) => r.id === value);
-  return (
-    <>
-      <select
-        ref={box}
-        aria-label="Time range"
-        value={value}
-        onChange={(e) => (e.target.value === "custom" ? setAsks(true) : choose(e.target.value))}
-      >
-        {ranges.map((r) => (
-          <option key={r.id} value={r.id}>
-            {r.name}
-          </option>
-        ))}
-        {named ? null : <option value={value}>{rangeName(value)}</option>}
-        <option value="custom">From … to …</option>
-      </select>
-      {asks
-        ? createPortal(
-            <CustomRange value={value} choose={choose} close={() => setAsks(false)} />,
-            document.body,
-          )
-        : null}
-    </>
-  );
-}
-
-/** Two times, in UTC like every time on screen. */
-function CustomRange({ value, choose, close }: Omit<RangePickerProps, "box"> & { close: () => void }) {
-  const now = timesOf(value, Date.now());
-  const local = (iso: string | undefined, otherwise: number) =>
-    (iso ?? new Date(otherwise).toISOString()).slice(0, 19);
-  const [from, setFrom] = useState(local(now.from, Date.now() - 86_400_000));
-  const [to, setTo] = useState(local(now.to, Date.now()));
-  const [a, b] = [Date.parse(`${from}Z`), Date.parse(`${to}Z`)];
-  const ready = b > a;
-  return (
-    <Dialog
-      title="Time range"
-      close={close}
-      submit={() => {
-        if (!ready) return;
-        close();
-        choose(rangeOf(a, b));
-      }}
-      footer={
-        <>
-          <button type="button" onClick={close}>
-            Cancel
-          </button>
-          <button className="primary" disabled={!ready}>
-            Use
-          </button>
-        </>
-      }
-    >
-      <label>
-        From (UTC)
-        <input
-          data-first
-          type="datetime-local"
-          step="1"
-          value={from}
-          onChange={(e) => setFrom(e.target.value)}
-          required
-        />
-      </label>
-      <label>
-        To (UTC), not included
-        <input type="datetime-local" step="1" value={to} onChange={(e) => setTo(e.target.value)} required />
-      </label>
-    </Dialog>
-  );
-}
-
-interface FacetsProps {
-  of: Record<string, FacetValue[]>;
-  query: string;
-  ask: (query: string) => void;
-}
-
-function Facets({ of, query, ask }: FacetsProps) {
-  const shown = Object.entries(of)
-    .filter(([, values]) => values.length > 0)
-    .toSorted(([a], [b]) => order(a) - order(b) || a.localeCompare(b));
-  return (
-    <aside className="facets" aria-label="Facets">
-      {shown.map(([field, values]) => (
-        <details key={field} open>
-          <summary className="mono">{field}</summary>
-          <ul className="plain">
-            {values.map((v) => (
-              <FacetRow
-                key={v.value}
-                field={field}
-                v={v}
-                top={values[0]?.count ?? 1}
-                query={query}
-                ask={ask}
-              />
-            ))}
-          </ul>
-        </details>
-      ))}
-    </aside>
-  );
-}
-
-const facetOrder = ["event.dataset", "host.name", "user.name", "source.ip", "destination.ip"];
-const order = (field: string) => (facetOrder.indexOf(field) + 100) % 100;
-
-interface FacetRowProps {
-  field: string;
-  v: FacetValue;
-  top: number;
-  query: string;
-  ask: (query: string) => void;
-}
-
-function FacetRow({ field, v, top, query, ask }: FacetRowProps) {
-  return (
-    <li className="facet">
-      <span className="facet-bar" aria-hidden style={{ width: `${(100 * v.count) / top}%` }} />
-      <Value field={field} of={v.value} max={28} />
-      <span className="facet-count dim">{short(v.count)}</span>
-      <span className="facet-actions">
-        <button
-          className="ghost"
-          aria-label={`Only ${field} ${v.value}`}
-          onClick={() => ask(filterIn(query, field, v.value))}
-        >
-          +
-        </button>
-        <button
-          className="ghost"
-          aria-label={`Without ${field} ${v.value}`}
-          onClick={() => ask(filterOut(query, field, v.value))}
-        >
-          −
-        </button>
-      </span>
-    </li>
   );
 }

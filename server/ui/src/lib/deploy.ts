@@ -1,0 +1,15 @@
+// The one place where an edited rule leaves the editor. Rules are files: those in the folder
+// "rules" of the data folder are used by the next start. A deploying workflow is called here.
+import { saveFile } from "./download";
+
+export interface Kept {
+  /** What the person does next. */
+  next: string;
+}
+
+/** Hands the rule to the person as a file. */
+export function keepRule(id: string, yaml: string): Kept {
+  const name = `${id}.yaml`;
+  saveFile(name, yaml, "application/yaml");
+  return { next: `vigil rules check ${name} && cp ${name} "$VIGIL_DATA/rules/"` };
+}
