@@ -39,6 +39,7 @@ type Activities struct {
 	Intel     *activities.Intel
 	Hunts     *activities.Hunts
 	Posture   *activities.Posture
+	Tables    *activities.Tables
 }
 
 // registration is a row of the registration table: what runs on a queue.
@@ -64,7 +65,7 @@ func table(a Activities) []registration {
 		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
-			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls}},
+			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls, a.Tables}},
 	}
 	if a.Drain != nil {
 		// A slot for each source: a drain or a tail holds its slot for good.

@@ -19,12 +19,13 @@ import (
 func newSourcesCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sources", Short: "List, add and control sources", Args: cobra.NoArgs,
-		Example: "  vigil sources list\n  vigil sources add-push web --kind bulk\n  vigil sources add-tail auth /var/log/auth.log\n  vigil sources add-pull okta.yaml\n  vigil sources pause auth",
+		Example: "  vigil sources list\n  vigil sources add-push web --kind bulk\n  vigil sources add-tail auth /var/log/auth.log\n  vigil sources add-pull okta.yaml\n  vigil sources pause auth\n  vigil sources test gate.yaml",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	cmd.AddCommand(newSourcesListCmd(a), newSourcesShowCmd(a), newSourcesAddPushCmd(a), newSourcesRevokePushCmd(a),
 		newSourcesAddTailCmd(a), newSourcesAddPullCmd(a), newSourcesAddKafkaCmd(a), newSourcesAddS3Cmd(a), newSourcesCheckPullCmd(a), newSourcesExamplesCmd(a),
-		newSourcesPauseCmd(a), newSourcesResumeCmd(a), newSourcesRewindCmd(a), newSourcesBackfillCmd(a), newSourcesScheduleCmd(a), newSourcesRemoveCmd(a))
+		newSourcesPauseCmd(a), newSourcesResumeCmd(a), newSourcesRewindCmd(a), newSourcesBackfillCmd(a), newSourcesScheduleCmd(a), newSourcesRemoveCmd(a),
+		newSourcesTestCmd(a), newSourcesAddFormatCmd(a))
 	return cmd
 }
 
@@ -99,7 +100,11 @@ or as bearer token. A source takes one kind: bulk (Elasticsearch _bulk), hec (Sp
 			if format == "" {
 				format = receive.Formats()[kind]
 			}
-			if _, err := parser.ByName(format); err != nil {
+			formats, err := a.formats()
+			if err != nil {
+				return err
+			}
+			if _, err := formats.ByName(format); err != nil {
 				return exit(2, err)
 			}
 			token, id := auth.NewToken("vgp_")

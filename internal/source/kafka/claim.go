@@ -42,6 +42,7 @@ type Claim struct {
 	Ingested time.Time `json:"ingested,omitzero"`
 	Intel    string    `json:"intel,omitempty"`
 	Models   string    `json:"models,omitempty"`
+	Tables   string    `json:"tables,omitempty"`
 	Lost     bool      `json:"lost,omitempty"` // the log starts at To: what was before is gone
 }
 
