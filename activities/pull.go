@@ -63,7 +63,7 @@ func (x *Pull) PullPages(ctx context.Context, in SegmentInput) (SegmentResult, e
 	s.began = time.Now()
 	r, err := s.run(ctx)
 	r.Progress = s.p
-	return handed(ctx, r, err)
+	return r, Retryable(err)
 }
 
 // pullDocument is the description of the API that the source names.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -66,15 +65,7 @@ func (t *Tail) FollowFiles(ctx context.Context, in SegmentInput) (SegmentResult,
 		s.f.Close()
 	}
 	s.p.Object = ""
-	return handed(ctx, SegmentResult{Progress: s.p, Done: done}, err)
-}
-
-// handed is the result of a stretch. One that was told to stop tells how far it came.
-func handed(ctx context.Context, r SegmentResult, err error) (SegmentResult, error) {
-	if err != nil && ctx.Err() != nil {
-		return r, temporal.NewCanceledError(r)
-	}
-	return r, Retryable(err)
+	return SegmentResult{Progress: s.p, Done: done}, Retryable(err)
 }
 
 func checkTail(in flow.IngestInput) error {

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -105,10 +104,6 @@ func (c *control) execute(ctx workflow.Context, o workflow.ActivityOptions, name
 	c.stop = nil
 	stop()
 	if err != nil && c.changed && ctx.Err() == nil {
-		var cancelled *temporal.CanceledError
-		if errors.As(err, &cancelled) && cancelled.HasDetails() {
-			return true, cancelled.Details(result) // how far it came
-		}
 		return true, nil
 	}
 	return false, err

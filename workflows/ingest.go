@@ -169,15 +169,8 @@ func (w *ingest) stretch(ctx workflow.Context) (activities.SegmentResult, error)
 	o := workflow.ActivityOptions{TaskQueue: w.kind.Queue(w.in.Host), StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: 20 * time.Second, Summary: "move chunks"}
 	var r activities.SegmentResult
 	interrupted, err := w.execute(ctx, o, w.kind.Activity, activities.SegmentInput{Ingest: w.in, Plan: *w.plan, Progress: w.p}, &r)
-	if err != nil {
-		return r, err
-	}
-	if interrupted {
-		if !r.Progress.Started.IsZero() {
-			r.Progress.Status = w.p.Status
-			w.p = r.Progress
-		}
-		return activities.SegmentResult{}, nil
+	if interrupted || err != nil {
+		return activities.SegmentResult{}, err
 	}
 	w.p = r.Progress
 	if r.RuleSet != "" {

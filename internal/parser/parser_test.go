@@ -120,7 +120,7 @@ func sampleOf(o source.Object) []byte {
 	if err != nil {
 		return nil
 	}
-	return b
+	return bytes.Clone(b)
 }
 
 // TestZeekTwins: the TSV and JSON recordings of the same traffic give equal events in

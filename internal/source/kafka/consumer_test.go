@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -37,11 +38,7 @@ func newLedger(t *testing.T) *ledger {
 func (l *ledger) Places(context.Context) (map[string]Place, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := map[string]Place{}
-	for k, v := range l.ends {
-		out[k] = v
-	}
-	return out, nil
+	return maps.Clone(l.ends), nil
 }
 
 func (l *ledger) Pin(_ context.Context, c *Claim) error {

@@ -260,7 +260,7 @@ func (d *Document) follow(c Cursor, doc []byte, header http.Header, n int) (next
 // linkNext is the address of rel="next" in Link headers.
 func linkNext(values []string) string {
 	for _, v := range values {
-		for _, one := range strings.Split(v, ",") {
+		for one := range strings.SplitSeq(v, ",") {
 			target, params, _ := strings.Cut(strings.TrimSpace(one), ";")
 			if p := strings.ReplaceAll(params, " ", ""); strings.Contains(p, `rel="next"`) || strings.HasSuffix(p, "rel=next") {
 				return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(target), "<"), ">")

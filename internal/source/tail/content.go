@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"vigil/internal/source"
@@ -323,9 +324,7 @@ func lastLine(r io.ReaderAt, from, to int64) (int64, error) {
 
 // Update takes over what is committed by now, by whomever.
 func (f *Follower) Update(known map[string]State) {
-	for fp, st := range known {
-		f.known[fp] = st
-	}
+	maps.Copy(f.known, known)
 	for _, x := range f.files {
 		if st, ok := f.known[x.id.String()]; ok && x.id.head > 0 && st.To > x.to && !x.packed && st.To <= x.size {
 			f.resume(x, x.id, st)
