@@ -77,7 +77,7 @@ func (w *world) startWorker() {
 		w.t.Fatal(err)
 	}
 	trail := activities.Trail{Log: audit.NewLog(w.store, key, fmt.Sprint("test-", time.Now().UnixNano()), filepath.Join(w.dir, "audit"))}
-	all := func() *rules.Set { return set }
+	all := &activities.RuleSets{Store: w.store, Local: set}
 	alerts := &activities.Alerts{Store: w.store, Rules: all, Playbooks: books, Temporal: w.tp, Log: log}
 	ingest := &activities.Ingest{Store: w.store, Rules: all, Folder: alerts, Log: log, Crash: func(p string) {
 		if w.crash != nil {
