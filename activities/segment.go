@@ -74,6 +74,9 @@ func (s *segment) objects(ctx context.Context, state map[string]store.ObjectStat
 			s.problem(err)
 			continue
 		}
+		if !asked(s.in.Ingest, o) {
+			continue
+		}
 		st := state[o.Fingerprint]
 		if st.Complete || seen[o.Fingerprint] {
 			s.finished(o)
@@ -143,7 +146,11 @@ func (s *segment) totals(ctx context.Context) error {
 
 // object runs the pipeline over one object from where the manifest says.
 func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Position) error {
-	plan := s.in.Plan
+	return s.move(ctx, s.in.Plan, o, at)
+}
+
+// move runs the pipeline with a plan.
+func (s *segment) move(ctx context.Context, plan flow.IngestPlan, o source.Object, at pipeline.Position) error {
 	set, err := s.a.Rules.Set(ctx, s.in.Ingest.Org, plan.RuleSet)
 	if err != nil {
 		return err
@@ -272,11 +279,16 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 // stopping says whether the activity should hand back: its time is up, other rules are in
 // force, or the worker stops.
 func (s *segment) stopping(ctx context.Context) bool {
+	return s.expired(ctx, segmentTime) || s.fresh && s.in.Plan.RuleSet != "" && s.a.Rules.Now().Hash() != s.in.Plan.RuleSet
+}
+
+// expired says whether more than limit has passed, or the worker stops.
+func (s *segment) expired(ctx context.Context, limit time.Duration) bool {
 	select {
 	case <-activity.GetWorkerStopChannel(ctx):
 		return true
 	default:
-		return time.Since(s.began) > segmentTime || s.fresh && s.in.Plan.RuleSet != "" && s.a.Rules.Now().Hash() != s.in.Plan.RuleSet
+		return time.Since(s.began) > limit
 	}
 }
 

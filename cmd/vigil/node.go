@@ -166,15 +166,23 @@ func (n *node) activities() worker.Activities {
 	ingest := &activities.Ingest{Store: n.store, Rules: n.rules, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
 		Enricher: enricher(sets, live), IntelVersion: sets.Version, TableVersion: live.Version, Formats: live.Formats, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
+	var tail *activities.Tail
+	var pull *activities.Pull
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
+		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
+		pull = &activities.Pull{Spool: n.intake.spool, Sources: n.store, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
 	}
 	hunts := &activities.Hunts{Store: n.store, Rules: n.rules.Now, Folder: alerts, Trail: trail, Log: n.o.log}
 	return worker.Activities{
 		Ingest:    ingest,
+		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},
+		Objects:   &activities.Objects{Ingest: ingest, Sources: n.store, Dir: filepath.Join(n.a.data, "objects")},
 		Drain:     drain,
+		Tail:      tail,
+		Pull:      pull,
 		Host:      n.intake.host,
-		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool, Sources: n.store},
 		Tables:    &activities.Tables{Store: n.store, Trail: trail},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
@@ -184,6 +192,7 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Controls:  &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
 		Hunts:     hunts,
 		Rules:     &activities.RuleChanges{Store: n.store, Rules: n.rules, Hunts: hunts, Trail: trail, Public: n.key.Public()},
