@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vigil/internal/action"
+	"vigil/internal/approval"
 	"vigil/internal/auth"
 	"vigil/internal/expr"
 	"vigil/internal/playbook"
@@ -24,6 +25,7 @@ type Playbooks struct {
 	Store     RunStore
 	Playbooks *playbook.Set
 	Public    string // public decision key, pinned by every run
+	Policies  *approval.Policies
 }
 
 // PlaybookVerbs is the action table as playbooks are checked against it.
@@ -46,6 +48,7 @@ func PlaybookVerbs() map[string]playbook.Verb {
 type VerbFacts struct {
 	Target  string `json:"target"` // the input that names what is acted on
 	Risk    string `json:"risk"`
+	Free    bool   `json:"free,omitempty"` // runs without asking anybody, whatever it is about
 	Undo    string `json:"undo,omitempty"`
 	Honesty string `json:"honesty,omitempty"`
 }
@@ -79,7 +82,7 @@ func (p *Playbooks) PreparePlaybook(_ context.Context, in flow.RunPlaybookInput,
 	}
 	out.Variables = vars
 	for verb, a := range action.Definitions() {
-		out.Verbs[verb] = VerbFacts{Target: a.Target, Risk: string(a.Risk), Undo: a.Undo, Honesty: a.Honesty}
+		out.Verbs[verb] = VerbFacts{Target: a.Target, Risk: string(a.Risk), Undo: a.Undo, Honesty: a.Honesty, Free: a.Risk == action.Low && p.Policies.LowRiskFree()}
 	}
 	out.Requester, err = p.requester(in, child, now, d)
 	return out, Retryable(err)

@@ -44,14 +44,12 @@ func (s *Server) getIncident(ctx context.Context, in *byID) (*body[incidentDetai
 	if d.Runs, err = s.o.Store.Runs(ctx, s.o.Org, i.ID, 100); err != nil {
 		return nil, err
 	}
-	all, err := s.o.Store.Approvals(ctx, s.o.Org, "", 1000)
+	all, err := s.o.Store.Approvals(ctx, s.o.Org, store.ApprovalFilter{Incident: i.ID, Limit: 1000})
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range all {
-		if a.Incident == i.ID {
-			d.Approvals = append(d.Approvals, a)
-		}
+		d.Approvals = append(d.Approvals, shown(a))
 	}
 	return answer(d), nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"vigil/activities"
 	"vigil/internal/action"
+	"vigil/internal/approval"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/playbook"
@@ -184,6 +185,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, approval.Default())
+}
+
+func newWorldWith(t *testing.T, policies *approval.Policies) *world {
+	t.Helper()
 	key, err := auth.LoadDecisionKey(filepath.Join(t.TempDir(), "decision.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -196,9 +202,11 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, env: s.NewTestWorkflowEnvironment(), mem: newMemory(), key: key, pub: action.NewPublisher(t.TempDir())}
 	w.log = audit.NewLog(w.mem, key, "test", "")
 	trail := activities.Trail{Log: w.log}
-	w.act = &activities.Actions{Table: action.NewTable(action.Ports{Lists: w.mem, Tags: w.mem, Peers: w.mem, Publish: w.pub}), Store: w.mem, Trail: trail}
+	table := action.NewTable(action.Ports{Lists: w.mem, Tags: w.mem, Peers: w.mem, Publish: w.pub})
+	w.act = &activities.Actions{Table: table, Store: w.mem, Trail: trail, Policies: policies, Public: key.Public()}
 	for _, a := range []any{
-		&activities.Playbooks{Store: w.mem, Playbooks: set, Public: key.Public()}, &activities.Approvals{Store: w.mem, Trail: trail}, w.act,
+		&activities.Playbooks{Store: w.mem, Playbooks: set, Public: key.Public(), Policies: policies},
+		&activities.Approvals{Store: w.mem, Trail: trail, Policies: policies, Table: table, Authors: func(rule string) []string { return []string{rule} }}, w.act,
 		&activities.Incidents{Store: w.mem, Playbooks: set, Trail: trail, Public: key.Public()}, &activities.Audit{Trail: trail},
 	} {
 		w.env.RegisterActivity(a)

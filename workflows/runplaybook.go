@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"vigil/activities"
+	"vigil/internal/approval"
 	"vigil/internal/playbook"
 	"vigil/schema"
 	"vigil/schema/flow"
@@ -301,20 +302,28 @@ func (r *playbookRun) action(ctx workflow.Context, id string, s playbook.Step) e
 	}
 	st := r.step[id]
 	st.Inputs, st.Attempts = in.Arguments, r.rounds[id]
+	var q *request
 	if r.mustAsk(s, facts) {
-		a, err := r.approve(ctx, id, s, in, facts)
-		if err != nil {
+		if q, err = r.approve(ctx, id, s, in, facts); err != nil {
 			return err
 		}
-		in.Approval, in.Binding = a.ID, a.Binding
+		// What was approved is performed: approvers may have narrowed it.
+		in.Approval, in.Binding, in.Arguments, in.Target = q.ID, q.Binding, q.Arguments, q.Target
+		st.Inputs = in.Arguments
+		if in.Action == playbook.Manual {
+			r.filled(s, q)
+		}
 	}
 	if in.Action == playbook.Manual {
-		return nil // the approver says that it was done
+		return nil // whoever approved says that it was done
 	}
 	res, err := r.perform(ctx, in)
 	if err != nil {
 		r.report(ctx, "action", "system", fmt.Sprintf("%s %s failed: %s", in.Action, in.Target, clip(reason(err), 200)), in.Key)
 		return err
+	}
+	if q != nil && q.Terms.Mode == string(approval.Notify) {
+		r.tell(ctx, in, res)
 	}
 	st.Outputs = res.Outputs
 	for _, out := range s.OutArgs {
@@ -323,6 +332,27 @@ func (r *playbookRun) action(ctx workflow.Context, id string, s playbook.Step) e
 	}
 	r.report(ctx, "action", "system", fmt.Sprintf("%s: %s (%s)", s.Name, in.Target, res.Outcome), in.Key)
 	return nil
+}
+
+// tell notifies people of what a policy let run by itself. The action is done; that
+// nobody could be told is on the timeline, and fails nothing.
+func (r *playbookRun) tell(ctx workflow.Context, did flow.ActionInput, res flow.ActionResult) {
+	in := flow.ActionInput{Org: r.in.Org, Run: r.id, Step: did.Step, Incident: r.in.Incident, Workflow: r.in.Workflow, Action: "notify", Target: did.Target, Key: did.Key + "/notify",
+		Arguments: map[string]string{"subject": did.Target, "text": fmt.Sprintf("%s was performed by itself (%s)", did.Action, res.Outcome)}}
+	if _, err := r.perform(ctx, in); err != nil {
+		r.report(ctx, "action", "system", "Nobody could be told of "+did.Action+": "+clip(reason(err), 200), in.Key)
+	}
+}
+
+// filled takes the values that a person gave with a manual step.
+func (r *playbookRun) filled(s playbook.Step, a *request) {
+	for _, d := range a.Decisions {
+		for _, out := range s.OutArgs {
+			if v, ok := d.Args[variable(out)]; ok {
+				r.vars[variable(out)] = v
+			}
+		}
+	}
 }
 
 // command resolves a command into an action with its arguments.

@@ -16,6 +16,7 @@ import (
 
 	"vigil/activities"
 	"vigil/internal/action"
+	"vigil/internal/approval"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/enrich"
@@ -56,6 +57,7 @@ type node struct {
 	rules   *rules.Set
 	metrics *telemetry.Metrics
 	books   *playbook.Set
+	asks    *approval.Policies
 	group   *worker.Group
 	srv     *server.Server
 	web     net.Listener
@@ -78,7 +80,9 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 	if err := n.open(ctx, ep, token); err != nil {
 		return nil, err
 	}
-	n.load()
+	if err := n.load(); err != nil {
+		return nil, err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.hub = live.NewHub(n.store, a.org, o.log)
@@ -130,7 +134,8 @@ func (n *node) open(ctx context.Context, ep endpoints, token secret.Value) (err 
 }
 
 // load reads rules and playbooks; what is wrong with one is said and stops no other.
-func (n *node) load() {
+// Approval policies are all or nothing: half of them could ask nobody.
+func (n *node) load() (err error) {
 	set, errs := rules.Load(n.a.ruleSystems()...)
 	for _, err := range errs {
 		n.o.log.Error("a rule is not used", "error", err)
@@ -141,6 +146,8 @@ func (n *node) load() {
 		n.o.log.Error("a playbook is not used", "error", err)
 	}
 	n.books = books
+	n.asks, err = n.a.approvalPolicies()
+	return err
 }
 
 // activities composes the capabilities of the workers.
@@ -151,6 +158,7 @@ func (n *node) activities() worker.Activities {
 	ports := activities.ActionPorts(n.store, trail)
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
+	table := action.NewTable(ports)
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	sets := &activities.IntelSets{Store: n.store}
 	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
@@ -167,15 +175,24 @@ func (n *node) activities() worker.Activities {
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
-		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
-		Approvals: &activities.Approvals{Store: n.store, Trail: trail},
-		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
+		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public(), Policies: n.asks},
+		Approvals: &activities.Approvals{Store: n.store, Trail: trail, Policies: n.asks, Table: table, Public: n.key.Public(), Authors: n.authors},
+		Actions:   &activities.Actions{Table: table, Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash, Policies: n.asks, Public: n.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
 		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
 		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
 	}
+}
+
+// authors are the users whom a rule names as its author, by name or address.
+func (n *node) authors(rule string) []string {
+	r, ok := n.rules.Rule(rule)
+	if !ok {
+		return nil
+	}
+	return approval.Split(r.Author)
 }
 
 // enricher composes what is put on events, with the versions that a plan pins.

@@ -59,6 +59,7 @@ type Definition struct {
 	TimeBoxed  bool   // takes "hours" and ends by itself
 	Reads      bool   // changes nothing: a dry run performs it
 	Honesty    string // what the action does not do, shown to approvers
+	Blast      string // what it touches, for people: "one address, for everybody behind the firewalls"
 }
 
 // Request is one performance of an action.

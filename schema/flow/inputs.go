@@ -324,8 +324,10 @@ type Vote struct {
 type VoteResult struct {
 	Approval string `json:"approval"`
 	Status   string `json:"status"`
+	Stage    string `json:"stage"`
 	Have     int    `json:"have"`
-	Needed   int    `json:"needed"`
+	Needed   int    `json:"needed"`  // in this stage
+	Binding  string `json:"binding"` // of what is asked now: narrowing changes it
 }
 
 // ActionInput performs one action once.

@@ -91,10 +91,14 @@ export const api = {
   run: (id: string) => get<T.RunDetail>(`/runs${params({ id })}`),
 
   approvals: (status: string, limit: number) =>
-    get<T.Page<T.Approval>>(`/approvals${params({ status, limit })}`),
+    get<T.Page<T.Approval>>(
+      `/approvals${params(status === "review" ? { review: "pending", limit } : { status, limit })}`,
+    ),
   approval: (id: string) => get<T.Approval>(`/approvals/${at(id)}`),
-  decide: (id: string, decision: { verdict: "approve" | "deny"; reason: string; binding: string }) =>
-    post<unknown>(`/approvals/${at(id)}/decide`, decision),
+  decide: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/decide`, act),
+  look: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/look`, act),
+  review: (id: string, verdict: string, reason: string) =>
+    post<unknown>(`/approvals/${at(id)}/review`, { verdict, reason }),
 
   sources: () => get<T.Page<T.Source>>("/sources"),
   source: (id: string) => get<T.SourceDetail>(`/sources/${at(id)}`),

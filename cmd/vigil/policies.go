@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"vigil/internal/action"
+	"vigil/internal/approval"
+	"vigil/schema"
+)
+
+// approvalPolicies reads approvals.yaml of the data folder, or the built-in policies
+// when there is none.
+func (a *app) approvalPolicies() (*approval.Policies, error) {
+	name := filepath.Join(a.data, "approvals.yaml")
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return approval.Default(), nil
+	}
+	if err != nil {
+		return nil, schema.E(schema.Unavailable, "the approval policies cannot be read", "", err)
+	}
+	return approval.Parse(name, text, lowRisk)
+}
+
+func lowRisk(verb string) bool { return action.Definitions()[verb].Risk == action.Low }

@@ -1,0 +1,99 @@
+package response
+
+import (
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"vigil/integration/tptest"
+	"vigil/internal/auth"
+	"vigil/internal/store"
+	"vigil/schema"
+	"vigil/schema/flow"
+)
+
+// restart ends worker and Temporal, and starts both again over what they left.
+func (w *world) restart() {
+	w.t.Helper()
+	w.stopWorker()
+	w.stopTemporal()
+	w.tp, w.stopTemporal = tptest.DialIn(w.t, w.temporalDir)
+	w.startWorker()
+}
+
+// TestApprovalSurvivesRestart: a request waits for most of a day; Temporal and the
+// workers are restarted while it does, and its deadline and decisions still count.
+func TestApprovalSurvivesRestart(t *testing.T) {
+	w := newWorld(t)
+	w.user("ana", "approver")
+	w.user("root", "admin")
+	w.commit("hunt:r", detection("r1", "ws9", address, schema.High))
+	if _, err := w.alerts.FoldChunk(t.Context(), "main", []string{"hunt:r"}); err != nil {
+		t.Fatal(err)
+	}
+	var a schema.Approval
+	w.eventually("an approval request", func() (ok bool) { a, ok = w.pending(); return ok })
+	if left := time.Until(a.Deadline); left < 11*time.Hour {
+		t.Errorf("the deadline is in %s", left)
+	}
+	act := func(user, verdict string, args map[string]string) error {
+		b, _ := w.pending()
+		tok, _, err := w.key.SignDecision(auth.Claims{Approval: b.ID, Binding: b.Binding, User: user, Verdict: verdict, Reason: "seen", Channel: "cli", Args: args}, time.Now())
+		if err == nil {
+			_, err = w.decide(b, tok)
+		}
+		return err
+	}
+	if err := act("ana", "narrow", map[string]string{"hours": "2"}); err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	b, ok := w.pending()
+	if !ok || b.Binding == a.Binding || !b.Deadline.Equal(a.Deadline) {
+		t.Fatalf("after the restart: %+v", b)
+	}
+	if err := act("root", "break-glass", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the published block", func() bool { ok, _ := w.lists.Contains("main", "addresses", address); return ok })
+	e, err := w.store.ListEntry(t.Context(), "main", "addresses", address)
+	if err != nil || time.Until(e.Expires) > 2*time.Hour {
+		t.Errorf("what was narrowed to two hours ends in %s: %v", time.Until(e.Expires), err)
+	}
+	w.review(b.ID)
+	w.verify()
+}
+
+// review lets somebody else look at the break-glass decision.
+func (w *world) review(id string) {
+	w.t.Helper()
+	waiting := func() []schema.Approval {
+		list, err := w.store.Approvals(w.t.Context(), "main", store.ApprovalFilter{Review: schema.ReviewPending})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return list
+	}
+	if l := waiting(); len(l) != 1 || l[0].ID != id {
+		w.t.Fatalf("reviews that wait: %+v", l)
+	}
+	a := waiting()[0]
+	for user, ok := range map[string]bool{"root": false, "ana": true} {
+		tok, _, err := w.key.SignDecision(auth.Claims{Approval: id, Binding: a.Binding, User: user, Verdict: schema.ReviewUnjustified, Reason: "it was a printer"}, time.Now())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		run, err := w.tp.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: flow.AdminID("main", "approval", id), TaskQueue: flow.QueueRespond}, flow.Admin,
+			flow.AdminInput{Verb: "approval.review", Key: id, Args: map[string]string{"token": tok}})
+		if err == nil {
+			err = run.Get(w.t.Context(), nil)
+		}
+		if (err == nil) != ok {
+			w.t.Errorf("the review of %s: %v", user, err)
+		}
+	}
+	if len(waiting()) != 0 {
+		w.t.Error("the review still waits")
+	}
+}
