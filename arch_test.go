@@ -83,7 +83,8 @@ var onlyHome = map[string][]string{
 	"github.com/prometheus/client_golang":   {"internal/telemetry", "server"},
 	"github.com/danielgtaylor/huma":         {"server"},
 	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
-	"golang.org/x/crypto":                   {"internal/auth"},
+	"golang.org/x/crypto":                   {"internal/auth", "internal/action"},
+	"github.com/wneessen/go-mail":           {"internal/action"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
 }
 

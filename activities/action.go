@@ -23,6 +23,11 @@ import (
 // ActionStore is what an action's safety checks read.
 type ActionStore interface {
 	Approval(ctx context.Context, org, id string) (schema.Approval, error)
+	Incident(ctx context.Context, org, id string) (schema.Incident, error)
+	PutAction(ctx context.Context, a schema.ActionRecord) error
+	Action(ctx context.Context, org, key string) (schema.ActionRecord, error)
+	Actions(ctx context.Context, org, incident string) ([]schema.ActionRecord, error)
+	User(ctx context.Context, org, name string) (schema.User, error)
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
 
@@ -104,6 +109,9 @@ func (x *Actions) act(ctx context.Context, a action.Action, in flow.ActionInput,
 	if err := x.audit(ctx, in, "result", "ok", details); err != nil {
 		return res, err
 	}
+	if err := x.remember(ctx, a.Definition(), in, res, r.Now); err != nil {
+		return res, err
+	}
 	return res, x.Store.PutNotes(ctx, note(in.Org, "actions", "changed", in.Key, map[string]any{"action": in.Action, "target": in.Target, "outcome": res.Outcome, "undo": in.Undo, "incident": in.Incident}, r.Now))
 }
 
@@ -124,6 +132,9 @@ func (x *Actions) audit(ctx context.Context, in flow.ActionInput, phase, outcome
 	}
 	maps.Copy(d, more)
 	actor := "system"
+	if in.By != "" {
+		actor, d["cause"] = in.By, "person"
+	}
 	return x.Trail.record(ctx, schema.AuditRecord{Org: in.Org, ID: auditID(verb+phase, in.Key, in.Action, in.Target, outcome), Actor: actor, Verb: verb + phase,
 		Object: in.Action + " " + in.Target, Outcome: outcome, Details: d})
 }

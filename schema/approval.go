@@ -182,3 +182,25 @@ type Decision struct {
 	// Args are the values that a manual step asked the person for.
 	Args map[string]string `json:"args,omitempty"`
 }
+
+// ActionRecord is an action that was performed: enough to take it back.
+type ActionRecord struct {
+	Org        string            `json:"org"`
+	Key        string            `json:"key"`
+	Run        string            `json:"run"`
+	Step       string            `json:"step"`
+	Incident   string            `json:"incident,omitempty"`
+	Action     string            `json:"action"`
+	Target     string            `json:"target"`
+	Arguments  map[string]string `json:"arguments"`
+	Approval   string            `json:"approval,omitempty"`
+	Binding    string            `json:"binding,omitempty"`
+	Outcome    string            `json:"outcome"`
+	Undo       string            `json:"undo"` // in words, "" when it cannot be undone
+	At         time.Time         `json:"at"`
+	Expires    time.Time         `json:"expires,omitzero"` // end of its time box
+	Undone     time.Time         `json:"undone,omitzero"`
+	UndoneBy   string            `json:"undone_by,omitempty"` // "system" at the end of its time box
+	UndoResult string            `json:"undo_result,omitempty"`
+	Version    uint64            `json:"version"`
+}

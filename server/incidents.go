@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 	"time"
 
@@ -91,6 +92,39 @@ func (s *Server) changeIncident(ctx context.Context, in *changeIncidentInput) (*
 		return nil, err
 	}
 	return answer(st), nil
+}
+
+func (s *Server) listActions(ctx context.Context, in *byID) (*body[list[schema.ActionRecord]], error) {
+	all, err := s.o.Store.Actions(ctx, s.o.Org, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answerList(all, ""), nil
+}
+
+type undoInput struct {
+	ID   string `path:"id" maxLength:"200"`
+	Body struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"2000"`
+	}
+}
+
+// undoIncident takes back what was done for an incident, the last first. The token
+// proves to the worker who asks.
+func (s *Server) undoIncident(ctx context.Context, in *undoInput) (*body[flow.UndoResult], error) {
+	var out flow.UndoResult
+	token, _, err := s.o.Decisions.SignDecision(auth.Claims{Approval: in.ID, User: callerOf(ctx).user.Name, Verdict: auth.VerdictUndo, Reason: in.Body.Reason, Channel: callerOf(ctx).channel}, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.admin(ctx, "undo", in.ID, flow.AdminInput{Verb: "incident.undo", Key: in.ID, Args: map[string]string{"token": token}})
+	if err == nil {
+		err = json.Unmarshal([]byte(res.Doc), &out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer(out), nil
 }
 
 type runInput struct {

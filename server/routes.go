@@ -31,6 +31,8 @@ func (s *Server) routes() {
 	route(s, "POST /alerts/update", "write:alerts", s.updateAlerts)
 	route(s, "GET /incidents", "read:incidents", s.listIncidents)
 	route(s, "GET /incidents/{id}", "read:incidents", s.getIncident)
+	route(s, "GET /incidents/{id}/actions", "read:incidents", s.listActions)
+	route(s, "POST /incidents/{id}/undo", "decide:approvals", s.undoIncident)
 	route(s, "POST /incidents/{id}/{verb}", "write:incidents", s.changeIncident)
 	route(s, "GET /runs", "read:incidents", s.getRun)
 	route(s, "GET /approvals", "read:approvals", s.listApprovals)

@@ -26,6 +26,7 @@ func adminVerbs() []adminVerb {
 		{"incident.ack", adminIncident(flow.UpdateAck)},
 		{"incident.close", adminIncident(flow.UpdateClose)},
 		{"incident.comment", adminIncident(flow.UpdateComment)},
+		{"incident.undo", adminUndo},
 		{"model.rollback", adminRollback},
 		{"prove", adminProve},
 		{"source.push", adminSourcePush},

@@ -31,6 +31,7 @@ type memory struct {
 	users     map[string]schema.User
 	entries   map[string]action.Entry
 	trail     []schema.AuditRecord
+	actions   []schema.ActionRecord
 	notes     []schema.Note
 	puts      int // entries written
 }
@@ -161,6 +162,37 @@ func (m *memory) TalkedTo(context.Context, string, string, int) ([]action.Peer, 
 	return []action.Peer{{Peer: "10.0.0.7", Events: 3}}, nil
 }
 
+func (m *memory) Incident(_ context.Context, _, id string) (schema.Incident, error) {
+	defer m.lock()()
+	i, ok := m.incidents[id]
+	if !ok {
+		return i, schema.E(schema.NotFound, "there is no incident "+id, "")
+	}
+	return i, nil
+}
+
+func (m *memory) PutAction(_ context.Context, a schema.ActionRecord) error {
+	defer m.lock()()
+	m.actions = slices.DeleteFunc(m.actions, func(x schema.ActionRecord) bool { return x.Key == a.Key })
+	m.actions = append(m.actions, a)
+	return nil
+}
+
+func (m *memory) Action(_ context.Context, _, key string) (schema.ActionRecord, error) {
+	defer m.lock()()
+	for _, a := range m.actions {
+		if a.Key == key {
+			return a, nil
+		}
+	}
+	return schema.ActionRecord{}, schema.E(schema.NotFound, "there is no action "+key, "")
+}
+
+func (m *memory) Actions(_ context.Context, _, incident string) ([]schema.ActionRecord, error) {
+	defer m.lock()()
+	return slices.DeleteFunc(slices.Clone(m.actions), func(a schema.ActionRecord) bool { return a.Incident != incident }), nil
+}
+
 func (m *memory) verbs() []string {
 	defer m.lock()()
 	var out []string
@@ -180,7 +212,8 @@ type world struct {
 	act *activities.Actions
 	log *audit.Log
 
-	boxes []flow.ActionInput // ends of time boxes that were arranged
+	undoes bool               // undos are real
+	boxes  []flow.ActionInput // ends of time boxes that were arranged
 }
 
 func newWorld(t *testing.T) *world {
@@ -222,7 +255,7 @@ func newWorldWith(t *testing.T, policies *approval.Policies) *world {
 // test clock jumps as soon as nothing runs, and would end the box while the
 // playbook goes on. TestTimeBox runs the real one.
 func (w *world) action(ctx workflow.Context, in flow.ActionInput) (flow.ActionResult, error) {
-	if in.Undo {
+	if in.Undo && !w.undoes {
 		w.boxes = append(w.boxes, in)
 		return flow.ActionResult{Outcome: "done"}, nil
 	}

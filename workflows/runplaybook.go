@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
@@ -382,25 +383,44 @@ func (r *playbookRun) command(id string, c playbook.Command) (flow.ActionInput, 
 	return in, facts, nil
 }
 
-// perform runs the Action child, or waits for the one that does the same already.
+// perform runs the Action child, or waits for the one that does the same already. When
+// the time box of that one has ended, it is done again.
 func (r *playbookRun) perform(ctx workflow.Context, in flow.ActionInput) (flow.ActionResult, error) {
+	var ended []string
+	for {
+		res, same, err := startAction(ctx, actionID(in, ended...), in)
+		if err != nil || !same {
+			return res, err
+		}
+		if res.Expires.IsZero() || res.Expires.After(workflow.Now(ctx)) {
+			if res.Outcome == "done" {
+				res.Outcome = "already-done"
+			}
+			return res, nil
+		}
+		ended = append(ended, res.Expires.UTC().Format(time.RFC3339Nano))
+	}
+}
+
+// startAction runs an Action under the id; same says that it was there before.
+func startAction(ctx workflow.Context, id string, in flow.ActionInput) (res flow.ActionResult, same bool, err error) {
 	opts := workflow.ChildWorkflowOptions{
-		WorkflowID: actionID(in), TaskQueue: flow.QueueRespond,
+		WorkflowID: id, TaskQueue: flow.QueueRespond,
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON, // an action that began is finished
 		StaticSummary:         clip(in.Action+" "+in.Target, 100),
 	}
-	var res flow.ActionResult
-	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, opts), flow.Action, in).Get(ctx, &res)
+	err = workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, opts), flow.Action, in).Get(ctx, &res)
 	if !alreadyStarted(err) {
-		return res, err
+		return res, false, err
 	}
+	return res, true, awaitAction(ctx, id, &res)
+}
+
+// awaitAction waits for the result of an Action that somebody else started.
+func awaitAction(ctx workflow.Context, id string, res *flow.ActionResult) error {
 	var a *activities.Actions
 	o := actOptions("wait for the same action")
 	o.StartToCloseTimeout, o.HeartbeatTimeout = o.ScheduleToCloseTimeout, actHeartbeat
-	err = do(ctx, o, a.AwaitAction, &res, opts.WorkflowID)
-	if res.Outcome == "done" {
-		res.Outcome = "already-done"
-	}
-	return res, err
+	return do(ctx, o, a.AwaitAction, res, id)
 }

@@ -58,6 +58,7 @@ type node struct {
 	metrics *telemetry.Metrics
 	books   *playbook.Set
 	asks    *approval.Policies
+	systems action.Connectors
 	group   *worker.Group
 	srv     *server.Server
 	web     net.Listener
@@ -146,7 +147,10 @@ func (n *node) load() (err error) {
 		n.o.log.Error("a playbook is not used", "error", err)
 	}
 	n.books = books
-	n.asks, err = n.a.approvalPolicies()
+	if n.asks, err = n.a.approvalPolicies(); err != nil {
+		return err
+	}
+	n.systems, err = n.a.connectors()
 	return err
 }
 
@@ -158,6 +162,7 @@ func (n *node) activities() worker.Activities {
 	ports := activities.ActionPorts(n.store, trail)
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
+	ports.Systems, ports.Hunts = n.systems, activities.HuntStarter{Temporal: n.tp}
 	table := action.NewTable(ports)
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	sets := &activities.IntelSets{Store: n.store}

@@ -8,6 +8,7 @@ import (
 
 	"vigil/internal/action"
 	"vigil/internal/approval"
+	"vigil/internal/secret"
 	"vigil/schema"
 )
 
@@ -26,3 +27,17 @@ func (a *app) approvalPolicies() (*approval.Policies, error) {
 }
 
 func lowRisk(verb string) bool { return action.Definitions()[verb].Risk == action.Low }
+
+// connectors reads connectors.yaml of the data folder: the systems that actions talk
+// to. None is no error; a secret that cannot be read is.
+func (a *app) connectors() (action.Connectors, error) {
+	name := filepath.Join(a.data, "connectors.yaml")
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, schema.E(schema.Unavailable, "the connectors cannot be read", "", err)
+	}
+	return action.ParseConnectors(name, text, secret.FromRef)
+}

@@ -1,6 +1,9 @@
 package response
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +65,7 @@ func TestApprovalSurvivesRestart(t *testing.T) {
 		t.Errorf("what was narrowed to two hours ends in %s: %v", time.Until(e.Expires), err)
 	}
 	w.review(b.ID)
+	w.undo(b.Incident)
 	w.verify()
 }
 
@@ -95,5 +99,54 @@ func (w *world) review(id string) {
 	}
 	if len(waiting()) != 0 {
 		w.t.Error("the review still waits")
+	}
+}
+
+// undo takes back what was done for the incident, long before its time box ends.
+func (w *world) undo(incident string) {
+	w.t.Helper()
+	run := func(user string) (flow.UndoResult, error) {
+		tok, _, err := w.key.SignDecision(auth.Claims{Approval: incident, User: user, Verdict: auth.VerdictUndo, Reason: "a false alarm"}, time.Now())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var res flow.AdminResult
+		run, err := w.tp.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: flow.AdminID("main", "undo", incident), TaskQueue: flow.QueueRespond}, flow.Admin,
+			flow.AdminInput{Verb: "incident.undo", Key: incident, Args: map[string]string{"token": tok}})
+		if err == nil {
+			err = run.Get(w.t.Context(), &res)
+		}
+		var out flow.UndoResult
+		if err == nil {
+			err = json.Unmarshal([]byte(res.Doc), &out)
+		}
+		return out, err
+	}
+	w.user("cy", "analyst")
+	if _, err := run("cy"); err == nil {
+		w.t.Error("an analyst took an approved action back")
+	}
+	w.eventually("the record of the block", func() bool {
+		l, err := w.store.Actions(w.t.Context(), "main", incident)
+		return err == nil && len(l) > 0 && l[len(l)-1].Action == "block-address"
+	})
+	out, err := run("ana")
+	if err != nil || len(out.Steps) == 0 || out.Steps[0].Action != "block-address" || out.Steps[0].Outcome != "done" {
+		w.t.Fatalf("%+v %v", out, err)
+	}
+	if ok, _ := w.lists.Contains("main", "addresses", address); ok {
+		w.t.Error("the address is still published")
+	}
+	if out, err = run("ana"); err != nil || len(out.Steps) != 0 {
+		w.t.Errorf("a second undo: %+v %v", out, err)
+	}
+	w.eventually("the undo on the timeline", func() bool {
+		i, err := w.store.Incident(w.t.Context(), "main", incident)
+		return err == nil && slices.ContainsFunc(i.Timeline, func(e schema.TimelineEntry) bool {
+			return e.By == "ana" && strings.HasPrefix(e.Text, "Took back block-address")
+		})
+	})
+	if *record {
+		w.recordAll(map[string]string{"Admin-incident-undo": flow.AdminID("main", "undo", incident)})
 	}
 }

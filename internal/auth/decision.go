@@ -20,6 +20,10 @@ import (
 // else a token can say is internal/approval's table of verbs.
 const VerdictRun = "run"
 
+// VerdictUndo is the verdict of tokens that prove who takes an incident's actions back;
+// their approval is the incident's id.
+const VerdictUndo = "undo"
+
 // DecisionTTL is how long a decision token is good for.
 const DecisionTTL = 10 * time.Minute
 

@@ -346,6 +346,13 @@ type ActionInput struct {
 	Undo      bool              `json:"undo,omitempty"`
 	NotBefore time.Time         `json:"not_before,omitzero"` // wait until then first: how a time box ends
 	Workflow  string            `json:"workflow,omitempty"`  // incident workflow to tell when the time box has ended
+	By        string            `json:"by,omitempty"`        // the person who takes it back; "" at the end of its time box
+}
+
+// ActionEnd is the signal end of an Action that waits for the end of a time box: take
+// it back now.
+type ActionEnd struct {
+	By string `json:"by"`
 }
 
 // ActionResult is what an action reports back; secrets never appear in it.
@@ -370,4 +377,22 @@ type AdminInput struct {
 type AdminResult struct {
 	Changed int    `json:"changed"`
 	Doc     string `json:"doc,omitempty"`
+}
+
+// UndoResult is what taking an incident's actions back came to (AdminResult.Doc of
+// incident.undo).
+type UndoResult struct {
+	Incident string     `json:"incident"`
+	By       string     `json:"by"`
+	Steps    []UndoStep `json:"steps"`          // the last action first
+	Left     []string   `json:"left,omitempty"` // what cannot be undone
+}
+
+// UndoStep is one action that was taken back, or not.
+type UndoStep struct {
+	Action  string `json:"action"`
+	Target  string `json:"target"`
+	Outcome string `json:"outcome"` // done, already-done, failed
+	Kept    string `json:"kept,omitempty"`
+	Error   string `json:"error,omitempty"`
 }

@@ -88,6 +88,8 @@ export const api = {
   incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
   changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
     post<unknown>(`/incidents/${at(id)}/${verb}`, body),
+  actions: (id: string) => get<T.Page<T.ActionRecord>>(`/incidents/${at(id)}/actions`),
+  undo: (id: string, reason: string) => post<T.UndoResult>(`/incidents/${at(id)}/undo`, { reason }),
   run: (id: string) => get<T.RunDetail>(`/runs${params({ id })}`),
 
   approvals: (status: string, limit: number) =>

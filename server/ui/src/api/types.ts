@@ -193,6 +193,24 @@ export interface ApprovalTerms {
   break_glass?: object;
 }
 
+export interface ActionRecord {
+  key: string;
+  action: string;
+  target: string;
+  outcome: string;
+  undo: string;
+  at: string;
+  expires?: string;
+  undone?: string;
+  undone_by?: string;
+  undo_result?: string;
+}
+
+export interface UndoResult {
+  steps: { action: string; target: string; outcome: string; kept?: string; error?: string }[];
+  left?: string[];
+}
+
 export interface Act {
   verdict: string;
   reason?: string;

@@ -26,6 +26,7 @@ import { Text } from "../kit/text";
 import { useToast } from "../kit/toast";
 import { Entities } from "../kit/value";
 import { ago, isSet, plural, span, until, when, words } from "../lib/format";
+import { Done } from "./incident-undo";
 import { RunView, Waiting } from "./run";
 import { Verdict } from "./verdict";
 
@@ -54,6 +55,7 @@ function View({ d }: { d: IncidentDetail }) {
           {runs.map((r) => (
             <RunPanel key={r.id} run={r} approvals={d.approvals} />
           ))}
+          <Done id={i.id} />
           <Panel title="Timeline" note={plural((i.timeline ?? []).length, "entry", "entries")}>
             <Timeline of={i.timeline ?? []} />
             {i.status === "closed" ? null : <Comment id={i.id} />}
