@@ -98,6 +98,10 @@ func (x *Approvals) ConsiderAction(ctx context.Context, k Ask) (Considered, erro
 	}
 	out.Terms = approval.AtLeast(x.Policies.Choose(out.Facts), k.Needed, k.Minutes)
 	res, err := a.Run(ctx, action.Request{Org: k.Org, Run: k.Run, Step: k.Step, Incident: k.Incident, Target: k.Target, Arguments: k.Arguments, Key: k.Key, DryRun: true, Now: k.Now.UTC()})
+	switch schema.CodeOf(err) {
+	case schema.Invalid, schema.NotFound, schema.Denied: // nobody is asked about what cannot be done
+		return Considered{}, Retryable(err)
+	}
 	out.Preview = preview(res, err)
 	return out, nil
 }

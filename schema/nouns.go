@@ -204,6 +204,8 @@ type Run struct {
 	Ended     time.Time `json:"ended,omitzero"`
 	Steps     []RunStep `json:"steps"`
 	DryRun    bool      `json:"dry_run,omitempty"`
+	// Outputs are the variables of a run that is a step of another.
+	Outputs map[string]string `json:"outputs,omitempty"`
 }
 
 // RunStep is the state of one step of a run.

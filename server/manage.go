@@ -73,7 +73,7 @@ func (s *Server) listPlaybooks(context.Context, *struct{}) (*body[list[playbookR
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, playbookRow{ID: d.Name, Title: d.Name, Description: d.Description, Version: d.Hash(), Start: d.WorkflowStart, Steps: d.Workflow})
+		rows = append(rows, playbookRow{ID: d.Slug(), Title: d.Name, Description: d.Description, Version: d.Hash(), Start: d.WorkflowStart, Steps: d.Workflow})
 	}
 	return answerList(rows, ""), nil
 }

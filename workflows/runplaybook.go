@@ -80,7 +80,11 @@ func RunPlaybook(ctx workflow.Context, in flow.RunPlaybookInput) (schema.Run, er
 	if err := r.save(ctx); err != nil {
 		return r.run, err
 	}
-	return r.finish(ctx, r.walk(ctx, doc.WorkflowStart))
+	err = r.walk(ctx, doc.WorkflowStart)
+	if err != nil && !errors.Is(err, errDenied) && doc.WorkflowException != "" && ctx.Err() == nil && doc.Workflow[doc.WorkflowException].Type != playbook.End {
+		err = errors.Join(err, r.walk(ctx, doc.WorkflowException))
+	}
+	return r.finish(ctx, err)
 }
 
 // plan lays out the steps of the read model.
@@ -163,6 +167,9 @@ func (r *playbookRun) finish(ctx workflow.Context, err error) (schema.Run, error
 		}
 	}
 	r.run.Ended = workflow.Now(ctx).UTC()
+	if r.in.Parent != "" {
+		r.run.Outputs = r.vars
+	}
 	r.state(clean, status)
 	if serr := r.save(clean); serr != nil {
 		return r.run, serr
@@ -179,6 +186,11 @@ func (r *playbookRun) walk(ctx workflow.Context, id string) error {
 			return temporal.NewNonRetryableApplicationError("there is no step "+id, string(schema.Invalid), nil)
 		}
 		r.begin(ctx, id)
+		if s.Delay > 0 {
+			if err := workflow.NewTimerWithOptions(ctx, time.Duration(s.Delay)*time.Millisecond, workflow.TimerOptions{Summary: clip("delay of "+id, 100)}).Get(ctx, nil); err != nil {
+				return err
+			}
+		}
 		next, err := r.one(ctx, id, s)
 		r.end(ctx, id, err)
 		if s.Type == playbook.ActionStep && r.in.Workflow != "" && ctx.Err() == nil {
@@ -256,8 +268,54 @@ func (r *playbookRun) one(ctx workflow.Context, id string, s playbook.Step) (str
 		return s.After(), r.loop(ctx, id, s)
 	case playbook.Parallel:
 		return s.After(), r.parallel(ctx, s)
+	case playbook.Switch:
+		return s.After(), r.walk(ctx, r.branch(s))
+	case playbook.SubPlaybook:
+		return s.After(), r.sub(ctx, id, s)
 	}
 	return "", temporal.NewNonRetryableApplicationError("steps of type "+s.Type+" do not run", string(schema.Invalid), nil)
+}
+
+// branch is the step of the case that a switch's value names.
+func (r *playbookRun) branch(s playbook.Step) string {
+	if id, ok := s.Cases[playbook.Fill(s.SwitchOn, r.vars)]; ok {
+		return id
+	}
+	return s.Cases["default"]
+}
+
+// maxDepth bounds playbooks within playbooks.
+const maxDepth = 5
+
+// sub runs another playbook as a child: with the variables that the step hands in, for
+// the same requester, and takes back those that it names.
+func (r *playbookRun) sub(ctx workflow.Context, id string, s playbook.Step) error {
+	if r.in.Depth >= maxDepth {
+		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("playbooks within playbooks go %d deep at most", maxDepth), string(schema.Exhausted), nil)
+	}
+	in := flow.RunPlaybookInput{Org: r.in.Org, Playbook: s.Playbook, Incident: r.in.Incident, Workflow: r.in.Workflow, Requester: r.prep.Requester, Variables: map[string]string{},
+		DryRun: r.in.DryRun, Parent: r.id, Depth: r.in.Depth + 1}
+	for _, name := range []string{"alerts", "title", "severity", "risk", "subject"} {
+		in.Variables[name] = r.vars[name]
+	}
+	for _, name := range s.InArgs {
+		in.Variables[variable(name)] = r.vars[variable(name)]
+	}
+	opts := workflow.ChildWorkflowOptions{WorkflowID: fmt.Sprintf("%s/%s/%d", r.id, id, r.rounds[id]), TaskQueue: flow.QueueRespond, WaitForCancellation: true,
+		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL, StaticSummary: clip(s.Playbook, 100)}
+	var res schema.Run
+	if err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, opts), flow.RunPlaybook, in).Get(ctx, &res); err != nil {
+		return err
+	}
+	if res.Status == runDenied {
+		return fmt.Errorf("%w: in %s", errDenied, s.Playbook)
+	}
+	st := r.step[id]
+	st.Outputs = map[string]string{"run": res.ID, "status": res.Status}
+	for _, name := range s.OutArgs {
+		r.vars[variable(name)] = res.Outputs[variable(name)]
+	}
+	return nil
 }
 
 func (r *playbookRun) loop(ctx workflow.Context, id string, s playbook.Step) error {
@@ -297,7 +355,7 @@ func (r *playbookRun) condition(ctx workflow.Context, s playbook.Step) (bool, er
 
 // action asks when it must and performs the step's command.
 func (r *playbookRun) action(ctx workflow.Context, id string, s playbook.Step) error {
-	in, facts, err := r.command(id, s.Commands[0])
+	in, facts, err := r.command(id, s)
 	if err != nil {
 		return err
 	}
@@ -356,22 +414,33 @@ func (r *playbookRun) filled(s playbook.Step, a *request) {
 	}
 }
 
-// command resolves a command into an action with its arguments.
-func (r *playbookRun) command(id string, c playbook.Command) (flow.ActionInput, activities.VerbFacts, error) {
+// command resolves a step's command into an action with its arguments.
+func (r *playbookRun) command(id string, s playbook.Step) (flow.ActionInput, activities.VerbFacts, error) {
+	c := s.Commands[0]
 	in := flow.ActionInput{Org: r.in.Org, Run: r.id, Step: id, Incident: r.in.Incident, Workflow: r.in.Workflow, DryRun: r.in.DryRun,
 		Key: fmt.Sprintf("%s/%s/%d", r.id, id, r.rounds[id])}
+	body, err := c.Body()
+	if err != nil {
+		return in, activities.VerbFacts{}, temporal.NewNonRetryableApplicationError(err.Error(), string(schema.Invalid), err)
+	}
+	args := map[string]string{}
+	in.Action = c.Type
 	switch c.Type {
 	case playbook.Manual:
 		task := playbook.Fill(c.Command, r.vars)
-		in.Action, in.Target, in.Arguments = playbook.Manual, clip(task, 200), map[string]string{"task": task}
-		return in, activities.VerbFacts{Risk: "medium"}, nil
+		in.Target, in.Arguments = task, map[string]string{"task": task}
+		return in, activities.VerbFacts{Risk: "medium", Target: "task"}, nil
 	case playbook.HTTPAPI:
-		method, target, _ := cut(c.Command)
-		in.Action = playbook.HTTPAPI
-		in.Arguments = playbook.FillAll(map[string]string{"method": method, "url": target, "body": c.Content}, r.vars)
+		args["method"], args["url"] = r.doc.URL(s, c)
+		args["body"] = body
+	case playbook.OpenC2:
+		args["command"], args["host"] = body, r.host(s)
+	case playbook.SSH:
+		args["command"], args["host"] = c.Command, r.host(s)
 	default:
-		in.Action, in.Arguments = c.Command, playbook.FillAll(c.Arguments, r.vars)
+		in.Action, args = c.Command, c.Arguments
 	}
+	in.Arguments = playbook.FillAll(args, r.vars)
 	facts, ok := r.prep.Verbs[in.Action]
 	if !ok {
 		return in, facts, temporal.NewNonRetryableApplicationError("there is no action "+in.Action, string(schema.Invalid), nil)
@@ -381,6 +450,14 @@ func (r *playbookRun) command(id string, c playbook.Command) (flow.ActionInput, 
 		return in, facts, temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s has no %s: the alerts name none", in.Action, facts.Target), string(schema.Invalid), nil)
 	}
 	return in, facts, nil
+}
+
+// host is the address of the step's target, "" when it names none.
+func (r *playbookRun) host(s playbook.Step) string {
+	if len(s.Where) == 0 {
+		return ""
+	}
+	return r.doc.Targets[s.Where[0]].Host()
 }
 
 // perform runs the Action child, or waits for the one that does the same already. When

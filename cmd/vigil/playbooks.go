@@ -88,7 +88,7 @@ func newPlaybooksCheckCmd(a *app) *cobra.Command {
 				d, bad := playbook.Parse(name, text, activities.PlaybookVerbs())
 				errs = append(errs, bad...)
 				if d != nil {
-					fmt.Fprintf(a.out, "%s: %s is good, version %s\n", name, d.Name, d.Hash()[:12])
+					fmt.Fprintf(a.out, "%s: %s is good, version %s\n", name, d.Slug(), d.Hash()[:12])
 				}
 			}
 			if a.ruleProblems(errs) > 0 {

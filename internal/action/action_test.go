@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"vigil/internal/action/actiontest"
 	"vigil/internal/secret"
 	"vigil/schema"
 )
@@ -116,7 +117,7 @@ type bench struct {
 	hook    *listener
 	table   Table
 	pub     *Publisher
-	vendor  *vendor
+	vendor  *actiontest.Vendor
 	mail    *mailbox
 	shell   *shell
 	hunts   hunts
@@ -124,8 +125,8 @@ type bench struct {
 }
 
 func newBench(t *testing.T, status ...int) bench {
-	b := bench{lists: &lists{m: map[string]Entry{}}, hook: newListener(t, status...), pub: NewPublisher(t.TempDir()), vendor: newVendor(t), mail: newMailbox(t), shell: newShell(t), hunts: hunts{map[string]int{}}}
-	systems := b.vendor.connectors()
+	b := bench{lists: &lists{m: map[string]Entry{}}, hook: newListener(t, status...), pub: NewPublisher(t.TempDir()), vendor: actiontest.New(t), mail: newMailbox(t), shell: newShell(t), hunts: hunts{map[string]int{}}}
+	systems := connectorsOf(b.vendor)
 	b.systems = systems
 	systems["smtp"], systems["ssh"] = b.mail.connector(), b.shell.connector(t)
 	b.table = NewTable(Ports{Lists: b.lists, Tags: tags{}, Peers: peers{}, Hunts: b.hunts, Publish: b.pub, Systems: systems, Webhook: Webhook{URL: b.hook.URL, Secret: secret.New(hookSecret)}})
@@ -160,7 +161,9 @@ func (b bench) sample(d Definition) map[string]string {
 		args["to"] = "soc@example.org"
 	case "ssh":
 		args["command"] = "echo once >> " + b.shell.file
+		args["host"] = "127.0.0.1"
 	case "openc2-http":
+		args["host"] = "127.0.0.1"
 		args["command"] = `{"action":"deny","target":{"ipv4_net":"203.0.113.5"}}`
 	}
 	return args
@@ -181,7 +184,7 @@ func (b bench) effects(t *testing.T) string {
 	t.Helper()
 	b.hook.mu.Lock()
 	defer b.hook.mu.Unlock()
-	out, _ := json.Marshal(map[string]any{"entries": b.lists.m, "posts": b.hook.acted, "tags": b.table["tag"].(tagAction).tags, "vendor": b.vendor.effects(), "mail": b.mail.effects(),
+	out, _ := json.Marshal(map[string]any{"entries": b.lists.m, "posts": b.hook.acted, "tags": b.table["tag"].(tagAction).tags, "vendor": b.vendor.Effects(), "mail": b.mail.effects(),
 		"shell": b.shell.effects(t), "hunts": b.hunts.started})
 	return string(out)
 }
@@ -218,7 +221,7 @@ func TestContract(t *testing.T) {
 			if !d.Reads && second.Outcome != AlreadyDone {
 				t.Errorf("the second outcome is %s", second.Outcome)
 			}
-			if text, _ := json.Marshal(first); strings.Contains(string(text), hookSecret) || strings.Contains(string(text), vendorSecret) {
+			if text, _ := json.Marshal(first); strings.Contains(string(text), hookSecret) || strings.Contains(string(text), actiontest.Secret) {
 				t.Errorf("a secret is in the result: %s", text)
 			}
 			checkUndo(t, a, r, first)

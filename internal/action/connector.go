@@ -33,7 +33,7 @@ type Connectors map[string]*Connector
 // connectorNames is the table of connectors: what each is, and the options it needs.
 var connectorNames = map[string][]string{
 	"slack": nil, "teams": nil, "mattermost": nil, "pagerduty": nil, "jira": {"project"}, "servicenow": nil, "github": {"repository"}, "tickets": nil,
-	"smtp": {"from", "to"}, "ssh": {"host_key"}, "firewall": nil, "scim": nil, "idp": nil, "edr": nil, "openc2": nil,
+	"smtp": {"from", "to"}, "ssh": {"host_key"}, "firewall": nil, "scim": nil, "idp": nil, "edr": nil, "openc2": nil, "http": nil,
 }
 
 type connectorFile struct {
@@ -111,6 +111,24 @@ func (c *Connector) check(needs []string) error {
 		c.Timeout = 15 * time.Second
 	}
 	return nil
+}
+
+// covers says whether an address lies below the connector's URL.
+func (c *Connector) covers(target string) bool {
+	if c == nil {
+		return false
+	}
+	base, err := url.Parse(c.URL.Reveal())
+	u, err2 := url.Parse(target)
+	return err == nil && err2 == nil && u.Scheme == base.Scheme && u.Host == base.Host && u.User == nil && !strings.Contains(u.Path, "..") &&
+		strings.HasPrefix(strings.TrimSuffix(u.Path, "/")+"/", strings.TrimSuffix(base.Path, "/")+"/")
+}
+
+// serves says whether the connector is the one for a host that a playbook names: its
+// own, or one of its option serves.
+func (c *Connector) serves(host string) bool {
+	u, err := url.Parse(c.URL.Reveal())
+	return err == nil && (host == "" || strings.EqualFold(host, u.Hostname()) || slices.Contains(split(c.Options["serves"]), host))
 }
 
 // redact takes what is secret out of a text that others wrote: vendors repeat tokens

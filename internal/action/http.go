@@ -1,6 +1,7 @@
 package action
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -21,6 +22,7 @@ import (
 type poster struct {
 	def  Definition
 	hook Webhook
+	api  *Connector // whose addresses http-api may call
 	http *http.Client
 	body func(r Request) any
 	to   func(r Request) string
@@ -49,7 +51,7 @@ func webhookAction(p Ports) Action {
 }
 
 func httpAction(p Ports) Action {
-	return &poster{hook: p.Webhook, http: client(p), to: func(r Request) string { return r.Arguments["url"] }, body: func(r Request) any { return json.RawMessage(r.Arguments["body"]) }, def: Definition{
+	return &poster{hook: p.Webhook, api: p.Systems["http"], http: client(p), to: func(r Request) string { return r.Arguments["url"] }, body: func(r Request) any { return json.RawMessage(cmp.Or(r.Arguments["body"], "{}")) }, def: Definition{
 		Verb: "http-api", Title: "Call an HTTP API", Target: "url", Risk: Medium, Blast: "whatever the other side does with it", Idempotent: "the receiver tells repeats by the key",
 		Inputs:  []Input{{"url", URL, true, "one of the configured URLs"}, {"method", Text, false, "POST"}, {"body", Text, false, "JSON"}},
 		Honesty: "Posts only to URLs that the operator has configured; what the other side does with it cannot be undone from here.",
@@ -70,8 +72,8 @@ func (p *poster) Run(ctx context.Context, r Request) (Result, error) {
 	if target == "" {
 		return Result{Outcome: Done, Outputs: map[string]string{"channel": "ui"}}, nil
 	}
-	if target != p.hook.URL && !slices.Contains(p.hook.Allow, target) {
-		return Result{}, schema.E(schema.Denied, "no request is sent to "+hostOf(target), "the operator allows URLs with --webhook")
+	if target != p.hook.URL && !slices.Contains(p.hook.Allow, target) && !p.api.covers(target) {
+		return Result{}, schema.E(schema.Denied, "no request is sent to "+hostOf(target), "the operator allows URLs with --webhook, or below the url of the connector http")
 	}
 	body, err := json.Marshal(p.body(r))
 	if err != nil {
@@ -85,11 +87,19 @@ func (p *poster) Run(ctx context.Context, r Request) (Result, error) {
 
 func (p *poster) send(ctx context.Context, r Request, target string, body []byte) (Result, error) {
 	method := "POST"
-	if m := strings.ToUpper(r.Arguments["method"]); m == "PUT" || m == "PATCH" || m == "DELETE" {
+	if m := strings.ToUpper(r.Arguments["method"]); m == "GET" || m == "PUT" || m == "PATCH" || m == "DELETE" {
 		method = m
 	}
 	c := &Connector{Name: hostOf(target), URL: secret.New(target), Auth: "none", Timeout: 15 * time.Second}
-	x := call{method: method, body: json.RawMessage(body), header: map[string]string{}, accept: []int{http.StatusConflict}}
+	if p.api.covers(target) { // its sign-in goes to its own addresses only
+		api := *p.api
+		api.URL = c.URL
+		c = &api
+	}
+	x := call{method: method, header: map[string]string{}, accept: []int{http.StatusConflict}}
+	if method != "GET" {
+		x.body = json.RawMessage(body)
+	}
 	if !p.hook.Secret.Empty() {
 		stamp := strconv.FormatInt(r.Now.Unix(), 10)
 		x.header["X-Vigil-Timestamp"] = stamp
@@ -100,6 +110,9 @@ func (p *poster) send(ctx context.Context, r Request, target string, body []byte
 		return Result{}, err
 	}
 	out := map[string]string{"host": hostOf(target), "status": strconv.Itoa(got.status)}
+	if p.api != nil {
+		out["body"] = p.api.redact(clipTo(string(got.body), 4096))
+	}
 	if got.status == http.StatusConflict {
 		return Result{Outcome: AlreadyDone, Outputs: out}, nil // the receiver knows the key
 	}

@@ -55,6 +55,12 @@ func (x runner) Run(ctx context.Context, r Request) (Result, error) {
 	if x.c == nil {
 		return Result{}, missing(x.def.Verb, x.conn)
 	}
+	if h := r.Arguments["host"]; x.conn == "openc2" && !x.c.serves(h) {
+		return Result{}, schema.E(schema.Denied, "no command is sent to "+h, "the connector openc2 is for another consumer; its option serves names more")
+	}
+	if x.conn == "openc2" && decodeObject(r.Target)["action"] == nil {
+		return Result{}, schema.E(schema.Invalid, "this is no OpenC2 command", `a JSON object with "action" and "target"`)
+	}
 	if r.DryRun {
 		return Result{Outcome: DryRun, Outputs: map[string]string{"to": x.conn, "subject": r.Target}}, nil
 	}
@@ -204,7 +210,7 @@ func ticketActions(p Ports) []Action {
 			Inputs: []Input{{"host", Name, true, "the host"}, {"artifacts", List, false, "what to collect; default processes,connections,autoruns"}}},
 			send: collect, out: func(g reply) map[string]string { return map[string]string{"collection": g.field("id")} }},
 		{conn: "openc2", def: Definition{Verb: "openc2-http", Title: "Send an OpenC2 command", Target: "command", Risk: High, Blast: "whatever the command names",
-			Inputs: []Input{{"command", Text, true, "the OpenC2 command as JSON"}}, Idempotent: "the command_id is made of the key"},
+			Inputs: []Input{{"command", Text, true, "the OpenC2 command as JSON"}, {"host", Name, false, "the consumer; default that of the connector"}}, Idempotent: "the command_id is made of the key"},
 			send: openC2, ok: func(g reply) bool {
 				return g.field("status") == "" || g.field("status") == "200" || g.field("status") == "102"
 			},

@@ -34,7 +34,7 @@ type remoteState struct {
 
 // missing is what an action without its connector says.
 func missing(verb, conn string) error {
-	return schema.E(schema.Unavailable, fmt.Sprintf("%s needs the connector %s, which is not configured", verb, conn), "write it into connectors.yaml of the data folder (docs/guides/response.md)")
+	return schema.E(schema.Invalid, fmt.Sprintf("%s needs the connector %s, which is not configured", verb, conn), "write it into connectors.yaml of the data folder (docs/guides/response.md)")
 }
 
 func (s remoteState) lookUp(ctx context.Context, r Request, value string) (string, error) {

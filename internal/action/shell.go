@@ -33,7 +33,7 @@ func shellActions(p Ports) []Action {
 		Blast: "traffic of everybody behind that machine, with this address", Honesty: "The element has a timeout of its own: the block ends although Vigil be gone.",
 		Idempotent: "an element is in a set once"}
 	run := Definition{Verb: "ssh", Title: "Run a command by SSH", Target: "command", Risk: High, Connector: "ssh", Blast: "whatever the command does on that machine",
-		Inputs: []Input{{"command", Text, true, "the command"}}}
+		Inputs: []Input{{"command", Text, true, "the command"}, {"host", Name, false, "the machine; default that of the connector"}}}
 	return []Action{&held{def: block, lists: p.Lists, list: "held/nft-block", hours: 24, eff: nft{c}, mu: &sync.Mutex{}}, once{command{noted(run), c}, p.Lists}}
 }
 
@@ -137,6 +137,9 @@ func (x command) Definition() Definition { return x.def }
 func (x command) Run(ctx context.Context, r Request) (Result, error) {
 	if x.c == nil {
 		return Result{}, missing("ssh", "ssh")
+	}
+	if h := r.Arguments["host"]; !x.c.serves(h) {
+		return Result{}, schema.E(schema.Denied, "no command is sent to "+h, "the connector ssh is for another machine; its option serves names more")
 	}
 	if r.DryRun {
 		return Result{Outcome: DryRun, Outputs: map[string]string{"command": r.Target}}, nil

@@ -1,213 +1,29 @@
 package action
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"vigil/internal/action/actiontest"
 	"vigil/internal/secret"
 	"vigil/schema"
 )
 
-const vendorSecret = "tok-3n-of-the-vendor"
-
-// vendor is a real listener that behaves like the systems of the table: an EDR, a
-// firewall, an identity provider, chats and trackers. It counts what it does.
-type vendor struct {
-	*httptest.Server
-	mu    sync.Mutex
-	state map[string]string // what is isolated, blocked, disabled, quarantined
-	acts  map[string]int    // what was done, and how often
-	// fault is asked before each change: "" answers well, "lie" answers well and does
-	// nothing, "drop" does it and breaks the connection, "hang" does not answer, a
-	// number is a status.
-	fault func(r *http.Request) string
-}
-
-func newVendor(t *testing.T) *vendor {
-	v := &vendor{state: map[string]string{}, acts: map[string]int{}, fault: func(*http.Request) string { return "" }}
-	v.Server = httptest.NewServer(http.HandlerFunc(v.serve))
-	t.Cleanup(v.Close)
-	return v
-}
-
-func (v *vendor) connectors() Connectors {
+func connectorsOf(v *actiontest.Vendor) Connectors {
 	out := Connectors{}
 	for name := range connectorNames {
-		out[name] = &Connector{Name: name, URL: secret.New(v.URL + "/" + name), Auth: "bearer", Secret: secret.New(vendorSecret), Timeout: 2 * time.Second,
+		if name == "http" {
+			continue
+		}
+		out[name] = &Connector{Name: name, URL: secret.New(v.URL + "/" + name), Auth: "bearer", Secret: secret.New(actiontest.Secret), Timeout: 2 * time.Second,
 			Options: map[string]string{"project": "SEC", "repository": "acme/soc"}}
 	}
 	return out
-}
-
-func (v *vendor) effects() map[string]any {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return map[string]any{"state": v.state, "acts": v.acts}
-}
-
-func (v *vendor) serve(w http.ResponseWriter, r *http.Request) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if r.Header.Get("Authorization") != "Bearer "+vendorSecret {
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	fault := ""
-	if r.Method != "GET" {
-		fault = v.fault(r)
-	}
-	var body map[string]any
-	_ = json.NewDecoder(r.Body).Decode(&body)
-	switch fault {
-	case "":
-	case "hang":
-		v.mu.Unlock()
-		select {
-		case <-r.Context().Done():
-		case <-time.After(10 * time.Second):
-		}
-		v.mu.Lock()
-		return
-	case "lie":
-		_, _ = w.Write([]byte(`{}`))
-		return
-	case "drop":
-		v.answer(httptest.NewRecorder(), r, body)
-		panic(http.ErrAbortHandler)
-	default:
-		var code int
-		_, _ = fmt.Sscan(fault, &code)
-		w.WriteHeader(code)
-		fmt.Fprint(w, "no: "+r.Header.Get("Authorization"))
-		return
-	}
-	v.answer(w, r, body)
-}
-
-func (v *vendor) did(what string) { v.acts[what]++ }
-
-func (v *vendor) answer(w http.ResponseWriter, r *http.Request, body map[string]any) {
-	say := func(x any) { _ = json.NewEncoder(w).Encode(x) }
-	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	name, rest := parts[0], "/"+strings.Join(parts[1:], "/")
-	last := parts[len(parts)-1]
-	text := func(k string) string { s, _ := body[k].(string); return s }
-	switch {
-	case name == "slack" || name == "mattermost":
-		v.did(name)
-		fmt.Fprint(w, "ok")
-	case name == "teams":
-		v.did(name)
-		fmt.Fprint(w, "1")
-	case name == "pagerduty":
-		key := text("dedup_key")
-		if body["routing_key"] != vendorSecret {
-			w.WriteHeader(400)
-			return
-		}
-		if v.state[key] != text("event_action") {
-			v.state[key] = text("event_action")
-			v.did(key + text("event_action"))
-		}
-		say(map[string]string{"status": "success", "dedup_key": key})
-	case name == "jira" && r.Method == "GET":
-		issues := []any{}
-		if k := v.state["jira"]; k != "" && strings.Contains(r.URL.Query().Get("jql"), k) {
-			issues = append(issues, map[string]string{"key": "SEC-1"})
-		}
-		say(map[string]any{"issues": issues})
-	case name == "jira":
-		v.did(name)
-		v.state["jira"] = body["fields"].(map[string]any)["labels"].([]any)[1].(string)
-		say(map[string]string{"key": "SEC-1"})
-	case name == "servicenow" && r.Method == "GET":
-		found := []any{}
-		if k := v.state["snow"]; k != "" && r.URL.Query().Get("sysparm_query") == "correlation_id="+k {
-			found = append(found, map[string]string{"number": "INC1"})
-		}
-		say(map[string]any{"result": found})
-	case name == "servicenow":
-		v.did(name)
-		v.state["snow"] = text("correlation_id")
-		say(map[string]any{"result": map[string]string{"number": "INC1"}})
-	case name == "github" && r.Method == "GET":
-		found := []any{}
-		if k := v.state["github"]; k != "" && r.URL.Query().Get("labels") == k {
-			found = append(found, map[string]int{"number": 7})
-		}
-		say(found)
-	case name == "github":
-		v.did(name)
-		v.state["github"] = body["labels"].([]any)[1].(string)
-		say(map[string]int{"number": 7})
-	case r.Method == "PUT" && (name == "tickets" || strings.HasPrefix(rest, "/collections/")):
-		if v.state[rest] != "" {
-			w.WriteHeader(http.StatusConflict)
-		} else {
-			v.state[rest] = "there"
-			v.did(rest)
-		}
-		say(map[string]string{"id": last})
-	case name == "openc2":
-		if id := text("command_id"); v.state[id] == "" {
-			v.state[id] = "done"
-			v.did(text("action"))
-		} else {
-			w.WriteHeader(http.StatusConflict)
-		}
-		say(map[string]any{"status": 200})
-	case strings.HasPrefix(rest, "/quarantine/") || strings.HasPrefix(rest, "/blocks/"):
-		v.keep(w, r.Method, rest)
-	case strings.HasPrefix(rest, "/hosts/"):
-		v.host(w, r.Method, parts[2], last)
-	case name == "scim" && r.Method == "GET" && rest == "/Users":
-		say(map[string]any{"Resources": []map[string]string{{"id": "u-17"}}})
-	case name == "scim" && r.Method == "GET":
-		say(map[string]bool{"active": v.state["u-17"] != "false"})
-	case name == "scim":
-		v.state["u-17"] = fmt.Sprint(body["Operations"].([]any)[0].(map[string]any)["value"])
-		v.did("scim" + v.state["u-17"])
-	case name == "idp":
-		if v.state[rest] == "" {
-			v.state[rest] = "revoked"
-			v.did(rest)
-		}
-	default:
-		w.WriteHeader(http.StatusNotFound)
-	}
-}
-
-func (v *vendor) keep(w http.ResponseWriter, method, at string) {
-	switch {
-	case method == "PUT":
-		v.state[at] = "on"
-		v.did(at)
-	case v.state[at] == "":
-		w.WriteHeader(http.StatusNotFound)
-	case method == "DELETE":
-		delete(v.state, at)
-		v.did(at + " off")
-	}
-}
-
-func (v *vendor) host(w http.ResponseWriter, method, host, verb string) {
-	switch {
-	case host == "unknown":
-		w.WriteHeader(http.StatusNotFound)
-	case method == "GET":
-		_ = json.NewEncoder(w).Encode(map[string]bool{"isolated": v.state[host] == "isolate"})
-	default:
-		v.state[host] = verb
-		v.did(host + " " + verb)
-	}
 }
 
 // TestFaults holds every row with a connector to what it promises when the other side
@@ -229,7 +45,7 @@ func TestFaults(t *testing.T) {
 					s.Timeout = 700 * time.Millisecond
 				}
 				once := false
-				b.vendor.fault = func(*http.Request) string {
+				b.vendor.Fault = func(*http.Request) string {
 					if once {
 						return ""
 					}
@@ -242,7 +58,7 @@ func TestFaults(t *testing.T) {
 				if again := c.fault == "drop" && verb == "revoke-token" && err == nil; schema.CodeOf(err) != c.want && !again || !once {
 					t.Fatalf("%v, want %s", err, c.want)
 				}
-				if s := fmt.Sprintf("%v %+v", err, err); strings.Contains(s, vendorSecret) {
+				if s := fmt.Sprintf("%v %+v", err, err); strings.Contains(s, actiontest.Secret) {
 					t.Errorf("the error tells the secret: %s", s)
 				}
 				if _, err := b.table[verb].Run(t.Context(), r); err != nil {
@@ -250,7 +66,7 @@ func TestFaults(t *testing.T) {
 				}
 				// Chats cannot tell repeats: their definition says that they may see two.
 				if chat := d.Connector == "slack" || d.Connector == "teams" || d.Connector == "mattermost"; !chat {
-					for what, n := range b.vendor.acts {
+					for what, n := range b.vendor.Acts {
 						if n != 1 {
 							t.Errorf("%s was done %d times", what, n)
 						}
@@ -265,7 +81,7 @@ func TestFaults(t *testing.T) {
 func TestLies(t *testing.T) {
 	for _, verb := range []string{"isolate-host", "quarantine-hash", "firewall-block", "disable-user", "slack", "teams", "mattermost", "jira-issue", "servicenow-incident", "github-issue", "pagerduty"} {
 		b := newBench(t)
-		b.vendor.fault = func(*http.Request) string { return "lie" }
+		b.vendor.Fault = func(*http.Request) string { return "lie" }
 		if _, err := b.table[verb].Run(t.Context(), b.request(t, b.table[verb].Definition())); err == nil {
 			t.Errorf("%s believed a lie", verb)
 		}
@@ -279,7 +95,7 @@ func TestCancelStops(t *testing.T) {
 			continue
 		}
 		b := newBench(t)
-		b.vendor.fault = func(*http.Request) string { return "hang" }
+		b.vendor.Fault = func(*http.Request) string { return "hang" }
 		b.mail.hang()
 		b.shell.hang()
 		ctx, cancel := contextAfter(t, 50*time.Millisecond)
@@ -311,7 +127,7 @@ func TestMissingConnectors(t *testing.T) {
 			continue
 		}
 		b := newBench(t)
-		if _, err := a.Run(t.Context(), b.request(t, d)); schema.CodeOf(err) != schema.Unavailable || !strings.Contains(err.Error(), "connectors.yaml") {
+		if _, err := a.Run(t.Context(), b.request(t, d)); schema.CodeOf(err) != schema.Invalid || !strings.Contains(err.Error(), "connectors.yaml") {
 			t.Errorf("%s: %v", verb, err)
 		}
 	}

@@ -254,6 +254,8 @@ type RunPlaybookInput struct {
 	Requester string            `json:"requester,omitempty"` // "system", a user; empty = unknown: two approvers
 	Variables map[string]string `json:"variables,omitempty"`
 	DryRun    bool              `json:"dry_run,omitempty"`
+	Parent    string            `json:"parent,omitempty"` // run of the playbook that this is a step of
+	Depth     int               `json:"depth,omitempty"`  // of playbooks within playbooks
 	// Token proves Requester when a person started the run: a decision token with
 	// verdict "run" over the playbook id (auth.RequestClaims). Without it, and without an Incident
 	// as parent, the requester is unknown.
