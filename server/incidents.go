@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"net/url"
 	"time"
 
 	"vigil/internal/auth"
@@ -125,28 +124,6 @@ func (s *Server) undoIncident(ctx context.Context, in *undoInput) (*body[flow.Un
 		return nil, err
 	}
 	return answer(out), nil
-}
-
-type runInput struct {
-	ID string `query:"id" required:"true" maxLength:"500"`
-}
-
-// runDetail is a run and where its workflow is shown.
-type runDetail struct {
-	Run         schema.Run `json:"run"`
-	TemporalURL string     `json:"temporal_url,omitempty"`
-}
-
-func (s *Server) getRun(ctx context.Context, in *runInput) (*body[runDetail], error) {
-	r, err := s.o.Store.Run(ctx, s.o.Org, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	d := runDetail{Run: r}
-	if s.o.TemporalUI != "" {
-		d.TemporalURL = s.o.TemporalUI + "/namespaces/default/workflows/" + url.PathEscape(in.ID)
-	}
-	return answer(d), nil
 }
 
 func listed(e store.ListEntry) bool {

@@ -35,6 +35,8 @@ func (s *Server) routes() {
 	route(s, "POST /incidents/{id}/undo", "decide:approvals", s.undoIncident)
 	route(s, "POST /incidents/{id}/{verb}", "write:incidents", s.changeIncident)
 	route(s, "GET /runs", "read:incidents", s.getRun)
+	route(s, "POST /runs/{verb}", "write:incidents", s.changeRun)
+	route(s, "POST /playbooks/{name}/run", "write:incidents", s.runPlaybook)
 	route(s, "GET /approvals", "read:approvals", s.listApprovals)
 	route(s, "GET /approvals/{id}", "read:approvals", s.getApproval)
 	route(s, "GET /approvals/metrics", "read:approvals", s.approvalMetrics)

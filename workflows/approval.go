@@ -131,7 +131,7 @@ func (r *playbookRun) ask(ctx workflow.Context, id string, s playbook.Step, in f
 		k.Needed, k.Minutes = s.Approval.Needed, s.Approval.DeadlineMinutes
 	}
 	if len(s.Commands) > 0 && s.Commands[0].Type == playbook.Manual && s.Timeout > 0 && k.Minutes == 0 {
-		k.Minutes = max(1, s.Timeout/60_000)
+		k.Minutes = (s.Timeout + 59_999) / 60_000
 	}
 	var c activities.Considered
 	var x *activities.Approvals

@@ -223,13 +223,23 @@ func newWorld(t *testing.T) *world {
 
 func newWorldWith(t *testing.T, policies *approval.Policies) *world {
 	t.Helper()
-	key, err := auth.LoadDecisionKey(filepath.Join(t.TempDir(), "decision.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	set, errs := playbook.Load(activities.PlaybookVerbs())
 	if len(errs) > 0 {
 		t.Fatal(errs)
+	}
+	return newWorldOf(t, policies, set)
+}
+
+func newWorldFrom(t *testing.T, set *playbook.Set) *world {
+	t.Helper()
+	return newWorldOf(t, approval.Default(), set)
+}
+
+func newWorldOf(t *testing.T, policies *approval.Policies, set *playbook.Set) *world {
+	t.Helper()
+	key, err := auth.LoadDecisionKey(filepath.Join(t.TempDir(), "decision.key"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	var s testsuite.WorkflowTestSuite
 	w := &world{t: t, env: s.NewTestWorkflowEnvironment(), mem: newMemory(), key: key, pub: action.NewPublisher(t.TempDir())}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"vigil/activities"
 	"vigil/internal/action"
@@ -222,10 +224,17 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		n.o.log.Warn("the web server listens on more than this machine, without TLS: put a TLS proxy before it", "address", l.Addr())
 	}
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: func() *rules.Set { return n.rules }, Playbooks: n.books,
-		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests,
+		Org: n.a.org, Namespace: cmp.Or(ep.Namespace, "default"), Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests,
 		Spool: n.intake.spool, Host: n.intake.host}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI
+	}
+	if ep.Encrypt {
+		codec, err := worker.OpenCodec(payloadKeys(n.a.data))
+		if err != nil {
+			return err
+		}
+		o.Codec = converter.NewPayloadCodecHTTPHandler(codec)
 	}
 	if ui.Built() {
 		o.UI = ui.FS()

@@ -1,7 +1,9 @@
 package response
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"vigil/internal/store"
 	"vigil/schema"
 	"vigil/schema/flow"
+	"vigil/worker"
 )
 
 // restart ends worker and Temporal, and starts both again over what they left.
@@ -21,14 +24,23 @@ func (w *world) restart() {
 	w.t.Helper()
 	w.stopWorker()
 	w.stopTemporal()
-	w.tp, w.stopTemporal = tptest.DialIn(w.t, w.temporalDir)
+	w.tp, w.stopTemporal = tptest.DialIn(w.t, w.temporalDir, w.with...)
 	w.startWorker()
 }
 
 // TestApprovalSurvivesRestart: a request waits for most of a day; Temporal and the
 // workers are restarted while it does, and its deadline and decisions still count.
+// Payloads are encrypted, but for recording.
 func TestApprovalSurvivesRestart(t *testing.T) {
-	w := newWorld(t)
+	var with []func(*client.Options)
+	if !*record {
+		codec, err := worker.OpenCodec(filepath.Join(t.TempDir(), "payload.keys"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		with = append(with, codec.Encrypt)
+	}
+	w := newWorldWith(t, nil, with...)
 	w.user("ana", "approver")
 	w.user("root", "admin")
 	w.commit("hunt:r", detection("r1", "ws9", address, schema.High))
@@ -63,6 +75,9 @@ func TestApprovalSurvivesRestart(t *testing.T) {
 	e, err := w.store.ListEntry(t.Context(), "main", "addresses", address)
 	if err != nil || time.Until(e.Expires) > 2*time.Hour {
 		t.Errorf("what was narrowed to two hours ends in %s: %v", time.Until(e.Expires), err)
+	}
+	if text, err := w.history(b.Workflow); err != nil || !*record && strings.Contains(string(text), base64.StdEncoding.EncodeToString([]byte(address))[:12]) || !*record && !strings.Contains(string(text), "YmluYXJ5L2VuY3J5cHRlZA") {
+		t.Errorf("the history is readable: %v", err)
 	}
 	w.review(b.ID)
 	w.undo(b.Incident)

@@ -52,6 +52,7 @@ type world struct {
 	lists                    *action.Publisher
 	stopWorker, stopTemporal func()
 	temporalDir              string
+	with                     []func(*client.Options)
 	heads                    string
 	// atIngest are the rules that ingestion runs; nil: those of the library.
 	atIngest *rules.Set
@@ -65,13 +66,13 @@ func newWorld(t *testing.T) *world {
 	return newWorldWith(t, nil)
 }
 
-func newWorldWith(t *testing.T, atIngest *rules.Set) *world {
+func newWorldWith(t *testing.T, atIngest *rules.Set, with ...func(*client.Options)) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t, atIngest: atIngest, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
+	w := &world{t: t, atIngest: atIngest, with: with, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
 	w.store, w.engine = chtest.Open(t)
 	w.temporalDir = t.TempDir()
-	w.tp, w.stopTemporal = tptest.DialIn(t, w.temporalDir)
+	w.tp, w.stopTemporal = tptest.DialIn(t, w.temporalDir, w.with...)
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
 	if err != nil {
 		t.Fatal(err)

@@ -144,7 +144,7 @@ var routes = []struct{ method, path, weakest string }{
 	{"GET", "/me", "viewer"}, {"GET", "/home", "viewer"}, {"GET", "/alerts", "viewer"}, {"GET", "/alerts/x", "viewer"},
 	{"POST", "/alerts/update", "analyst"}, {"GET", "/incidents", "viewer"}, {"GET", "/incidents/x", "viewer"}, {"POST", "/incidents/x/ack", "analyst"},
 	{"GET", "/incidents/x/actions", "viewer"}, {"POST", "/incidents/x/undo", "approver"},
-	{"GET", "/runs?id=x", "viewer"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
+	{"GET", "/runs?id=x", "viewer"}, {"POST", "/runs/cancel?id=x", "analyst"}, {"POST", "/playbooks/x/run", "analyst"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
 	{"POST", "/approvals/x/sign", "approver"}, {"GET", "/approvals/metrics", "viewer"}, {"POST", "/approvals/x/look", "viewer"}, {"POST", "/approvals/x/review", "approver"}, {"GET", "/sources", "viewer"}, {"GET", "/sources/x", "viewer"}, {"POST", "/sources/ingest", "analyst"},
 	{"POST", "/searches", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
 	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/models", "viewer"}, {"GET", "/models/x", "viewer"},
@@ -155,7 +155,7 @@ var routes = []struct{ method, path, weakest string }{
 var valid = map[string]any{
 	"/alerts/update": map[string]any{"ids": []string{}}, "/approvals/x/decide": map[string]any{"verdict": "approve"}, "/approvals/x/sign": map[string]any{"verdict": "approve"},
 	"/approvals/x/look": map[string]any{"verdict": "view"}, "/approvals/x/review": map[string]any{"verdict": "justified", "reason": "x"},
-	"/incidents/x/ack": map[string]any{}, "/incidents/x/undo": map[string]any{"reason": "x"}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"},
+	"/runs/cancel?id=x": map[string]any{}, "/playbooks/x/run": map[string]any{"incident": "x"}, "/incidents/x/ack": map[string]any{}, "/incidents/x/undo": map[string]any{"reason": "x"}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"},
 	"/users": map[string]any{"name": "zz", "role": "viewer", "password": "short"},
 }
 

@@ -26,7 +26,7 @@ func Dial(t testing.TB) client.Client {
 
 // DialIn is Dial over a folder of the caller's; stop ends both early, so that another
 // call can start them again over the same folder.
-func DialIn(t testing.TB, dir string) (c client.Client, stop func()) {
+func DialIn(t testing.TB, dir string, with ...func(*client.Options)) (c client.Client, stop func()) {
 	t.Helper()
 	silent := slog.New(slog.DiscardHandler)
 	s, err := temporal.Start(t.Context(), temporal.Options{Dir: dir, NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: silent})
@@ -45,6 +45,9 @@ func DialIn(t testing.TB, dir string) (c client.Client, stop func()) {
 	t.Cleanup(stop)
 	o := client.Options{HostPort: s.HostPort, Namespace: s.Namespace, Credentials: client.NewAPIKeyStaticCredentials(s.WorkerToken.Reveal()), Logger: log.NewStructuredLogger(silent)}
 	o.ConnectionOptions.TLSDisabled = true
+	for _, w := range with {
+		w(&o)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if c, err = client.DialContext(ctx, o); err != nil {
