@@ -11,7 +11,7 @@ import (
 // compile checks and plans the rule's expressions; problems are placed in the
 // file to the character.
 func (l *loader) compile(d *document, m *mapping, r *Rule) {
-	defer func() { r.need, r.code, r.terms = necessary(r, anyRef), necessary(r, codeRef), anyTerms(r) }()
+	defer func() { r.terms = anyTerms(r) }()
 	parts := map[string]*expr.EventProgram{}
 	if n, ok := m.at["detect"]; ok {
 		l.compileParts(d, n, r, parts)

@@ -17,46 +17,41 @@ type Evaluator struct {
 	set        *Set
 	in         expr.Input
 	routes     map[string]*route // by dataset
-	candidates []*Rule
+	found      []*candidate
 	scratch    scratch
 	failures   int64
 	failure    error
 	exhaustive bool
 }
 
+// candidate is a rule in a plan, with its gate for the events of the plan. The rule's
+// programs have the last word only where the gate is not sure.
+type candidate struct {
+	rule *Rule
+	gate *gate
+}
+
 // plan chooses, for the events of one dataset, the rules that may fire. It may
-// name a rule that does not fire, never leave out one that does: the condition
-// itself is always decided by the rule's programs. Plans are shared by evaluators.
+// name a rule that does not fire, never leave out one that does. Plans are shared by
+// evaluators.
 type plan interface {
-	candidates(in *expr.Input, dst []*Rule, s *scratch) []*Rule
+	candidates(in *expr.Input, dst []*candidate, s *scratch) []*candidate
 }
 
-// filter is the plan for few rules: each rule's necessary condition in turn.
-type filter struct{ rules []*Rule }
+// everything is the plan without native programs or index: the reference.
+type everything struct{ all []*candidate }
 
-func (f *filter) candidates(in *expr.Input, dst []*Rule, _ *scratch) []*Rule {
-	for _, r := range f.rules {
-		if r.need.may(in) {
-			dst = append(dst, r)
-		}
-	}
-	return dst
-}
-
-// everything is the plan without any prefilter: the reference.
-type everything struct{ rules []*Rule }
-
-func (e *everything) candidates(_ *expr.Input, dst []*Rule, _ *scratch) []*Rule {
-	return append(dst, e.rules...)
+func (e *everything) candidates(_ *expr.Input, dst []*candidate, _ *scratch) []*candidate {
+	return append(dst, e.all...)
 }
 
 // route holds the plans for the events of one dataset: one for each event code
 // seen, because most rules ask for certain codes, and one, made when needed, for when
 // there are too many codes to keep.
 type route struct {
-	rules  []*Rule
-	rest   plan
-	byCode map[string]plan
+	programs []*program
+	rest     plan
+	byCode   map[string]plan
 }
 
 // The routing caches are bounded: data sets and codes are few unless input is hostile.
@@ -66,7 +61,9 @@ const (
 )
 
 // Evaluator returns a new evaluator of the set.
-func (s *Set) Evaluator() *Evaluator { return &Evaluator{set: s, routes: map[string]*route{}} }
+func (s *Set) Evaluator() *Evaluator {
+	return &Evaluator{set: s, routes: map[string]*route{}, scratch: scratch{answers: make([]uint64, s.slots)}}
+}
 
 // Reference returns an evaluator that routes by dataset but runs every rule by
 // the interpreter: what other executors are compared with.
@@ -84,10 +81,10 @@ func (v *Evaluator) SetScores(s Scores) { v.in.Scores = s }
 // no rule fires it allocates nothing.
 func (v *Evaluator) Evaluate(e *schema.Event, dst []Hit) []Hit {
 	v.in.Event = e
-	v.candidates = v.plan().candidates(&v.in, v.candidates[:0], &v.scratch)
-	for _, r := range v.candidates {
-		if v.fires(r) {
-			dst = append(dst, Hit{Rule: r, in: &v.in})
+	v.found = v.plan().candidates(&v.in, v.found[:0], &v.scratch)
+	for _, c := range v.found {
+		if c.gate.sure || v.fires(c.rule) {
+			dst = append(dst, Hit{Rule: c.rule, in: &v.in})
 		}
 	}
 	return dst
@@ -109,26 +106,20 @@ func (v *Evaluator) plan() plan {
 	}
 	if len(r.byCode) >= maxCodes {
 		if r.rest == nil {
-			r.rest = v.over(dataset, anyCode, r.rules)
+			r.rest = v.over(dataset, anyCode, r.programs)
 		}
 		return r.rest
 	}
-	var rs []*Rule
-	for _, rule := range r.rules {
-		if v.exhaustive || rule.code.may(&v.in) {
-			rs = append(rs, rule)
-		}
-	}
-	p := v.over(dataset, code, rs)
+	p := v.over(dataset, code, r.programs)
 	r.byCode[strings.Clone(code)] = p
 	return p
 }
 
 func (v *Evaluator) route(dataset string) *route {
 	r := &route{byCode: map[string]plan{}}
-	for _, rule := range v.set.rules {
-		if rule.Runs() && rule.takes(dataset) {
-			r.rules = append(r.rules, rule)
+	for _, p := range v.set.programs {
+		if p.rule.Runs() && p.rule.takes(dataset) {
+			r.programs = append(r.programs, p)
 		}
 	}
 	if len(v.routes) < maxRoutes {
@@ -137,22 +128,20 @@ func (v *Evaluator) route(dataset string) *route {
 	return r
 }
 
-// fewRules is up to how many rules going through them is as fast as an index.
-const fewRules = 4
-
 // anyCode stands for all event codes in the names of shared plans.
 const anyCode = "\x00"
 
-// over makes the plan over some rules. An index takes time and space, so that the
-// evaluators of a set share it.
-func (v *Evaluator) over(dataset, code string, rs []*Rule) plan {
-	switch {
-	case v.exhaustive:
-		return &everything{rs}
-	case len(rs) <= fewRules:
-		return &filter{rs}
+// over makes the plan over some rules for the events of a dataset and code. An index
+// takes time and space, so that the evaluators of a set share it.
+func (v *Evaluator) over(dataset, code string, ps []*program) plan {
+	if v.exhaustive {
+		all := make([]*candidate, len(ps))
+		for i, p := range ps {
+			all[i] = &candidate{p.rule, &gate{}}
+		}
+		return &everything{all}
 	}
-	return v.set.index(dataset+"\x00"+code, rs)
+	return v.set.index(dataset, code, ps)
 }
 
 func (v *Evaluator) fires(r *Rule) bool {

@@ -6,56 +6,72 @@ import (
 	"vigil/internal/expr"
 )
 
-// index is the plan for thousands of rules. Each rule is filed under its terms; an
-// event's values are looked up once, whatever the number of rules: whole values,
-// beginnings and ends by hash, inner texts by the rarest four bytes of each. The rules
-// found are then filtered by their necessary conditions. Rules without terms are
-// always filtered.
+// index is the plan over many rules. Each rule is filed under its terms; an event's
+// values are looked up once, whatever the number of rules. The rules found, and those
+// without terms, are then tried by their gates.
 type index struct {
-	rules    []*Rule
-	always   []int32 // positions in rules
+	all      []*candidate
+	always   []int32 // positions in all
 	fields   []*fieldIndex
-	postings [][]int32 // by term: positions in rules
+	postings [][]int32 // by term: positions in all
 }
 
-// scratch is what one evaluation of an index needs; the evaluator owns it.
+// scratch is what one evaluation needs; the evaluator owns it.
 type scratch struct {
-	seen  []uint32 // by rule: the run in which it was found
-	run   uint32
-	found []int32
+	run     uint64   // number of the event in hand
+	seen    []uint64 // by candidate: the run in which it was found
+	found   []int32
+	answers []uint64 // by slot of a test: its run, and the answer in the lowest bit
 }
 
-func (s *scratch) begin(rules int) {
-	if len(s.seen) < rules {
-		s.seen = make([]uint32, rules)
-		s.run = 0
+func (s *scratch) begin(candidates int) {
+	if len(s.seen) < candidates {
+		s.seen = append(s.seen, make([]uint64, candidates-len(s.seen))...)
 	}
-	if s.run++; s.run == 0 {
-		clear(s.seen)
-		s.run = 1
-	}
+	s.run++
 	s.found = s.found[:0]
 }
 
-func (s *scratch) add(rules []int32) {
-	for _, r := range rules {
-		if s.seen[r] != s.run {
-			s.seen[r] = s.run
-			s.found = append(s.found, r)
+func (s *scratch) add(candidates []int32) {
+	for _, c := range candidates {
+		if s.seen[c] != s.run {
+			s.seen[c] = s.run
+			s.found = append(s.found, c)
 		}
 	}
 }
 
-func newIndex(rs []*Rule) *index {
-	x := &index{rules: rs}
+// answer asks a test about the event in hand, once if the answer has a slot.
+func (s *scratch) answer(t *test, in *expr.Input) bool {
+	if t.slot < 0 {
+		return t.holds(in)
+	}
+	if a := s.answers[t.slot]; a>>1 == s.run {
+		return a&1 == 1
+	}
+	ok := t.holds(in)
+	s.answers[t.slot] = s.run << 1
+	if ok {
+		s.answers[t.slot] |= 1
+	}
+	return ok
+}
+
+// fewRules is up to how many rules trying them all is as fast as looking values up,
+// unless one reads the whole record.
+const fewRules = 4
+
+func newIndex(all []*candidate) *index {
+	x := &index{all: all}
 	ids := map[term]int32{}
 	byRef := map[expr.Ref]*fieldIndex{}
-	for i, r := range rs {
-		if r.terms == nil {
+	few := len(all) <= fewRules && !slices.ContainsFunc(all, readsRecord)
+	for i, c := range all {
+		if few || c.rule.terms == nil {
 			x.always = append(x.always, int32(i))
 			continue
 		}
-		for _, a := range r.terms.any {
+		for _, a := range c.rule.terms.any {
 			id, ok := ids[a]
 			if !ok {
 				id = int32(len(x.postings))
@@ -74,11 +90,19 @@ func newIndex(rs []*Rule) *index {
 			}
 		}
 	}
+	for _, f := range x.fields {
+		f.seal()
+	}
 	return x
 }
 
-func (x *index) candidates(in *expr.Input, dst []*Rule, s *scratch) []*Rule {
-	s.begin(len(x.rules))
+// readsRecord says whether the rule is filed under texts of the whole record.
+func readsRecord(c *candidate) bool {
+	return c.rule.terms != nil && slices.ContainsFunc(c.rule.terms.any, func(t term) bool { return t.ref.Raw })
+}
+
+func (x *index) candidates(in *expr.Input, dst []*candidate, s *scratch) []*candidate {
+	s.begin(len(x.all))
 	s.add(x.always)
 	for _, f := range x.fields {
 		switch {
@@ -98,241 +122,9 @@ func (x *index) candidates(in *expr.Input, dst []*Rule, s *scratch) []*Rule {
 	}
 	slices.Sort(s.found) // hits come in the order of the set
 	for _, i := range s.found {
-		if r := x.rules[i]; r.need.may(in) {
-			dst = append(dst, r)
+		if c := x.all[i]; c.gate.passes(in, s) {
+			dst = append(dst, c)
 		}
 	}
 	return dst
-}
-
-// fieldIndex looks up the values of one field.
-type fieldIndex struct {
-	ref      expr.Ref
-	list     bool
-	numbers  map[int64][]int32
-	whole    texts
-	starts   texts
-	ends     texts
-	inside   grams
-	maxWhole int
-}
-
-func (f *fieldIndex) file(a term, id int32) {
-	switch a.how {
-	case isNumber:
-		if f.numbers == nil {
-			f.numbers = map[int64][]int32{}
-		}
-		f.numbers[a.number] = append(f.numbers[a.number], id)
-	case isEqual:
-		f.whole.put(a.text, id, false)
-		f.maxWhole = max(f.maxWhole, len(a.text))
-	case isPrefix:
-		f.starts.put(a.text, id, false)
-	case isSuffix:
-		f.ends.put(a.text, id, true)
-	case isWithin:
-		f.inside.put(a.text, id)
-	}
-}
-
-// look marks the rules of the terms that hold for a value.
-func (f *fieldIndex) look(v string, x *index, s *scratch) {
-	if len(v) <= f.maxWhole && f.whole.table != nil {
-		h := uint64(offset64)
-		for i := 0; i < len(v); i++ {
-			h = step(h, v[i])
-		}
-		f.whole.hit(h, v, x, s)
-	}
-	if f.starts.table != nil {
-		h := uint64(offset64)
-		for i := 0; i < len(v) && i < f.starts.longest; i++ {
-			if h = step(h, v[i]); f.starts.sizes[i+1] {
-				f.starts.hit(h, v[:i+1], x, s)
-			}
-		}
-	}
-	if f.ends.table != nil {
-		h := uint64(offset64)
-		for i := 0; i < len(v) && i < f.ends.longest; i++ {
-			if h = step(h, v[len(v)-1-i]); f.ends.sizes[i+1] {
-				f.ends.hit(h, v[len(v)-1-i:], x, s)
-			}
-		}
-	}
-	if f.inside.table != nil {
-		f.inside.look(v, x, s)
-	}
-}
-
-// FNV-1a over folded bytes.
-const (
-	offset64 = 14695981039346656037
-	prime64  = 1099511628211
-)
-
-func step(h uint64, c byte) uint64 { return (h ^ uint64(fold[c])) * prime64 }
-
-// fold is ASCII lower case.
-var fold = func() (t [256]byte) {
-	for i := range t {
-		t[i] = byte(i)
-		if i >= 'A' && i <= 'Z' {
-			t[i] += 'a' - 'A'
-		}
-	}
-	return t
-}()
-
-// same compares a value with a folded text of the same length.
-func same(v, text string) bool {
-	if len(v) != len(text) {
-		return false
-	}
-	for i := 0; i < len(text); i++ {
-		if fold[v[i]] != text[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// filed is a text with its term.
-type filed struct {
-	text string
-	term int32
-}
-
-// texts finds whole texts by hash; a bitmap keeps most misses out of the table.
-type texts struct {
-	table   map[uint64][]filed
-	bits    []uint64
-	sizes   []bool // by length: whether a text has it
-	longest int
-}
-
-const filterBits = 1 << 15
-
-func (t *texts) put(text string, id int32, backwards bool) {
-	if t.table == nil {
-		t.table, t.bits = map[uint64][]filed{}, make([]uint64, filterBits/64)
-	}
-	h := uint64(offset64)
-	for i := range len(text) {
-		if backwards {
-			i = len(text) - 1 - i
-		}
-		h = step(h, text[i])
-	}
-	t.table[h] = append(t.table[h], filed{text, id})
-	b := h >> 40 % filterBits
-	t.bits[b/64] |= 1 << (b % 64)
-	for len(t.sizes) <= len(text) {
-		t.sizes = append(t.sizes, false)
-	}
-	t.sizes[len(text)] = true
-	t.longest = max(t.longest, len(text))
-}
-
-func (t *texts) hit(h uint64, v string, x *index, s *scratch) {
-	b := h >> 40 % filterBits
-	if t.bits[b/64]&(1<<(b%64)) == 0 {
-		return
-	}
-	for _, f := range t.table[h] {
-		if same(v, f.text) {
-			s.add(x.postings[f.term])
-		}
-	}
-}
-
-// grams finds texts inside of a value by one group of four bytes of each, the rarest
-// by a prior; texts of three bytes by all of theirs.
-type grams struct {
-	table map[uint32][]placed
-	bits  []uint64
-	short []filed
-}
-
-// placed is a text whose group stands at an offset in it.
-type placed struct {
-	filed
-	at int
-}
-
-const gramBits = 1 << 17
-
-func gramBit(g uint32) uint32 { return g * 2654435761 >> 15 % gramBits }
-
-func (g *grams) put(text string, id int32) {
-	if g.table == nil {
-		g.table, g.bits = map[uint32][]placed{}, make([]uint64, gramBits/64)
-	}
-	if len(text) < 4 {
-		g.short = append(g.short, filed{text, id})
-		return
-	}
-	best, at := 1<<30, 0
-	for i := 0; i+4 <= len(text); i++ {
-		sum := 0
-		for j := i; j < i+4; j++ {
-			sum += common(text[j])
-		}
-		if sum < best {
-			best, at = sum, i
-		}
-	}
-	k := uint32(text[at])<<24 | uint32(text[at+1])<<16 | uint32(text[at+2])<<8 | uint32(text[at+3])
-	g.table[k] = append(g.table[k], placed{filed{text, id}, at})
-	b := gramBit(k)
-	g.bits[b/64] |= 1 << (b % 64)
-}
-
-// common is a prior of how often a byte occurs in log text.
-func common(c byte) int {
-	switch c {
-	case 'e', 't', 'a', 'o', 'i', 'n', 's', 'r', ' ':
-		return 10
-	case '\\', 'c', 'd', 'l', 'm', 'p', 'w', 'x', '.':
-		return 7
-	}
-	if c >= 'a' && c <= 'z' {
-		return 5
-	}
-	return 3
-}
-
-func (g *grams) look(v string, x *index, s *scratch) {
-	for _, f := range g.short {
-		if within(v, f.text) {
-			s.add(x.postings[f.term])
-		}
-	}
-	if len(v) < 4 {
-		return
-	}
-	k := uint32(fold[v[0]])<<16 | uint32(fold[v[1]])<<8 | uint32(fold[v[2]])
-	for i := 3; i < len(v); i++ {
-		k = k<<8 | uint32(fold[v[i]])
-		if b := gramBit(k); g.bits[b/64]&(1<<(b%64)) == 0 {
-			continue
-		}
-		for _, p := range g.table[k] {
-			from := i - 3 - p.at
-			if from >= 0 && from+len(p.text) <= len(v) && same(v[from:from+len(p.text)], p.text) {
-				s.add(x.postings[p.term])
-			}
-		}
-	}
-}
-
-// within looks for a folded text of three bytes.
-func within(v, text string) bool {
-	for i := 0; i+len(text) <= len(v); i++ {
-		if same(v[i:i+len(text)], text) {
-			return true
-		}
-	}
-	return false
 }

@@ -15,7 +15,8 @@ import (
 func indexed() []string {
 	out := []string{
 		`e.process.command_line.matches('(?i)k.*s|abc')`, `e.process.command_line.matches('ab+c')`, `e.process.command_line.matches('(abc|bca)x?')`, `e.process.command_line.matches('a{2}b')`, `e.process.command_line.matches('^a?b*$')`,
-		`e.process.command_line.ilike('*ab?bc*')`, `e.process.command_line.ilike(['a*sk*', 'kks*'])`, `e.process.command_line.icontains('ÄB')`, `e.process.command_line.icontainsAll(['abca', 'bb'])`,
+		`e.process.command_line.ilike('*ab?bc*')`, `e.process.command_line.ilike(['a*sk*', 'kks*'])`, `e.process.command_line.icontains('ÄB')`, `e.process.command_line.icontains(['b→a', 'ka→'])`, `e.process.command_line.iendsWith('cı→')`,
+		`e.process.command_line == e.user.name`, `cidr(e.labels.x, '10.0.0.0/8')`, `e.process.command_line.matches('[abc]{12}')`, `e.process.command_line.icontainsAll(['abca', 'bb'])`,
 		`e.source.port == 0`, `e.source.port in [1, 2]`, `e.source.port > 2`, `!e.process.command_line.icontains('abc')`, `!(e.user.name == 'ab' || e.source.port != 1)`,
 		`'abc' in e.tags`, `e.tags.icontains('bca')`, `e.tags.exists(t, t == 'abc')`, `e.user.name.ieq('')`, `e.user.name == 'Abc' && e.process.command_line.icontains('a')`,
 		`e.labels.x.iendsWith('abc')`, `e.raw.icontains('cab')`, `has(e.user.name)`, `e.user.name.ieq(e.labels.x)`, `e.process.command_line.contains('Abc')`, `e.process.command_line.startsWith('aBc') || e.user.name == 'b'`,
@@ -42,7 +43,7 @@ func TestIndexAgainstReference(t *testing.T) {
 		t.Fatal("too few rules for an index")
 	}
 	fast, slow := set.Evaluator(), set.Reference()
-	letters := []string{"a", "b", "c", "a", "b", "c", "A", "B", "k", "s", "K", "ſ", "\u212a", "Ä", "x", "Abc", "bcAb", "cabca", "kSs", "abca", "bb"}
+	letters := []string{"a", "b", "c", "a", "b", "c", "A", "B", "k", "s", "K", "ſ", "\u212a", "Ä", "x", "Abc", "bcAb", "cabca", "kSs", "abca", "bb", "→", "ı", "10.1.2.3"}
 	r := rand.New(rand.NewPCG(1, 2))
 	text := func(most int) string {
 		var b strings.Builder
@@ -60,7 +61,7 @@ func TestIndexAgainstReference(t *testing.T) {
 		}
 		a, b := fast.Evaluate(e, nil), slow.Evaluate(e, nil)
 		if len(a) != len(b) {
-			t.Fatalf("event %d %v: %d hits, the interpreter has %d", n, describe(e), len(a), len(b))
+			t.Fatalf("event %d %v:\n%v\nthe interpreter has\n%v", n, describe(e), whens(a), whens(b))
 		}
 		for i := range a {
 			if hits[b[i].Rule.ID]++; a[i].Rule != b[i].Rule {
@@ -73,6 +74,14 @@ func TestIndexAgainstReference(t *testing.T) {
 			t.Errorf("%s never fired", rule.When)
 		}
 	}
+}
+
+func whens(hits []Hit) []string {
+	var out []string
+	for _, h := range hits {
+		out = append(out, h.Rule.When)
+	}
+	return out
 }
 
 func describe(e *schema.Event) []string {

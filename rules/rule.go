@@ -76,8 +76,6 @@ type Rule struct {
 	YAML           string          `json:"yaml,omitempty"`
 
 	conditions []*expr.EventProgram // all must hold
-	need       *need                // what any event it fires on meets
-	code       *need                // the part of it that only looks at event.code
 	terms      *terms               // tests of which one holds on any event it fires on
 }
 

@@ -6,32 +6,61 @@ import (
 	"strings"
 	"sync"
 
+	"vigil/internal/expr"
 	"vigil/schema"
 )
 
 // Set is an immutable set of checked rules. It is safe for concurrent use.
 type Set struct {
-	rules []*Rule
-	byID  map[string]*Rule
-	hash  string
+	rules    []*Rule
+	byID     map[string]*Rule
+	hash     string
+	programs []*program
+	slots    int32 // of answers that the tests of the programs keep
 
 	mu      sync.Mutex
 	indexes map[string]*index // by data set and event code
 }
 
-// index returns the index over some rules of the set, which the name stands for. Few
+// program is a rule with its gate for events of any kind.
+type program struct {
+	rule *Rule
+	gate *gate
+}
+
+// index returns the index over the programs for the events of a data set and code. Few
 // are kept, so that hostile input cannot make many.
-func (s *Set) index(name string, rs []*Rule) *index {
+func (s *Set) index(dataset, code string, ps []*program) *index {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	name := dataset + "\x00" + code
 	x, ok := s.indexes[name]
 	if !ok {
-		x = newIndex(rs)
+		x = newIndex(settled(dataset, code, ps))
 		if len(s.indexes) < maxRoutes {
 			s.indexes[name] = x
 		}
 	}
 	return x
+}
+
+// settled returns the rules that can fire on events of a data set and code.
+func settled(dataset, code string, ps []*program) []*candidate {
+	var e schema.Event
+	e.SetStr(schema.FEventDataset, dataset)
+	known := setRef
+	if code != anyCode {
+		e.SetStr(schema.FEventCode, code)
+		known = func(r expr.Ref) bool { return setRef(r) || codeRef(r) }
+	}
+	in := &expr.Input{Event: &e}
+	var out []*candidate
+	for _, p := range ps {
+		if g := p.gate.settle(in, known); g.op != gateShut {
+			out = append(out, &candidate{p.rule, g})
+		}
+	}
+	return out
 }
 
 func newSet(rs []*Rule, lists map[string][]string) *Set {
@@ -46,6 +75,11 @@ func newSet(rs []*Rule, lists map[string][]string) *Set {
 		parts = append(append(parts, "list", name), lists[name]...)
 	}
 	s.hash = schema.HashID(parts...)
+	shared := &gates{tests: map[string]*test{}}
+	for _, r := range s.rules {
+		s.programs = append(s.programs, &program{r, shared.of(r)})
+	}
+	s.slots = shared.slots
 	return s
 }
 

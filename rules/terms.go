@@ -4,6 +4,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"vigil/internal/expr"
 	"vigil/schema"
@@ -114,7 +116,14 @@ func routed(r expr.Ref) bool {
 
 // fewValued are fields with so few values that one of them selects little.
 func fewValued(r expr.Ref) bool {
-	if r.Raw || r.Extra != "" {
+	switch r.Extra {
+	case "":
+	case "winlog.event_data.EventType", "winlog.event_data.ObjectType", "winlog.event_data.AccessMask", "winlog.event_data.Initiated":
+		return true
+	default:
+		return false
+	}
+	if r.Raw {
 		return false
 	}
 	switch r.Field {
@@ -192,16 +201,26 @@ func numberTerms(ref expr.Ref, name string, r *expr.Node) *terms {
 }
 
 // minText is the shortest text that is worth an index entry.
-const minText = 3
+const minText = 2
 
 func textTerms(ref expr.Ref, h how, values []string) *terms {
 	out := &terms{}
 	for _, v := range values {
-		if !expr.IsASCII(v) || len(v) < minText && h != isEqual || v == "" {
+		if !expr.IsASCII(v) {
+			rare := longest(ref, caseless(v))
+			if rare == nil {
+				return nil
+			}
+			out.any = append(out.any, rare.any...)
+			out.cost++ // other than ASCII letters are rare in logs
+			continue
+		}
+		if len(v) < minText && h != isEqual || v == "" {
 			return nil
 		}
-		out.any = append(out.any, term{ref: ref, how: h, text: expr.Fold(v)})
-		out.cost += textCost(ref, h, len(v))
+		t := term{ref: ref, how: h, text: expr.Fold(v)}
+		out.any = append(out.any, t)
+		out.cost += textCost(ref, h, t.text)
 	}
 	if len(out.any) > maxTerms {
 		return nil
@@ -209,29 +228,70 @@ func textTerms(ref expr.Ref, h how, values []string) *terms {
 	return out
 }
 
-// textCost is a prior of how often a text of that length occurs.
-func textCost(ref expr.Ref, h how, size int) float64 {
-	n := float64(size)
+// textCost is a prior of how often a folded text occurs.
+func textCost(ref expr.Ref, h how, text string) float64 {
+	n := float64(len(text))
 	switch {
 	case h == isEqual && fewValued(ref):
 		return 40
 	case ref.Raw:
 		return 40 + 200/n
+	case h == isEqual && ref.Extra != "":
+		return 7
 	case h == isEqual:
 		return 1
+	case h == isWithin && frequent(text):
+		return 60
 	case h == isWithin:
 		return 3 + 60/n
 	}
 	return 2 + 20/n
 }
 
-// longest makes an term of the longest of texts all of which must occur.
+// frequent says whether a text is part of what most Windows paths and command lines
+// hold: looking for it selects little.
+func frequent(text string) bool {
+	for _, s := range []string{`c:\windows\system32\windowspowershell\v1.0\powershell.exe `, `c:\program files (x86)\`, `c:\users\public\appdata\local\temp\`,
+		`hklm\software\microsoft\windows nt\currentversion\`, `hklm\system\currentcontrolset\services\`, `new-object`, `http`, `cmd.exe /c `} {
+		if strings.Contains(s, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// longest makes a term of the longest of texts all of which must occur as they are,
+// but for ASCII letters.
 func longest(ref expr.Ref, runs []string) *terms {
 	var best *terms
 	for _, s := range runs {
-		best = better(best, textTerms(ref, isWithin, []string{s}))
+		if len(s) >= minText {
+			s = foldASCII(s)
+			best = better(best, &terms{[]term{{ref: ref, how: isWithin, text: s}}, textCost(ref, isWithin, s)})
+		}
 	}
 	return best
+}
+
+func foldASCII(s string) string {
+	b := []byte(s)
+	for i := range b {
+		b[i] = fold[b[i]]
+	}
+	return string(b)
+}
+
+// caseless splits a text, which is compared after Unicode lower-casing of both sides,
+// where a character of the value may be another than that of the text: what is left
+// must occur as it is, but for ASCII letters. The lower case of the Kelvin sign is k,
+// and of the dotted capital I is i.
+func caseless(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool {
+		if r < utf8.RuneSelf {
+			return strings.ContainsRune("kKiI", r)
+		}
+		return r == utf8.RuneError || unicode.SimpleFold(r) != r
+	})
 }
 
 // unfoldable splits texts where an expression that ignores case matches more than

@@ -1,102 +1,110 @@
 package rulesql
 
 import (
-	"errors"
-	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-	"testing/fstest"
-
-	"github.com/klauspost/compress/gzip"
 
 	"vigil/internal/parser"
 	"vigil/internal/source"
 	"vigil/internal/store"
 	"vigil/internal/testdata"
-	"vigil/rules"
+	"vigil/internal/testdata/sigmahq"
 	"vigil/rules/chsql"
-	"vigil/rules/sigma"
 	"vigil/schema"
 )
 
-// sigmaSet is the rules of SigmaHQ, converted.
-func sigmaSet(t *testing.T, root string) *rules.Set {
-	t.Helper()
-	f, err := os.Open(filepath.Join(root, "rules/sigma-rules.tar.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := sigma.FromTar(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := fstest.MapFS{}
-	for _, c := range sigma.Convert(files, sigma.Options{}).Converted {
-		out[strings.TrimSuffix(c.File, path.Ext(c.File))+".yaml"] = &fstest.MapFile{Data: []byte(c.Rule.YAML)}
-	}
-	set, errs := rules.Load(out)
-	if len(errs) > 0 {
-		t.Fatal(errors.Join(errs...))
-	}
-	return set
+// equalityData are the recordings that the three executors are compared on, with how
+// many records of each to pass over before one is taken: of every product that rules of
+// SigmaHQ are written for and Vigil reads.
+var equalityData = []struct {
+	name  string
+	every int
+}{
+	{"windows/sigma-regression/events.zip", 1},
+	{"windows/evtx/evtx-attack-samples.zip", 3},
+	{"mordor/windows/other/aptsimulator_cobaltstrike.jsonl.zst", 3},
+	{"mordor/windows/defense_evasion/empire_dllinjection_LoadLibrary_CreateRemoteThread.jsonl.zst", 2},
+	{"mordor/windows/lateral_movement/empire_shell_dcerpc_smb_service_dll_hijack.jsonl.zst", 2},
+	{"mordor/windows/credential_access/empire_shell_reg_dump_sam.jsonl.zst", 1},
+	{"mordor/windows/persistence/empire_schtasks_creation_standard_user.jsonl.zst", 1},
+	{"cloud/cloudtrail-stratus-2023-07-10.jsonl.gz", 1},
+	{"linux/auth.log.gz", 31},
+	{"web/scan-acunetix.log.gz", 7},
+	{"web/apache-combined.log.gz", 7},
+	{"zeek/wrccdc-2018/json/dce_rpc.json.zst", 31},
+	{"suricata/slips-mixed-eve.jsonl.gz", 7},
 }
 
-// TestSigmaEquality asks each of SigmaHQ's rules of recorded attacks, by the
-// interpreter without any index and by SQL, and compares the ids.
+// TestSigmaEquality asks each of SigmaHQ's rules of over 20,000 recorded events, by its
+// three executors: the interpreter without any index, the native program behind the
+// index, and SQL. They find the same events.
 func TestSigmaEquality(t *testing.T) {
 	root := testdata.Shared(t)
 	db := open(t)
-	set := sigmaSet(t, root)
-	ref := set.Reference()
-	want := map[string][]string{}
-	events, hits := 0, 0
+	set := sigmahq.Rules(t)
+	ref, native := set.Reference(), set.Evaluator()
+	want, got := map[string][]string{}, map[string][]string{}
+	datasets := map[string]bool{}
+	seen, events, hits := 0, 0, 0
 	batch := store.NewBatch()
-	for _, name := range []string{"windows/evtx/evtx-attack-samples.zip", "cloud/cloudtrail-stratus-2023-07-10.jsonl.gz", "web/scan-acunetix.log.gz"} {
-		for o, err := range source.Objects(t.Context(), []string{filepath.Join(root, name)}) {
+	for _, d := range equalityData {
+		for o, err := range source.Objects(t.Context(), []string{filepath.Join(root, d.name)}) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			each(t, o, func(e *schema.Event) {
-				if events++; events%7 != 0 {
+				if seen++; seen%d.every != 0 {
 					return
 				}
-				e.ID = schema.EventIDAt(11, int64(events))
+				events++
+				datasets[e.Str(schema.FEventDataset)] = true
+				e.ID = schema.EventIDAt(11, int64(seen))
 				for _, h := range ref.Evaluate(e, nil) {
 					want[h.Rule.ID] = append(want[h.Rule.ID], e.ID.String())
 					hits++
 				}
+				for _, h := range native.Evaluate(e, nil) {
+					got[h.Rule.ID] = append(got[h.Rule.ID], e.ID.String())
+				}
 				batch.Append(e)
 			})
+			if batch.Bytes() > 64<<20 {
+				db.insert(t, "attacks", batch)
+				batch.Reset()
+			}
 		}
 	}
 	db.insert(t, "attacks", batch)
+	if n, err := ref.Failures(); n > 0 {
+		t.Errorf("%d evaluations failed, the last: %v", n, err)
+	}
+	fired := 0
 	for _, r := range set.Rules() {
+		if len(want[r.ID]) > 0 {
+			fired++
+		}
+		if !slices.Equal(got[r.ID], want[r.ID]) {
+			t.Errorf("%s %s: the native program finds %d events, the interpreter %d", r.ID, r.Title, len(got[r.ID]), len(want[r.ID]))
+		}
 		where, err := chsql.Where(r)
 		if err != nil {
 			t.Errorf("%s: %v", r.ID, err)
 			continue
 		}
-		got, err := db.ids("attacks", where)
+		stored, err := db.ids("attacks", where)
 		if err != nil {
 			t.Errorf("%s: %v", r.ID, err)
 			continue
 		}
 		slices.Sort(want[r.ID])
-		if !slices.Equal(got, want[r.ID]) {
-			t.Errorf("%s %s: SQL finds %d events, the interpreter %d\n%s", r.ID, r.Title, len(got), len(want[r.ID]), where.Inline())
+		if !slices.Equal(stored, want[r.ID]) {
+			t.Errorf("%s %s: SQL finds %d events, the interpreter %d\n%s", r.ID, r.Title, len(stored), len(want[r.ID]), where.Inline())
 		}
 	}
-	t.Logf("%d rules over %d events: %d hits", len(set.Rules()), events/7, hits)
-	if hits < 100 {
-		t.Error("hardly anything was compared")
+	t.Logf("%d rules, of which %d fired, over %d events of %d data sets: %d hits", len(set.Rules()), fired, events, len(datasets), hits)
+	if events < 20_000 || hits < 1000 || fired < 200 {
+		t.Error("too little was compared")
 	}
 }
 

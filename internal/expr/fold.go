@@ -95,6 +95,22 @@ func commonness(c byte) int {
 	}
 }
 
+// EqualFolded compares a text with a literal as ieq does.
+func EqualFolded(s, literal string) bool {
+	if !IsASCII(literal) {
+		return Fold(s) == Fold(literal)
+	}
+	if len(s) != len(literal) {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if lowerByte(s[i]) != lowerByte(literal[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 func (l *literal) equal(s string) bool {
 	if !l.ascii {
 		return Fold(s) == l.text

@@ -74,7 +74,21 @@ func foldMatcher(name string, lits []literal) Matcher {
 		}
 		test = (*literal).equal
 	}
-	return func(s string) bool {
+	return anyOf(lits, test)
+}
+
+// anyOf tests for each of the literals. Those of other than ASCII bytes, folded (the
+// Kelvin sign folds to k), are spared when the text has none.
+func anyOf(lits []literal, test func(l *literal, s string) bool) Matcher {
+	var ascii, others []literal
+	for _, l := range lits {
+		if IsASCII(l.text) {
+			ascii = append(ascii, l)
+		} else {
+			others = append(others, l)
+		}
+	}
+	match := func(lits []literal, s string) bool {
 		for i := range lits {
 			if test(&lits[i], s) {
 				return true
@@ -82,6 +96,10 @@ func foldMatcher(name string, lits []literal) Matcher {
 		}
 		return false
 	}
+	if len(others) == 0 {
+		return func(s string) bool { return match(ascii, s) }
+	}
+	return func(s string) bool { return match(ascii, s) || !IsASCII(s) && match(others, s) }
 }
 
 // manyLiterals is from how many literals on equality looks into a table.
@@ -150,17 +168,26 @@ func exactMatcher(name string, values []string) Matcher {
 }
 
 func regexMatcher(values []string, pattern func(string) string) (Matcher, error) {
-	res := make([]*regexp.Regexp, len(values))
+	if len(values) == 1 {
+		if n, ok := longLine(pattern(values[0])); ok {
+			return func(s string) bool { return hasLine(s, n) }, nil
+		}
+	}
+	type guarded struct {
+		guard
+		*regexp.Regexp
+	}
+	all := make([]guarded, len(values))
 	for i, v := range values {
 		re, err := regexp.Compile(pattern(v))
 		if err != nil {
 			return nil, fmt.Errorf("compiling %q: %w", v, err)
 		}
-		res[i] = re
+		all[i] = guarded{newGuard(pattern(v)), re}
 	}
 	return func(s string) bool {
-		for _, re := range res {
-			if re.MatchString(s) {
+		for i := range all {
+			if all[i].passes(s) && all[i].MatchString(s) {
 				return true
 			}
 		}

@@ -12,9 +12,9 @@ import (
 
 	"vigil/internal/parser"
 	"vigil/internal/source"
+	"vigil/internal/testdata/sigmahq"
 	"vigil/rules"
 	"vigil/rules/chsql"
-	"vigil/rules/sigma"
 	"vigil/schema"
 )
 
@@ -167,7 +167,7 @@ func BenchmarkEvaluate(b *testing.B) {
 
 // BenchmarkLoad is the time to load all of SigmaHQ's rules, converted before.
 func BenchmarkLoad(b *testing.B) {
-	files := memory(sigma.Convert(corpusFiles(b), sigma.Options{}))
+	files := sigmahq.Documents(sigmahq.Convert(sigmahq.Files(b)))
 	for b.Loop() {
 		start := cpuTime(b)
 		if _, errs := rules.Load(files); len(errs) > 0 {

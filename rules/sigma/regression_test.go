@@ -17,6 +17,7 @@ import (
 	"vigil/internal/parser"
 	"vigil/internal/source"
 	"vigil/internal/testdata"
+	"vigil/internal/testdata/sigmahq"
 	"vigil/rules"
 	"vigil/rules/sigma"
 	"vigil/schema"
@@ -28,7 +29,7 @@ type records = iter.Seq2[source.Record, error]
 // loaded converts the corpus once and loads what was written, as the product does.
 func loaded(t testing.TB) *rules.Set {
 	t.Helper()
-	files := corpusFiles(t)
+	files := sigmahq.Files(t)
 	set, err := loadOnce(files)
 	if err != nil {
 		t.Fatal(err)
@@ -44,8 +45,7 @@ var (
 
 func loadOnce(files []sigma.File) (*rules.Set, error) {
 	once.Do(func() {
-		report := sigma.Convert(files, sigma.Options{Lists: placeholders(files)})
-		set, errs := rules.Load(memory(report))
+		set, errs := rules.Load(sigmahq.Documents(sigmahq.Convert(files)))
 		onceSet, onceError = set, errors.Join(errs...)
 	})
 	return onceSet, onceError
