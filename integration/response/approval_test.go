@@ -165,3 +165,31 @@ func (w *world) undo(incident string) {
 		w.recordAll(map[string]string{"Admin-incident-undo": flow.AdminID("main", "undo", incident)})
 	}
 }
+
+// TestSharedAction: two playbooks ask for the same at once; it is done once, and both
+// get its result.
+func TestSharedAction(t *testing.T) {
+	w := newWorld(t)
+	in := flow.RunPlaybookInput{Playbook: "low-risk-notify", Requester: "system", Incident: "i1", Variables: map[string]string{"alerts": "none", "subject": "ws5", "title": "Beacon"}}
+	var runs []client.WorkflowRun
+	for n := range 2 {
+		run, err := w.tp.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: flow.RunID("main", "i1", in.Playbook, n), TaskQueue: flow.QueueRespond}, flow.RunPlaybook, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, run)
+	}
+	for _, run := range runs {
+		var r schema.Run
+		if err := run.Get(t.Context(), &r); err != nil || r.Status != "completed" {
+			t.Errorf("%+v %v", r, err)
+		}
+	}
+	if posts := w.seen(); len(posts) != 1 {
+		t.Errorf("people were told %d times: %v", len(posts), posts)
+	}
+	all, err := w.store.Actions(t.Context(), "main", "i1")
+	if err != nil || len(all) != 3 {
+		t.Errorf("%d actions were performed, want tag, notify, watch once each: %v", len(all), err)
+	}
+}

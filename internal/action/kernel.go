@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"vigil/schema"
@@ -140,10 +141,8 @@ func (c *Connector) request(ctx context.Context, key string, x call) (*http.Requ
 
 // refused gives a status its retry class.
 func (c *Connector) refused(r reply, x call) error {
-	for _, s := range x.accept {
-		if r.status == s {
-			return nil
-		}
+	if slices.Contains(x.accept, r.status) {
+		return nil
 	}
 	said := strings.TrimSpace(c.redact(clip(string(r.body))))
 	message := fmt.Sprintf("%s answered %d: %s", c.Name, r.status, said)

@@ -88,6 +88,10 @@ export const api = {
   incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
   changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
     post<unknown>(`/incidents/${at(id)}/${verb}`, body),
+  changeRun: (id: string, verb: "cancel" | "terminate" | "reset" | "rerun", reason: string) =>
+    post<{ run: string }>(`/runs/${verb}${params({ id })}`, { reason }),
+  runPlaybook: (name: string, incident: string, dry_run: boolean) =>
+    post<{ run: string }>(`/playbooks/${at(name)}/run`, { incident, dry_run }),
   actions: (id: string) => get<T.Page<T.ActionRecord>>(`/incidents/${at(id)}/actions`),
   undo: (id: string, reason: string) => post<T.UndoResult>(`/incidents/${at(id)}/undo`, { reason }),
   run: (id: string) => get<T.RunDetail>(`/runs${params({ id })}`),
