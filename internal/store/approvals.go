@@ -82,10 +82,17 @@ func (s *Store) Approval(ctx context.Context, org, id string) (schema.Approval, 
 
 // PutApproval stores the read model; the highest Revision holds.
 func (s *Store) PutApproval(ctx context.Context, a schema.Approval) error {
-	err := s.insert(ctx, "approvals", "org, id, status, created, deadline, doc, version", "",
-		[][]any{{a.Org, a.ID, string(a.Status), a.Created, a.Deadline, asJSON(a), a.Revision}})
-	if err != nil {
+	if err := s.PutApprovals(ctx, []schema.Approval{a}); err != nil {
 		return fmt.Errorf("writing approval %s: %w", a.ID, err)
 	}
 	return nil
+}
+
+// PutApprovals stores many read models at once.
+func (s *Store) PutApprovals(ctx context.Context, list []schema.Approval) error {
+	rows := make([][]any, len(list))
+	for i, a := range list {
+		rows[i] = []any{a.Org, a.ID, string(a.Status), a.Created, a.Deadline, asJSON(a), a.Revision}
+	}
+	return s.insert(ctx, "approvals", "org, id, status, created, deadline, doc, version", "", rows)
 }
