@@ -116,7 +116,7 @@ func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
 // plan is the same for every attempt at a segment: it is made of the segment itself.
 func (s *drain) plan(seg spool.Segment, zone string) flow.IngestPlan {
 	p := flow.IngestPlan{Ingested: seg.Created, BaseYear: seg.Created.Year(), Zone: zone, Records: chunkRecords, Bytes: chunkBytes}
-	p.Intel, p.Models = s.pins.Intel, s.pins.Models
+	p.Intel, p.Models, p.Tables = s.pins.Intel, s.pins.Models, s.pins.Tables
 	return p
 }
 
@@ -124,6 +124,7 @@ func (s *drain) plan(seg spool.Segment, zone string) flow.IngestPlan {
 type pins struct {
 	Intel  string `json:"intel"`
 	Models string `json:"models"`
+	Tables string `json:"tables"`
 }
 
 // pin takes the versions in force, unless the last stretch ended in the middle: then a
@@ -137,7 +138,7 @@ func (s *drain) pin(ctx context.Context) error {
 	if err := s.a.pin(ctx, s.in.Ingest.Org, &p); err != nil {
 		return err
 	}
-	s.pins = pins{p.Intel, p.Models}
+	s.pins = pins{p.Intel, p.Models, p.Tables}
 	doc, err := json.Marshal(s.pins)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"vigil/internal/parser"
 	"vigil/internal/pipeline"
 	"vigil/internal/source"
 	"vigil/internal/store"
@@ -59,6 +60,8 @@ type Ingest struct {
 	// Enricher makes the enrichment of a plan, with the versions that it pins; nil
 	// enriches nothing.
 	Enricher func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error)
+	// Formats are those that a plan's objects are parsed with; nil: the built-in ones.
+	Formats func(ctx context.Context, org string, plan flow.IngestPlan) (parser.Set, error)
 	// Models scores events; nil: none is scored.
 	Models Scoring
 	Folder Folder
@@ -69,6 +72,8 @@ type Ingest struct {
 	Metrics IngestMetrics
 	// IntelVersion names the indicator set now in force; nil: none.
 	IntelVersion func(ctx context.Context, org string) (string, error)
+	// TableVersion names the tables of enrichment now in force; nil: none.
+	TableVersion func(ctx context.Context, org string) (string, error)
 }
 
 // PlanIngest fixes what retries must not change: ingest time, base year, chunk cuts
@@ -97,10 +102,15 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	return plan, nil
 }
 
-// pin writes the indicator set and the models now in force into the plan.
+// pin writes the indicator set, the tables and the models now in force into the plan.
 func (a *Ingest) pin(ctx context.Context, org string, plan *flow.IngestPlan) (err error) {
 	if a.IntelVersion != nil {
 		if plan.Intel, err = a.IntelVersion(ctx, org); err != nil {
+			return err
+		}
+	}
+	if a.TableVersion != nil {
+		if plan.Tables, err = a.TableVersion(ctx, org); err != nil {
 			return err
 		}
 	}

@@ -154,6 +154,12 @@ func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Posit
 			return fmt.Errorf("preparing the enrichment: %w", err)
 		}
 	}
+	if s.a.Formats != nil {
+		var err error
+		if cfg.Formats, err = s.a.Formats(ctx, cfg.Org, plan); err != nil {
+			return fmt.Errorf("preparing the formats: %w", err)
+		}
+	}
 	if s.a.Models != nil {
 		var err error
 		if cfg.Scorer, err = s.a.Models.Scorer(ctx, s.in.Ingest.Org, plan.Models); err != nil {

@@ -17,6 +17,7 @@ var (
 	_ HeadStore     = (*store.Store)(nil)
 	_ ModelStore    = (*store.Store)(nil)
 	_ ChampionStore = (*store.Store)(nil)
+	_ TableStore    = (*store.Store)(nil)
 	_ Scoring       = (*LiveModels)(nil)
 	_ Starter       = client.Client(nil)
 	_ Results       = client.Client(nil)

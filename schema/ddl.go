@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -43,7 +44,8 @@ func (f *Field) index() string {
 }
 
 // EventsDDL returns the CREATE TABLE statement of the events table, generated
-// from the field table. schema/clickhouse/0001_events.sql must equal it.
+// from the field table. schema/clickhouse/0001_events.sql must equal it; a field that
+// came later (Since) is in the ALTER TABLE of its migration, see AddColumnsDDL.
 //
 // Partition and TTL are by ingest day, never event time: a deduplication token
 // works only inside one partition, and old recordings must survive (decisions 1, 2).
@@ -57,8 +59,7 @@ func EventsDDL() string {
 	b.WriteString("  id FixedString(16) CODEC(ZSTD(1)),\n")
 	b.WriteString("  offset Int64 CODEC(Delta, ZSTD(1)),\n")
 	b.WriteString("  ingested DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),\n")
-	for i := range fieldTable {
-		f := &fieldTable[i]
+	for f := range addedBy(0) {
 		fmt.Fprintf(&b, "  %s %s%s,\n", f.Column, f.ColumnType(), f.codec())
 	}
 	b.WriteString("  attrs Map(LowCardinality(String), String) CODEC(ZSTD(1)),\n")
@@ -66,8 +67,8 @@ func EventsDDL() string {
 	b.WriteString("  INDEX idx_id id TYPE bloom_filter(0.01) GRANULARITY 4,\n")
 	b.WriteString("  INDEX idx_timestamp timestamp TYPE minmax GRANULARITY 1,\n")
 	b.WriteString("  INDEX idx_chunk chunk TYPE bloom_filter(0.01) GRANULARITY 1,\n")
-	for i := range fieldTable {
-		b.WriteString(fieldTable[i].index())
+	for f := range addedBy(0) {
+		b.WriteString(f.index())
 	}
 	out := strings.TrimSuffix(b.String(), ",\n") + "\n)\n"
 	return out + `ENGINE = MergeTree
@@ -76,4 +77,31 @@ ORDER BY (org, toStartOfHour(timestamp), event_dataset, timestamp)
 TTL toDateTime(ingested) + INTERVAL 365 DAY
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 20000, min_bytes_for_wide_part = 268435456, map_serialization_version = 'with_buckets';
 `
+}
+
+// addedBy yields the fields whose columns a migration added, in order.
+func addedBy(migration int) iter.Seq[*Field] {
+	return func(yield func(*Field) bool) {
+		for i := range fieldTable {
+			if fieldTable[i].Since == migration && !yield(&fieldTable[i]) {
+				return
+			}
+		}
+	}
+}
+
+// AddColumnsDDL returns the ALTER TABLE statement of the fields that a migration adds. The
+// migration's file must contain it.
+func AddColumnsDDL(migration int) string {
+	var b strings.Builder
+	b.WriteString("-- Generated from the field table (schema/fields.go): `go test ./schema` prints it when it differs.\nALTER TABLE events\n")
+	for f := range addedBy(migration) {
+		fmt.Fprintf(&b, "  ADD COLUMN IF NOT EXISTS %s %s%s,\n", f.Column, f.ColumnType(), f.codec())
+	}
+	for f := range addedBy(migration) {
+		if index := strings.TrimSpace(f.index()); index != "" {
+			fmt.Fprintf(&b, "  ADD INDEX IF NOT EXISTS %s\n", strings.TrimPrefix(index, "INDEX "))
+		}
+	}
+	return strings.TrimSuffix(b.String(), ",\n") + ";\n"
 }

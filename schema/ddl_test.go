@@ -49,3 +49,23 @@ func TestFieldTable(t *testing.T) {
 		}
 	}
 }
+
+// TestAddedColumns holds the migrations that add columns equal to the field table, and
+// every field to be in one.
+func TestAddedColumns(t *testing.T) {
+	files := map[int]string{13: "clickhouse/0013_enrichment.sql"}
+	for _, f := range Fields() {
+		if f.Since != 0 && files[f.Since] == "" {
+			t.Errorf("%s: the test does not know migration %d", f.Name, f.Since)
+		}
+	}
+	for n, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := AddColumnsDDL(n); !strings.Contains(string(text), want) {
+			t.Errorf("%s does not hold\n%s", path, want)
+		}
+	}
+}

@@ -39,6 +39,8 @@ type Field struct {
 	Multi bool
 	// Index asks for a bloom-filter skip index on the column.
 	Index bool
+	// Since is the migration that added the column; 0: the table was made with it.
+	Since int
 	// Doc is one sentence for the generated reference.
 	Doc string
 }

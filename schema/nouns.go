@@ -54,6 +54,7 @@ type Chunk struct {
 	RuleSet     string    // pinned rule-set hash
 	Intel       string    // pinned indicator-set version
 	Models      string    // pinned model versions
+	Tables      string    // pinned tables and custom formats: name=hash, sorted, with commas between
 	Read        time.Time // when the worker read the chunk's first record; differs between attempts
 }
 
@@ -398,4 +399,31 @@ type SourceStatus struct {
 	Lag        float64   `json:"lag"`  // seconds between event and ingest, newest chunk
 	Last       time.Time `json:"last"`
 	Error      string    `json:"error,omitempty"`
+}
+
+// Entity is an asset or an identity that we know.
+type Entity struct {
+	Org         string            `json:"org"`
+	Kind        string            `json:"kind"` // asset, identity
+	Name        string            `json:"name"`
+	Criticality string            `json:"criticality"` // low, medium, high, critical, or none
+	Owner       string            `json:"owner"`       // who answers for it; an identity's manager
+	Facts       map[string]string `json:"facts"`       // the other columns of its table
+	Version     uint64            `json:"version"`     // number of the table's version
+}
+
+// TableVersion is what a table of enrichment was made to from some time on. The one with the
+// highest number is in force.
+type TableVersion struct {
+	Org    string    `json:"org"`
+	Name   string    `json:"name"`   // assets, identities, hashes, geo, asn
+	Number uint64    `json:"number"` // 1, 2, 3 …
+	Hash   string    `json:"hash"`   // of the bytes
+	File   string    `json:"file"`   // name of the file, as people know it
+	Bytes  int64     `json:"bytes"`
+	Rows   int64     `json:"rows"`
+	By     string    `json:"by"`
+	Time   time.Time `json:"time"`
+	Back   uint64    `json:"back,omitempty"` // this one is a roll-back to that number
+	Run    string    `json:"run"`            // the change that made it: a repeat of it adds nothing
 }

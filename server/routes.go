@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"vigil/internal/auth/perm"
+	"vigil/internal/tables"
 	"vigil/schema"
 )
 
@@ -49,6 +50,7 @@ func (s *Server) routes() {
 	route(s, "POST /sources/ingest", "write:sources", s.startIngest)
 	route(s, "POST /sources/{id}/{verb}", "write:sources", s.changeSource)
 	route(s, "POST /searches", "read:events", s.search)
+	route(s, "POST /searches/ocsf", "read:events", s.searchOCSF)
 	route(s, "GET /searches/{id}", "read:events", s.searchProgress)
 	route(s, "DELETE /searches/{id}", "read:events", s.cancelSearch)
 	route(s, "GET /events/{id}", "read:events", s.getEvent)
@@ -65,6 +67,12 @@ func (s *Server) routes() {
 	route(s, "POST /intel/feeds/{id}/{verb}", "admin:intel", s.changeFeed)
 	route(s, "GET /intel/indicators", "read:intel", s.listIndicators)
 	route(s, "GET /intel/sightings", "read:intel", s.listSightings)
+	route(s, "GET /assets", "read:entities", s.listEntities(tables.AssetTable))
+	route(s, "GET /identities", "read:entities", s.listEntities(tables.IdentityTable))
+	route(s, "GET /tables", "read:entities", s.listTables)
+	route(s, "GET /tables/{name}/versions", "read:entities", s.listTableVersions)
+	routeSized(s, "POST /tables/{name}", "admin:entities", maxTable, s.putTable)
+	route(s, "POST /tables/{name}/rollback", "admin:entities", s.rollbackTable)
 	route(s, "GET /hunts", "run:hunts", s.listHunts)
 	route(s, "POST /hunts", "run:hunts", s.startHunt)
 	route(s, "GET /hunts/{id}", "run:hunts", s.getHunt)
@@ -82,8 +90,13 @@ func (s *Server) routes() {
 // route registers one row: it checks the permission before the handler runs, and
 // turns errors into problem answers.
 func route[I, O any](s *Server, methodPath string, need perm.Permission, fn func(context.Context, *I) (*O, error)) {
+	routeSized(s, methodPath, need, 1<<20, fn)
+}
+
+// routeSized is route with another bound on what is sent.
+func routeSized[I, O any](s *Server, methodPath string, need perm.Permission, maxBody int64, fn func(context.Context, *I) (*O, error)) {
 	method, path, _ := strings.Cut(methodPath, " ")
-	op := huma.Operation{OperationID: operationID(method, path), Method: method, Path: "/api/v1" + path, MaxBodyBytes: 1 << 20, Errors: []int{401, 403, 404, 422},
+	op := huma.Operation{OperationID: operationID(method, path), Method: method, Path: "/api/v1" + path, MaxBodyBytes: maxBody, Errors: []int{401, 403, 404, 422},
 		Metadata: map[string]any{"permission": string(need)}, Summary: methodPath + " (" + string(need) + ")"}
 	op.Middlewares = huma.Middlewares{s.permit(need, methodPath)}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {

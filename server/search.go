@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vigil/internal/auth"
+	"vigil/internal/ocsf"
 	"vigil/internal/store"
 	"vigil/schema"
 )
@@ -36,21 +37,30 @@ type searchInput struct {
 	}
 }
 
-func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
+// request checks what is searched for.
+func (s *Server) request(ctx context.Context, in *searchInput) (store.SearchRequest, error) {
 	b := in.Body
 	q := store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, Limit: b.Limit, Cursor: b.Cursor, Histogram: b.Histogram, ID: b.ID}
 	if err := s.wholeRange(ctx, &q); err != nil {
-		return nil, err
+		return q, err
 	}
 	if text, ok := strings.CutPrefix(strings.TrimSpace(b.Query), "cel:"); ok {
 		if s.o.Condition == nil {
-			return nil, schema.E(schema.Invalid, "cel: searches are not available here", "")
+			return q, schema.E(schema.Invalid, "cel: searches are not available here", "")
 		}
 		cond, p, err := s.o.Condition(strings.TrimSpace(text))
 		if err != nil {
-			return nil, schema.E(schema.Invalid, "the expression cannot be read: "+err.Error(), "example: cel: e.source.ip.cidr(['10.0.0.0/8'])")
+			return q, schema.E(schema.Invalid, "the expression cannot be read: "+err.Error(), "example: cel: e.source.ip.cidr(['10.0.0.0/8'])")
 		}
 		q.Condition, q.Params = cond, p
+	}
+	return q, nil
+}
+
+func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
+	q, err := s.request(ctx, in)
+	if err != nil {
+		return nil, err
 	}
 	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
 	defer done()
@@ -166,4 +176,27 @@ func (s *Server) listFields(context.Context, *struct{}) (*body[list[fieldRow]], 
 		rows = append(rows, fieldRow{f.Name, kinds[f.Kind], f.Multi, f.Doc})
 	}
 	return answerList(rows, ""), nil
+}
+
+// searchOCSF answers a search with whole events, as objects of the Open Cybersecurity Schema
+// Framework.
+func (s *Server) searchOCSF(ctx context.Context, in *searchInput) (*body[list[map[string]any]], error) {
+	q, err := s.request(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
+	defer done()
+	events, next, err := s.o.Store.SearchEvents(ctx, q)
+	if context.Cause(ctx) == errCancelled {
+		return nil, schema.E(schema.Conflict, "the search was cancelled", "", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	items := make([]map[string]any, len(events))
+	for i, h := range events {
+		items[i] = ocsf.Export(h.Event, ocsf.Origin{ID: h.Event.ID.String(), Org: s.o.Org, Source: h.Source, Ingested: h.Ingested})
+	}
+	return answerList(items, next), nil
 }

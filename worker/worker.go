@@ -33,6 +33,7 @@ type Activities struct {
 	Intel     *activities.Intel
 	Hunts     *activities.Hunts
 	Posture   *activities.Posture
+	Tables    *activities.Tables
 }
 
 // registration is a row of the registration table: what runs on a queue.
@@ -53,7 +54,7 @@ func table(a Activities) []registration {
 		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
-			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin}},
+			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Tables}},
 	}
 	if a.Drain != nil {
 		// A slot for each source: a drain holds its slot for good.

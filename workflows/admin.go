@@ -30,6 +30,8 @@ func adminVerbs() []adminVerb {
 		{"model.rollback", adminRollback},
 		{"prove", adminProve},
 		{"source.push", adminSourcePush},
+		{"table.put", adminTable},
+		{"table.rollback", adminTable},
 		{"user.disable", adminUserDisable},
 		{"user.put", adminUserPut},
 	}
@@ -92,6 +94,15 @@ func adminUserPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResul
 func adminUserDisable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
 	var a *activities.Admin
 	err = do(ctx, respondOptions("disable user "+in.Key), a.DisableUser, &res, in, changeKey(ctx))
+	return res, err
+}
+
+// adminTable puts a table of enrichment in force; a large one takes a while to be checked.
+func adminTable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Tables
+	o := respondOptions("table " + in.Key)
+	o.StartToCloseTimeout = 10 * time.Minute
+	err = do(ctx, o, a.PutTable, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
 }
 

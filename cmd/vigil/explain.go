@@ -77,6 +77,10 @@ type explanation struct {
 }
 
 func (a *app) explain(c *cobra.Command, path string, f explainFlags) error {
+	formats, err := a.formats()
+	if err != nil {
+		return err
+	}
 	all := []explanation{}
 	bad := 0
 	for o, err := range source.Objects(c.Context(), []string{path}) {
@@ -85,7 +89,7 @@ func (a *app) explain(c *cobra.Command, path string, f explainFlags) error {
 			bad++
 			continue
 		}
-		x, err := explainObject(o, f)
+		x, err := explainObject(o, f, formats)
 		if err != nil {
 			fmt.Fprintf(a.err, "vigil: %s: %v\n", o.Name(), err)
 			bad++
@@ -118,7 +122,7 @@ func (a *app) explain(c *cobra.Command, path string, f explainFlags) error {
 }
 
 // explainObject reads an object as the pipeline would.
-func explainObject(o source.Object, f explainFlags) (explanation, error) {
+func explainObject(o source.Object, f explainFlags, formats parser.Set) (explanation, error) {
 	x := explanation{Object: o.Name(), Candidates: []candidate{}, Records: []explainedRecord{}}
 	r, err := o.Reader(0)
 	if err != nil {
@@ -129,7 +133,7 @@ func explainObject(o source.Object, f explainFlags) (explanation, error) {
 	if err != nil {
 		return x, err
 	}
-	for _, format := range parser.Formats() {
+	for _, format := range formats {
 		if sure, why := format.Detect(sample, o.Name()); sure > 0 {
 			x.Candidates = append(x.Candidates, candidate{format.Name, sure, why})
 		}
@@ -142,7 +146,7 @@ func explainObject(o source.Object, f explainFlags) (explanation, error) {
 	if x.Format == "" {
 		x.Format = x.Candidates[0].Format
 	}
-	format, err := parser.ByName(x.Format)
+	format, err := formats.ByName(x.Format)
 	if err != nil {
 		return x, err
 	}

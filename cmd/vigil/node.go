@@ -168,8 +168,9 @@ func (n *node) activities() worker.Activities {
 	table := action.NewTable(ports)
 	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	sets := &activities.IntelSets{Store: n.store}
+	live := &activities.LiveTables{Store: n.store, FormatDir: formatDir(n.a.data), Log: n.o.log}
 	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
-		Enricher: enricher(sets), IntelVersion: sets.Version, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
+		Enricher: enricher(sets, live), IntelVersion: sets.Version, TableVersion: live.Version, Formats: live.Formats, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
@@ -179,6 +180,7 @@ func (n *node) activities() worker.Activities {
 		Drain:     drain,
 		Host:      n.intake.host,
 		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
+		Tables:    &activities.Tables{Store: n.store, Trail: trail},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
@@ -203,13 +205,17 @@ func (n *node) authors(rule string) []string {
 }
 
 // enricher composes what is put on events, with the versions that a plan pins.
-func enricher(sets *activities.IntelSets) func(context.Context, string, flow.IngestPlan) (pipeline.Enricher, error) {
+func enricher(sets *activities.IntelSets, live *activities.LiveTables) func(context.Context, string, flow.IngestPlan) (pipeline.Enricher, error) {
 	return func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error) {
 		indicators, err := sets.Part(ctx, org, plan)
 		if err != nil {
 			return nil, err
 		}
-		return enrich.All(indicators), nil
+		known, err := live.Part(ctx, org, plan)
+		if err != nil {
+			return nil, err
+		}
+		return enrich.All(known, indicators), nil
 	}
 }
 

@@ -98,7 +98,7 @@ responds by playbooks that ask people before they act, and proves what it did.
 	f := root.PersistentFlags()
 	f.StringVar(&a.data, "data", defaultData(), "data folder of the Vigil to start or to talk to (VIGIL_DATA)")
 	f.StringVar(&a.org, "org", schema.DefaultOrg, "organisation (tenant)")
-	f.StringVarP(&a.output, "output", "o", "table", "output of lists: table, json, ndjson or csv")
+	f.StringVarP(&a.output, "output", "o", "table", "output of lists: table, json, ndjson or csv; of search also ocsf")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on standard error")
 	root.AddCommand(commands(a)...)
 	return root

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"vigil/internal/ocsf"
 	"vigil/internal/store"
 )
 
@@ -18,8 +20,9 @@ func newSearchCmd(a *app) *cobra.Command {
 		Use:   "search QUERY",
 		Short: "Search the events",
 		Long: `The query language: field:value (wildcards * and ?, numbers with > and <, networks), words and "phrases" anywhere in the
-record, -term, OR, parentheses; or cel: and an expression as in rules.`,
-		Example: "  vigil search 'event.outcome:failure source.ip:203.0.113.0/24' --last 24h\n  vigil search '\"Failed password\" -user.name:root' -o ndjson\n  vigil search \"cel: e.process.command_line.icontains(' -enc ')\"",
+record, -term, OR, parentheses; or cel: and an expression as in rules.
+With -o ocsf the events are written whole, one object of the Open Cybersecurity Schema Framework (` + ocsf.Version + `) a line.`,
+		Example: "  vigil search 'event.outcome:failure source.ip:203.0.113.0/24' --last 24h\n  vigil search '\"Failed password\" -user.name:root' -o ndjson\n  vigil search 'event.category:authentication' --limit 1000 -o ocsf > logons.ndjson\n  vigil search \"cel: e.process.command_line.icontains(' -enc ')\"",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			q := store.SearchRequest{Org: a.org, Query: strings.Join(args, " "), Limit: limit, From: time.Unix(0, 0), To: time.Now().Add(24 * time.Hour)}
@@ -62,6 +65,9 @@ func (a *app) search(c *cobra.Command, q store.SearchRequest) error {
 	if err != nil {
 		return err
 	}
+	if a.output == "ocsf" {
+		return a.searchOCSF(c, s, q)
+	}
 	res, err := s.Search(c.Context(), q)
 	if err != nil {
 		return err
@@ -82,4 +88,23 @@ func (a *app) search(c *cobra.Command, q store.SearchRequest) error {
 	err = a.table([]string{"time", "dataset", "host", "user", "source", "destination", "text", "id"}, rows)
 	fmt.Fprintf(a.err, "%d rows; read %d rows, %d bytes in %d ms\n", len(rows), res.Stats.Rows, res.Stats.Bytes, res.Stats.Millis)
 	return err
+}
+
+// searchOCSF writes the events of a search as objects of their class, one a line.
+func (a *app) searchOCSF(c *cobra.Command, s *store.Store, q store.SearchRequest) error {
+	list, next, err := s.SearchEvents(c.Context(), q)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(a.out)
+	for _, h := range list {
+		o := ocsf.Origin{ID: h.Event.ID.String(), Org: a.org, Source: h.Source, Ingested: h.Ingested}
+		if err := enc.Encode(ocsf.Export(h.Event, o)); err != nil {
+			return fmt.Errorf("writing an event: %w", err)
+		}
+	}
+	if next != "" {
+		fmt.Fprintf(a.err, "There are more than %d; narrow the time with --from and --to.\n", len(list))
+	}
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"vigil/internal/auth"
-	"vigil/internal/parser"
 	"vigil/schema/flow"
 	"vigil/server/receive"
 )
@@ -17,11 +16,11 @@ import (
 // newSourcesCmd makes `vigil sources`.
 func newSourcesCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "sources", Short: "List sources, and make tokens for those that push", Args: cobra.NoArgs,
-		Example: "  vigil sources list\n  vigil sources add-push web --kind bulk",
+		Use: "sources", Short: "List sources, make tokens for those that push, and formats for those that no format takes", Args: cobra.NoArgs,
+		Example: "  vigil sources list\n  vigil sources add-push web --kind bulk\n  vigil sources test gate.yaml",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newSourcesListCmd(a), newSourcesAddPushCmd(a), newSourcesRevokePushCmd(a))
+	cmd.AddCommand(newSourcesListCmd(a), newSourcesAddPushCmd(a), newSourcesRevokePushCmd(a), newSourcesTestCmd(a), newSourcesAddFormatCmd(a))
 	return cmd
 }
 
@@ -81,7 +80,11 @@ or as bearer token. A source takes one kind: bulk (Elasticsearch _bulk), hec (Sp
 			if format == "" {
 				format = receive.Formats()[kind]
 			}
-			if _, err := parser.ByName(format); err != nil {
+			formats, err := a.formats()
+			if err != nil {
+				return err
+			}
+			if _, err := formats.ByName(format); err != nil {
 				return exit(2, err)
 			}
 			token, id := auth.NewToken("vgp_")

@@ -63,7 +63,8 @@ func newWorld(t *testing.T) *world {
 	for _, err := range errs {
 		t.Fatal(err)
 	}
-	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp}})
+	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp},
+		Tables: &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +97,16 @@ func (w *world) call(cookie, method, path string, in any, headers ...string) rep
 	if in == nil {
 		b = nil
 	}
+	return w.callRaw(cookie, method, path, "application/json", b, headers...)
+}
+
+func (w *world) callRaw(cookie, method, path, contentType string, b []byte, headers ...string) reply {
+	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, bytes.NewReader(b))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	if cookie != "" {
 		req.Header.Set("Cookie", cookie)
 	}
@@ -146,16 +152,19 @@ var routes = []struct{ method, path, weakest string }{
 	{"GET", "/incidents/x/actions", "viewer"}, {"POST", "/incidents/x/undo", "approver"},
 	{"GET", "/runs?id=x", "viewer"}, {"POST", "/runs/cancel?id=x", "analyst"}, {"POST", "/playbooks/x/run", "analyst"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
 	{"POST", "/approvals/x/sign", "approver"}, {"GET", "/approvals/metrics", "viewer"}, {"POST", "/approvals/x/look", "viewer"}, {"POST", "/approvals/x/review", "approver"}, {"GET", "/sources", "viewer"}, {"GET", "/sources/x", "viewer"}, {"POST", "/sources/ingest", "analyst"},
-	{"POST", "/searches", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
+	{"POST", "/searches", "viewer"}, {"POST", "/searches/ocsf", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
 	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/models", "viewer"}, {"GET", "/models/x", "viewer"},
 	{"POST", "/models/train", "admin"}, {"POST", "/models/x/rollback", "admin"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
+	{"GET", "/assets", "viewer"}, {"GET", "/identities", "viewer"}, {"GET", "/tables", "viewer"}, {"GET", "/tables/geo/versions", "viewer"},
+	{"POST", "/tables/geo", "admin"}, {"POST", "/tables/geo/rollback", "admin"},
 }
 
 // valid are bodies that pass the shape check, so that the permission decides.
 var valid = map[string]any{
 	"/alerts/update": map[string]any{"ids": []string{}}, "/approvals/x/decide": map[string]any{"verdict": "approve"}, "/approvals/x/sign": map[string]any{"verdict": "approve"},
 	"/approvals/x/look": map[string]any{"verdict": "view"}, "/approvals/x/review": map[string]any{"verdict": "justified", "reason": "x"},
-	"/runs/cancel?id=x": map[string]any{}, "/playbooks/x/run": map[string]any{"incident": "x"}, "/incidents/x/ack": map[string]any{}, "/incidents/x/undo": map[string]any{"reason": "x"}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"},
+	"/runs/cancel?id=x": map[string]any{}, "/playbooks/x/run": map[string]any{"incident": "x"}, "/incidents/x/ack": map[string]any{}, "/incidents/x/undo": map[string]any{"reason": "x"}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"}, "/searches/ocsf": map[string]any{"query": "nothing:here"},
+	"/tables/geo": "no database", "/tables/geo/rollback": map[string]any{"number": 9},
 	"/users": map[string]any{"name": "zz", "role": "viewer", "password": "short"},
 }
 
@@ -169,7 +178,7 @@ func TestServer(t *testing.T) {
 		cookies[r] = w.person("p-"+string(r), r)
 	}
 	for name, fn := range map[string]func(*testing.T, *world, map[perm.Role]string){
-		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape,
+		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "tables": assetTables, "ocsf": ocsfExport,
 	} {
 		t.Run(name, func(t *testing.T) { w.t = t; fn(t, w, cookies) })
 	}

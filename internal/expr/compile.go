@@ -19,10 +19,10 @@ type Program struct {
 }
 
 // Compile parses, checks, bounds and plans an expression over the given
-// variables. Besides standard CEL it knows the text predicates and cidr. The
-// error is a schema.Error of code Invalid that carries Issues.
+// variables. Besides standard CEL it knows the text predicates, cidr and
+// [TextFunctions]. The error is a schema.Error of code Invalid that carries Issues.
 func Compile(src string, vars map[string]Type) (Program, error) {
-	opts := append(limits(), declarations()...)
+	opts := append(append(limits(), declarations()...), textDeclarations()...)
 	names := slices.Sorted(maps.Keys(vars))
 	for _, n := range names {
 		opts = append(opts, cel.Variable(n, vars[n].cel()))
@@ -45,7 +45,7 @@ func compileCondition(env *cel.Env, src string, names []string) (Program, error)
 	}
 	checked, iss := env.Check(parsed)
 	if iss.Err() != nil {
-		return Program{}, explain(src, parsed.NativeRep(), iss, names)
+		return Program{}, explain(src, parsed.NativeRep(), iss, append(names, textFunctionNames()...))
 	}
 	tree := checked.NativeRep()
 	b := &binder{checked: tree, access: map[int64]access{}}

@@ -17,6 +17,9 @@ func newAccess(o Options) Parser { return &accessParser{zone: o.zone()} }
 
 func detectAccess(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
+	if bytes.HasPrefix(line, []byte("[")) && bytes.Contains(line, []byte("] ")) && bytes.Contains(line, []byte(" TLSv1")) && bytes.Contains(line, []byte(" HTTP/")) {
+		return 85, "[time], address, TLS version and quoted request"
+	}
 	open, end := bytes.Index(line, []byte(" [")), bytes.Index(line, []byte(`] "`))
 	if open > 0 && end > open && end-open < 32 && bytes.Count(line[open:end], []byte(":")) >= 3 {
 		return 85, "address, [time] and quoted request"
@@ -32,6 +35,9 @@ func (p *accessParser) Parse(raw []byte, e *schema.Event) error {
 	}
 	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' && strings.Count(s[:min(len(s), 80)], `"`) >= 2 {
 		s = s[1 : len(s)-1]
+	}
+	if s[0] == '[' {
+		return p.ssl(s, e)
 	}
 	head, rest, ok := strings.Cut(s, " [")
 	when, rest, ok2 := strings.Cut(rest, `] "`)
@@ -64,9 +70,7 @@ func (p *accessParser) Parse(raw []byte, e *schema.Event) error {
 			e.SetStr(schema.FUserAgentOriginal, dash(agent))
 		}
 	}
-	setAll(e, pair{schema.FEventModule, "web"}, pair{schema.FEventDataset, "web.access"}, pair{schema.FEventKind, "event"}, pair{schema.FNetworkProtocol, "http"})
-	e.Add(schema.FEventCategory, "web")
-	e.Add(schema.FEventType, "access")
+	accessFinish(e)
 	outcome := "success"
 	if e.Int(schema.FHttpResponseStatusCode) >= 400 {
 		outcome = "failure"
@@ -75,20 +79,48 @@ func (p *accessParser) Parse(raw []byte, e *schema.Event) error {
 	return nil
 }
 
+func accessFinish(e *schema.Event) {
+	setAll(e, pair{schema.FEventModule, "web"}, pair{schema.FEventDataset, "web.access"}, pair{schema.FEventKind, "event"}, pair{schema.FNetworkProtocol, "http"})
+	e.Add(schema.FEventCategory, "web")
+	e.Add(schema.FEventType, "access")
+	settle(e)
+}
+
+// ssl reads Apache's log of TLS requests: "[time] 192.0.2.1 TLSv1.2 CIPHER "GET / HTTP/1.1" 1375".
+func (p *accessParser) ssl(s string, e *schema.Event) error {
+	when, rest, ok := strings.Cut(s[1:], "] ")
+	micro, ok2 := clfTime(when)
+	head, rest, ok3 := strings.Cut(rest, ` "`)
+	word := strings.Fields(head)
+	if !ok || !ok2 || !ok3 || len(word) < 3 {
+		return errors.New("the line has no [time] followed by an address, a TLS version and a cipher")
+	}
+	setTime(e, schema.FTimestamp, micro, when)
+	clientIP(e, word[0])
+	e.SetStr(schema.FTlsVersion, strings.TrimPrefix(word[1], "TLSv"))
+	e.SetStr(schema.FTlsCipher, word[2])
+	req, rest, _ := quoted(rest)
+	request(req, e)
+	if size := strings.TrimSpace(rest); size != "-" {
+		e.Set(schema.FHttpResponseBodyBytes, size)
+	}
+	accessFinish(e)
+	return nil
+}
+
 // client reads what stands before the time: sometimes the virtual host, then one
 // address or those of all proxies with commas between, the identity and the user.
 func (p *accessParser) client(head string, e *schema.Event) {
 	first, rest, _ := strings.Cut(head, " ")
-	if next, _, _ := strings.Cut(strings.TrimSpace(rest), " "); !looksLikeIP(strings.Trim(first, ",")) && looksLikeIP(strings.Trim(next, ",")) {
-		host, _ := hostPort(first)
-		e.SetStr(schema.FUrlDomain, dash(host))
-		e.SetStr(schema.FDestinationDomain, dash(host))
+	next, after, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	vhost := !looksLikeIP(strings.Trim(first, ",")) && looksLikeIP(strings.Trim(next, ","))
+	if vhost || !strings.HasSuffix(first, ",") && next != "-" && strings.HasPrefix(after, "- ") { // one word more than an address, identity and user
+		p.server(first, e)
 		first, rest, _ = strings.Cut(strings.TrimSpace(rest), " ")
 	}
 	client := strings.Trim(first, ",\"")
 	if looksLikeIP(client) {
 		e.Set(schema.FSourceIP, client)
-		e.Add(schema.FRelatedIP, client)
 	} else {
 		e.SetStr(schema.FSourceDomain, dash(client))
 	}
@@ -102,6 +134,18 @@ func (p *accessParser) client(head string, e *schema.Event) {
 	if _, user, ok := strings.Cut(strings.TrimSpace(rest), " "); ok {
 		e.SetStr(schema.FUserName, dash(strings.Trim(user, ` "`)))
 	}
+}
+
+// server is the virtual host that some layouts put first.
+func (p *accessParser) server(v string, e *schema.Event) {
+	host, port := hostPort(v)
+	setPort(e, schema.FDestinationPort, port)
+	if looksLikeIP(host) {
+		e.Set(schema.FDestinationIP, host)
+		return
+	}
+	e.SetStr(schema.FUrlDomain, dash(host))
+	e.SetStr(schema.FDestinationDomain, dash(host))
 }
 
 // quoted returns the text up to the next quote that no backslash escapes.

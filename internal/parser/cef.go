@@ -14,7 +14,7 @@ type cefParser struct {
 	table table
 	kv    *kvParser // knows the names that vendors put behind a prefix of theirs
 	names interner
-	sets  map[string]string // data set of a vendor and product
+	maker deviceHeader
 	pairs []cefPair
 }
 
@@ -22,7 +22,7 @@ type cefPair struct{ key, value string }
 
 func newCEF(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
-	return &cefParser{table: cefTable(o.zone()), kv: kv, sets: map[string]string{}}
+	return &cefParser{table: cefTable(o.zone()), kv: kv}
 }
 
 // cefTable maps the extension dictionary of the format.
@@ -34,10 +34,10 @@ func cefTable(zone *time.Location) table {
 		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "dst": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)), "spt": f(schema.FSourcePort), "dpt": f(schema.FDestinationPort),
 		"shost": by(unlessSet(schema.FSourceDomain)), "dhost": by(unlessSet(schema.FDestinationDomain)), "smac": f(schema.FSourceMac), "dmac": f(schema.FDestinationMac), "c6a2": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "c6a3": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)),
 		"sourceTranslatedAddress": f(schema.FSourceNatIP), "sourceDnsDomain": by(unlessSet(schema.FSourceDomain)), "destinationDnsDomain": by(unlessSet(schema.FDestinationDomain)),
-		"suser": by(accountName), "suid": f(schema.FUserID), "sntdom": f(schema.FUserDomain), "spriv": f(schema.FUserRoles), "duser": by(func(e *schema.Event, v string) {
+		"suser": by(accountName), "susr": by(func(e *schema.Event, v string) { accountName(e, strings.Trim(v, `"`)) }), "suid": f(schema.FUserID), "sntdom": f(schema.FUserDomain), "spriv": f(schema.FUserRoles), "duser": by(func(e *schema.Event, v string) {
 			e.SetStr(schema.FUserTargetName, base(v))
 			e.SetStr(schema.FDestinationUserName, v)
-		}), "duid": f(schema.FUserTargetID), "dntdom": f(schema.FUserTargetDomain), "sproc": f(schema.FProcessName), "spid": f(schema.FProcessPid), "dproc": by(setImage), "dpid": f(schema.FProcessPid), "deviceProcessName": by(setImage),
+		}), "duid": f(schema.FUserTargetID), "dntdom": f(schema.FUserTargetDomain), "sproc": by(setCaller), "spid": f(schema.FProcessPid), "dproc": by(setImage), "dpid": f(schema.FProcessPid), "deviceProcessName": by(setImage),
 		"dvchost": f(schema.FHostName), "dvc": by(addressOf(schema.FHostIP, schema.FHostName)), "deviceInboundInterface": f(schema.FObserverIngressInterfaceName), "deviceDirection": by(setDirection), "deviceFacility": f(schema.FLogSyslogFacilityName),
 		"act": f(schema.FEventAction), "outcome": by(setOutcome), "reason": f(schema.FEventReason), "msg": f(schema.FMessage), "externalId": f(schema.FEventID), "cat": f(schema.FRuleCategory),
 		"proto": by(setProto), "app": by(lowered(schema.FNetworkProtocol)), "in": f(schema.FDestinationBytes), "out": f(schema.FSourceBytes),
@@ -104,6 +104,9 @@ func cefStart(line []byte) int {
 			return i
 		}
 	}
+	if bytes.HasPrefix(line, []byte("0|")) && bytes.Count(line[:min(len(line), 512)], []byte("|")) >= 6 {
+		return 0 // a relay took "CEF:" for a syslog tag
+	}
 	return -1
 }
 
@@ -125,19 +128,23 @@ func (p *cefParser) Parse(raw []byte, e *schema.Event) error {
 	if i < 0 {
 		return errors.New("the line has no CEF: header")
 	}
+	p.kv.begin()
 	if i > 0 {
 		p.kv.header(schema.View(raw[:i]), e)
 	}
 	rest := schema.View(raw[i:])
 	var head [7]string
-	for n := range head {
+	for n := 0; n < len(head); n++ {
 		var ok bool
 		if head[n], rest, ok = barField(rest, e); !ok && n < 6 {
 			return errors.New("the CEF header ends before its seventh field")
 		}
+		if n == 1 && head[1] == "" && strings.Count(rest, "|") > 5 {
+			n-- // some exporters write an empty field before the vendor
+		}
 	}
 	p.extension(rest, e)
-	p.header(head, e)
+	p.maker.put(device{vendor: head[1], product: head[2], version: head[3], code: head[4], name: head[5], severity: head[6]}, e)
 	settleFlow(e)
 	return nil
 }
@@ -183,75 +190,6 @@ func cefPlain(s string, escaped bool, e *schema.Event) string {
 		out = append(out, s[i])
 	}
 	return e.Commit(out)
-}
-
-// header sets what the seven fields say; what the extension said goes first.
-func (p *cefParser) header(h [7]string, e *schema.Event) {
-	set := p.dataset(h[1], h[2])
-	module, _, _ := strings.Cut(set, ".")
-	e.SetStr(schema.FEventModule, module)
-	e.SetStr(schema.FEventDataset, set)
-	e.SetStr(schema.FEventKind, "event")
-	e.SetStr(schema.FEventProvider, h[2])
-	e.AddExtra("observer.vendor", h[1])
-	e.AddExtra("observer.product", h[2])
-	e.AddExtra("observer.version", h[3])
-	if !e.Has(schema.FEventCode) {
-		e.SetStr(schema.FEventCode, h[4])
-	}
-	if !e.Has(schema.FRuleID) {
-		e.SetStr(schema.FRuleID, h[4])
-	}
-	if !e.Has(schema.FRuleName) {
-		e.SetStr(schema.FRuleName, h[5])
-	}
-	if !e.Has(schema.FMessage) {
-		e.SetStr(schema.FMessage, h[5])
-	}
-	if n, ok := digits(h[6]); ok {
-		e.SetInt(schema.FEventSeverity, int64(n))
-	} else if !e.Has(schema.FLogLevel) {
-		e.SetStr(schema.FLogLevel, h[6])
-	}
-	if !e.Has(schema.FUserName) {
-		e.SetStr(schema.FUserName, e.Str(schema.FUserTargetName))
-		e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
-	}
-	if !e.Has(schema.FTimestamp) && e.Has(schema.FEventStart) {
-		e.SetInt(schema.FTimestamp, e.Int(schema.FEventStart))
-	}
-}
-
-// dataset is vendor.product in small letters; the names are kept, they are few.
-func (p *cefParser) dataset(vendor, product string) string {
-	key := vendor + "|" + product
-	if set, ok := p.sets[key]; ok {
-		return set
-	}
-	set := slug(vendor) + "." + slug(product)
-	if vendor == "" {
-		set = slug(product) + "." + slug(product)
-	}
-	if len(p.sets) < 1000 {
-		p.sets[key] = set
-	}
-	return set
-}
-
-// slug is a name in small letters, with what is neither letter nor digit as one dash.
-func slug(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(strings.ToLower(s)) {
-		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 0x80 {
-			b.WriteByte(c)
-		} else if n := b.Len(); n > 0 && b.String()[n-1] != '-' {
-			b.WriteByte('-')
-		}
-	}
-	if out := strings.Trim(b.String(), "-"); out != "" {
-		return out
-	}
-	return "unknown"
 }
 
 // extension reads key=value pairs; a value ends where the next key begins, and keeps
@@ -317,6 +255,8 @@ func (p *cefParser) put(key, value string, e *schema.Event) {
 	}
 	switch {
 	case ok && to.skip, strings.HasSuffix(key, "Label"):
+	case !ok && isRuleLabel(p.label(key)):
+		e.SetStr(schema.FRuleName, value)
 	case ok && to.set != nil:
 		to.set(e, value)
 	case ok:
@@ -324,6 +264,32 @@ func (p *cefParser) put(key, value string, e *schema.Event) {
 	default:
 		e.AddExtra(p.names.name(append([]byte("cef."), p.label(key)...)), value)
 	}
+}
+
+// setCaller takes a process, or where somebody came from: 192.0.2.1 or ssh(192.0.2.1).
+func setCaller(e *schema.Event, v string) {
+	name, from, ok := strings.Cut(v, "(")
+	if !ok {
+		from = v
+	}
+	if ip := strings.TrimSuffix(from, ")"); looksLikeIP(ip) {
+		if !e.Has(schema.FSourceIP) {
+			e.Set(schema.FSourceIP, ip)
+		}
+		if !ok {
+			return
+		}
+	}
+	e.SetStr(schema.FProcessName, name)
+}
+
+// isRuleLabel says whether products call the rule that decided by this label.
+func isRuleLabel(label string) bool {
+	switch label {
+	case "Rule", "Rule Name", "RuleName", "Threat Prevention Rule Name":
+		return true
+	}
+	return false
 }
 
 // label is the name that the event itself gives to a custom field.

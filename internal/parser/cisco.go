@@ -82,7 +82,7 @@ func (p *ciscoParser) Parse(raw []byte, e *schema.Event) error {
 	e.SetStr(schema.FEventProvider, facility)
 	setAll(e, pair{schema.FEventModule, "cisco"}, pair{schema.FEventDataset, p.dataset(facility)}, pair{schema.FEventKind, "event"})
 	if strings.HasPrefix(code, "43000") {
-		firepower(text, e)
+		firepower(code, text, e)
 	} else {
 		ciscoText(text, e)
 	}
@@ -126,6 +126,11 @@ func (p *ciscoParser) header(s string, e *schema.Event) {
 
 var ciscoLayouts = []string{"Jan 2 2006 15:04:05", "2006 Jan 2 15:04:05", "Jan 2 15:04:05", "2006-01-02T15:04:05Z"}
 
+// ciscoZones are the names that devices write behind their times, in hours east of
+// Greenwich. Some names are ambiguous; these are the meanings that devices default to.
+var ciscoZones = map[string]float64{"UTC": 0, "GMT": 0, "WET": 0, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "IST": 5.5, "JST": 9, "AEST": 10,
+	"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "BRT": -3, "ART": -3}
+
 // stamp reads a time at the start of s, and tells its length.
 func (p *ciscoParser) stamp(s string) (int64, int, bool) {
 	if s == "" || months[s[:min(3, len(s))]] == 0 && (s[0] < '0' || s[0] > '9') {
@@ -139,8 +144,9 @@ func (p *ciscoParser) stamp(s string) (int64, int, bool) {
 		}
 		text := strings.Join(strings.Fields(strings.TrimRight(s[:n], ":")), " ")
 		zone := p.zone
-		if strings.HasPrefix(strings.TrimLeft(s[n:], " "), "CET") {
-			zone = time.FixedZone("CET", 3600)
+		name, _, _ := strings.Cut(strings.TrimLeft(s[n:], " "), " ")
+		if hours, ok := ciscoZones[strings.TrimRight(name, ":")]; ok {
+			zone = time.FixedZone(name, int(hours*3600))
 		}
 		t, err := time.ParseInLocation(layout, text, zone)
 		if err != nil {
@@ -171,8 +177,12 @@ func wordsLen(s string, words int) int {
 	return i
 }
 
+// firepowerActions are what the codes of Firepower events stand for.
+var firepowerActions = map[string]string{"430001": "intrusion-detected", "430002": "connection-started", "430003": "connection-finished", "430004": "file-detected", "430005": "malware-detected"}
+
 // firepower reads "Key: value, Key: value" of connection, intrusion and file events.
-func firepower(s string, e *schema.Event) {
+func firepower(code, s string, e *schema.Event) {
+	e.SetStr(schema.FEventAction, firepowerActions[code])
 	for one := range strings.SplitSeq(s, ", ") {
 		key, v, ok := strings.Cut(one, ": ")
 		if !ok {
@@ -194,7 +204,7 @@ func firepower(s string, e *schema.Event) {
 		case "User":
 			accountName(e, v)
 		case "AccessControlRuleAction", "FileAction":
-			e.SetStr(schema.FEventAction, v)
+			firepowerVerdict(v, e)
 		case "AccessControlRuleName", "Message":
 			e.SetStr(schema.FRuleName, v)
 		case "ACPolicy":
@@ -229,100 +239,13 @@ func firepower(s string, e *schema.Event) {
 	}
 }
 
-// ciscoText finds addresses, users and the action in a sentence. The first endpoint is
-// the source, the second the destination, except where words say otherwise.
-func ciscoText(s string, e *schema.Event) {
-	for _, row := range [][3]string{{"enied", "denied", "failure"}, {"Deny", "deny", "failure"}, {"permitted", "permitted", "success"}, {"Built", "built", ""}, {"Teardown", "teardown", ""}, {"uthentication Successful", "authentication", "success"}, {"uthentication succeeded", "authentication", "success"},
-		{"uthentication fail", "authentication", "failure"}, {"uthentication Fail", "authentication", "failure"}, {"uthentication rejected", "authentication", "failure"}, {"uthentication Rejected", "authentication", "failure"}, {"Login failed", "authentication", "failure"}, {"Login Success", "authentication", "success"}, {"authenticated successfully", "authentication", "success"}, {"logged out", "logout", "success"}, {"failed by", "authentication", "failure"}} {
-		if strings.Contains(s, row[0]) {
-			e.SetStr(schema.FEventAction, row[1])
-			e.SetStr(schema.FEventOutcome, row[2])
-			if row[1] == "authentication" || row[1] == "logout" {
-				e.Add(schema.FEventCategory, "authentication")
-			}
-			break
-		}
+// firepowerVerdict is what a rule has decided.
+func firepowerVerdict(v string, e *schema.Event) {
+	e.AddExtra("cisco.rule_action", v)
+	switch lower := strings.ToLower(v); {
+	case strings.Contains(lower, "block"), strings.Contains(lower, "reset"), strings.Contains(lower, "deny"):
+		e.Add(schema.FEventType, "denied")
+	case strings.Contains(lower, "allow"), strings.Contains(lower, "trust"), strings.Contains(lower, "fastpath"):
+		e.Add(schema.FEventType, "allowed")
 	}
-	for _, name := range []string{" tcp ", " udp ", " icmp ", " TCP ", " UDP ", " ICMP "} {
-		if strings.Contains(s, name) {
-			lowered(schema.FNetworkTransport)(e, strings.TrimSpace(name))
-			break
-		}
-	}
-	for _, before := range []string{"Username = ", "user = ", "User '", "Uname: ", "User <", "Username: ", "Username:", "user '", "[user: ", "client user ", "illegal user ", "failed by ", " set to 1 by "} {
-		if _, after, ok := strings.Cut(s, before); ok {
-			end := strings.IndexAny(after, "',>:] ")
-			if end < 0 {
-				end = len(after)
-			}
-			accountName(e, after[:end])
-			break
-		}
-	}
-	if _, command, ok := strings.Cut(s, " Command: "); ok {
-		e.SetStr(schema.FProcessCommandLine, command)
-	}
-	destination := strings.Contains(s, "server = ")
-	first, second := ends{schema.FSourceIP, schema.FSourcePort}, ends{schema.FDestinationIP, schema.FDestinationPort}
-	if strings.HasPrefix(s, "Built outbound ") { // named by interface: the far end comes first
-		first, second = second, first
-	}
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
-		return r == ' ' || r == ',' || r == '<' || r == '>' || r == '"' || r == '[' || r == ']'
-	}) {
-		ip, port := ciscoEndpoint(word)
-		switch {
-		case ip == "":
-		case !e.Has(first.ip) && !destination:
-			e.Set(first.ip, ip)
-			setPort(e, first.port, port)
-		case !e.Has(second.ip) && ip != e.Str(first.ip):
-			e.Set(second.ip, ip)
-			setPort(e, second.port, port)
-		}
-	}
-}
-
-// ends are the fields of one end of a connection.
-type ends struct{ ip, port schema.FieldID }
-
-func setPort(e *schema.Event, f schema.FieldID, port string) {
-	if port != "" && port != "0" {
-		e.Set(f, port)
-	}
-}
-
-// ciscoEndpoint reads IF:192.0.2.1/80, IF/192.0.2.1(80), 192.0.2.1:80 and the like.
-func ciscoEndpoint(word string) (ip, port string) {
-	if word != "" && word[0] == '(' {
-		if inner := strings.Trim(word, "()."); looksLikeIP(inner) {
-			return inner, ""
-		}
-		return "", "" // the translated address of the endpoint before
-	}
-	word = strings.TrimRight(word, ".;)")
-	if looksLikeIP(word) {
-		return word, ""
-	}
-	if name, after, ok := strings.Cut(word, ":"); ok && !looksLikeIP(name) && name != "" && strings.Count(word, ".") >= 3 {
-		word = after
-	} else if name, after, ok := strings.Cut(word, "/"); ok && !looksLikeIP(name) && strings.Count(after, ".") >= 3 {
-		word = after
-	}
-	end := strings.IndexAny(word, "/(:")
-	if end < 0 {
-		end = len(word)
-	}
-	if !looksLikeIP(word[:end]) || strings.Count(word[:end], ".") != 3 {
-		return "", ""
-	}
-	rest := word[end:]
-	n := 0
-	if rest != "" {
-		rest = rest[1:]
-	}
-	for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
-		n++
-	}
-	return word[:end], rest[:n]
 }

@@ -57,22 +57,36 @@ func (p *elbParser) Parse(raw []byte, e *schema.Event) error {
 	}
 	timeField(schema.FTimestamp, p.zone.zone())(e, word[i])
 	e.SetStr(schema.FServiceName, word[i+1])
+	e.AddExtra("aws.elb.name", word[i+1])
+	if i == 1 {
+		e.AddExtra("aws.elb.type", word[0])
+		e.AddExtra("aws.elb.protocol", word[0])
+	}
 	host, port := hostPort(word[i+2])
 	e.Set(schema.FSourceIP, host)
 	setPort(e, schema.FSourcePort, port)
 	if host, port = hostPort(word[i+3]); looksLikeIP(host) {
 		e.Set(schema.FDestinationIP, host)
 		setPort(e, schema.FDestinationPort, port)
+		e.AddExtra("aws.elb.backend.ip", host)
+		e.AddExtra("aws.elb.backend.port", port)
 	}
+	e.AddExtra("aws.elb.request_processing_time.sec", word[i+4])
+	e.AddExtra("aws.elb.backend_processing_time.sec", word[i+5])
+	e.AddExtra("aws.elb.response_processing_time.sec", word[i+6])
+	e.AddExtra("aws.elb.backend.http.response.status_code", dash(word[i+8]))
 	if word[i+7] != "-" {
 		e.Set(schema.FHttpResponseStatusCode, word[i+7])
 	}
 	e.Set(schema.FSourceBytes, word[i+9])
+	e.Set(schema.FHttpRequestBodyBytes, word[i+9])
 	e.Set(schema.FDestinationBytes, word[i+10])
+	e.Set(schema.FHttpResponseBodyBytes, word[i+10])
 	elbRequest(word[i+11], e)
 	if len(word) > i+12 {
 		e.SetStr(schema.FUserAgentOriginal, dash(word[i+12]))
 	}
+	p.behind(word[i+12:], e)
 	setAll(e, pair{schema.FEventModule, "aws"}, pair{schema.FEventDataset, "aws.elb"}, pair{schema.FEventKind, "event"}, pair{schema.FCloudProvider, "aws"}, pair{schema.FNetworkProtocol, "http"})
 	e.Add(schema.FEventCategory, "web")
 	e.Add(schema.FEventType, "access")
@@ -83,6 +97,30 @@ func (p *elbParser) Parse(raw []byte, e *schema.Event) error {
 	e.SetStr(schema.FEventOutcome, outcome)
 	settleFlow(e)
 	return nil
+}
+
+// elbBehind are the values that application load balancers put behind the user agent;
+// "" stands for those that have a field.
+var elbBehind = []string{"", "", "", "aws.elb.target_group.arn", "aws.elb.trace_id", "aws.elb.sni", "aws.elb.chosen_cert.arn", "aws.elb.matched_rule_priority", "",
+	"aws.elb.action_executed", "aws.elb.redirect_url", "aws.elb.error.reason", "aws.elb.target_port", "aws.elb.target_status_code", "aws.elb.classification", "aws.elb.classification_reason"}
+
+func (p *elbParser) behind(word []string, e *schema.Event) {
+	if len(word) < 9 {
+		return // a classic load balancer
+	}
+	e.SetStr(schema.FTlsCipher, dash(word[1]))
+	e.SetStr(schema.FTlsVersion, dash(word[2]))
+	for i, v := range word[:min(len(word), len(elbBehind))] {
+		if name := elbBehind[i]; name != "" {
+			e.AddExtra(name, dash(v))
+		}
+	}
+	if micro, ok := isoTime(word[8], p.zone.zone()); ok {
+		setTime(e, schema.FEventStart, micro, word[8])
+	}
+	if e.Has(schema.FTimestamp) {
+		e.SetInt(schema.FEventEnd, e.Int(schema.FTimestamp))
+	}
 }
 
 // elbRequest reads "GET http://host:80/path?query HTTP/1.1".

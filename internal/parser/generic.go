@@ -2,7 +2,6 @@ package parser
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"maps"
@@ -45,8 +44,14 @@ func clientIP(e *schema.Event, v string) {
 
 type jsonParser struct{ w walker }
 
+// aliasTrees and csvTables are shared: their setters keep no state.
+var (
+	aliasTrees shared[*node]
+	csvTables  shared[table]
+)
+
 func newJSON(o Options) Parser {
-	return &jsonParser{w: walker{root: aliasTree(o.zone()), prefix: "labels"}}
+	return &jsonParser{w: walker{root: aliasTrees.of(o.zone(), aliasTree), prefix: "labels"}}
 }
 
 func detectJSON(sample []byte, _ string) (int, string) {
@@ -86,12 +91,15 @@ type csvParser struct {
 	table   table
 	names   interner
 	columns []zeekColumn
+	row     []string
 }
 
 func newCSV(o Options) Parser {
-	t := genericTable(o.zone())
-	addAliases(t, o.zone())
-	return &csvParser{table: t}
+	return &csvParser{table: csvTables.of(o.zone(), func(zone *time.Location) table {
+		t := genericTable(zone)
+		addAliases(t, zone)
+		return t
+	})}
 }
 
 func detectCSV(sample []byte, object string) (int, string) {
@@ -118,12 +126,8 @@ func (p *csvParser) Parse(raw []byte, e *schema.Event) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return ErrSkip
 	}
-	r := csv.NewReader(bytes.NewReader(raw))
-	r.FieldsPerRecord, r.LazyQuotes, r.ReuseRecord = -1, true, true
-	row, err := r.Read()
-	if err != nil {
-		return fmt.Errorf("not a CSV row: %w", err)
-	}
+	p.row = csvRow(strings.TrimRight(schema.View(raw), "\r\n"), e, p.row[:0])
+	row := p.row
 	if p.columns == nil {
 		p.header(row)
 		return ErrHeader
@@ -153,7 +157,7 @@ func (p *csvParser) Parse(raw []byte, e *schema.Event) error {
 func (p *csvParser) header(row []string) {
 	p.columns = make([]zeekColumn, 0, len(row))
 	for _, n := range row {
-		n = strings.TrimSpace(n)
+		n = strings.TrimSpace(strings.TrimPrefix(n, "\ufeff"))
 		c := zeekColumn{extra: p.names.name([]byte("labels." + n))}
 		if to, ok := p.table[n]; ok {
 			c.to = &to
@@ -180,7 +184,11 @@ func (textParser) Parse(raw []byte, e *schema.Event) error {
 	}
 	e.SetStr(schema.FMessage, schema.View(raw))
 	if set := headless(schema.View(raw), e); set != "" {
-		setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventDataset, set}, pair{schema.FHostOsFamily, "linux"})
+		module, _, _ := strings.Cut(set, ".")
+		setAll(e, pair{schema.FEventModule, module}, pair{schema.FEventDataset, set})
+		if module == "linux" {
+			e.SetStr(schema.FHostOsFamily, "linux")
+		}
 		settleFlow(e)
 	}
 	generic(e, "generic.text")

@@ -88,6 +88,19 @@ func golden(t *testing.T, f Format, text string) []byte {
 	return append(b, '\n')
 }
 
+const referenceTail = `
+` + "`vigil explain PATH`" + ` shows which formats want a file, how sure each is and why, and which field came from where.
+What no field fits is kept under the name of its source and can be searched; what does not fit its field is kept under ` + "`labels`" + `.
+Every event whose kind has a class in OCSF 1.x carries it as ` + "`ocsf.class_uid`" + `.
+
+Limits: a record longer than 16 MiB is stored as a failure with its head, and the records behind it are read; a parser allocates at most
+100 times the bytes of a record (it is tested with records made for that), JSON nests at most 32 deep, and a line of more than 256
+columns is kept whole beside the first 256.
+
+How well the formats are normalised is measured against documents that others have published: ` + "`vigil bench normalise`" + ` prints the score
+of each format that we claim and of each that we do not, ` + "`--differences`" + ` where we differ on purpose, and why ([figures](../FIGURES.md)).
+`
+
 // TestReference holds docs/reference/formats.md to the table of formats.
 func TestReference(t *testing.T) {
 	var b strings.Builder
@@ -95,6 +108,7 @@ func TestReference(t *testing.T) {
 	for _, f := range Formats() {
 		b.WriteString("| `" + f.Name + "` | " + f.Doc + " |\n")
 	}
+	b.WriteString(referenceTail)
 	path := filepath.Join(testdata.Root(t), "docs/reference/formats.md")
 	if *update {
 		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {

@@ -35,7 +35,7 @@ func lowerPath(path string) string {
 }
 
 func detectGuardDuty(sample []byte, _ string) (int, string) {
-	if hasKeys(sample, "SchemaVersion", "AccountId", "Service", "Resource") || hasKeys(sample, "schemaVersion", "accountId", "service", "resource", "type") {
+	if hasKeys(sample, "SchemaVersion", "AccountId", "Service", "Resource") || hasKeys(sample, "schemaVersion", "accountId", "service", "type") && (hasKeys(sample, "resource") || hasKeys(sample, "detectorId")) {
 		return 92, "JSON with schemaVersion, accountId, service and resource"
 	}
 	return 0, ""

@@ -19,14 +19,16 @@ func headless(m string, e *schema.Event) string {
 		e.SetStr(schema.FProcessName, "sudo")
 		sudo(m, e)
 		return "linux.auth"
-	case strings.HasPrefix(m, "pam_unix("):
-		program, _, _ := strings.Cut(m[len("pam_unix("):], ":")
-		e.SetStr(schema.FProcessName, program)
+	case strings.HasPrefix(m, "pam_") && pamProgram(m) != "":
+		e.SetStr(schema.FProcessName, pamProgram(m))
 		session(m, e)
 		return "linux.auth"
 	case isNetfilter(m):
 		netfilter(m, e)
 		return "linux.netfilter"
+	case strings.HasPrefix(m, "Group <"), strings.HasPrefix(m, "TunnelGroup <"), strings.HasPrefix(m, "Group = ") && strings.Contains(m, "Username = "):
+		ciscoText(m, e)
+		return "cisco.asa"
 	case isMail(m):
 		postfix(m, e)
 		return "linux.mail"
@@ -34,11 +36,28 @@ func headless(m string, e *schema.Event) string {
 	return ""
 }
 
+// isSSH says whether a bare message is one of sshd. "User …" alone says too little.
 func isSSH(m string) bool {
-	for _, start := range []string{"Accepted ", "Failed password for ", "Failed publickey for ", "Failed none for ", "Failed keyboard-interactive", "Invalid user ", "error: maximum authentication attempts exceeded ", "Received disconnect from ", "Disconnected from ", "Connection closed by ", "Connection reset by ", "Did not receive identification string from "} {
-		if strings.HasPrefix(m, start) {
-			return start != "Accepted " || strings.Contains(m, " from ")
-		}
+	row, rest, ok := sshMessageOf(m)
+	switch {
+	case strings.HasPrefix(m, "main: sshd: "):
+		return true
+	case !ok:
+		return false
+	case row.start == "Accepted " || row.start == "Failed ":
+		return strings.Contains(rest, " for ") && strings.Contains(rest, " from ")
+	case row.start == "Connection from ", row.start == "Connection reset by ", row.start == "Starting session: ":
+		return strings.Contains(rest, " port ")
 	}
-	return strings.HasPrefix(m, "Connection from ") && strings.Contains(m, " port ")
+	return true
+}
+
+// pamProgram is the program in "pam_unix(sshd:auth): …".
+func pamProgram(m string) string {
+	module, rest, ok := strings.Cut(m, "(")
+	program, _, ok2 := strings.Cut(rest, ":")
+	if !ok || !ok2 || len(module) > 32 || strings.ContainsAny(program, " )") {
+		return ""
+	}
+	return program
 }

@@ -3,31 +3,34 @@ package parser
 import (
 	"bytes"
 	"maps"
+	"time"
 
 	"vigil/schema"
 )
 
-// hecTable maps the envelope of Splunk's HTTP Event Collector, and below "event" and
+// hecTree maps the envelope of Splunk's HTTP Event Collector, and below "event" and
 // "fields" whatever any JSON log says.
-func hecTable(o Options) table {
-	inner := genericTable(o.zone())
+func hecTree(zone *time.Location) *node {
+	inner := genericTable(zone)
 	t := table{}
 	for key, to := range inner {
 		t["event."+key] = to
 		t["fields."+key] = to
 	}
 	maps.Copy(t, table{
-		"time": by(timeField(schema.FTimestamp, o.zone())), "host": field(schema.FHostName), "source": field(schema.FLogFilePath),
+		"time": by(timeField(schema.FTimestamp, zone)), "host": field(schema.FHostName), "source": field(schema.FLogFilePath),
 		"event": field(schema.FMessage),
 	})
-	return t
+	return t.tree()
 }
+
+var hecTrees shared[*node]
 
 // hecParser reads events in the envelope of Splunk's HTTP Event Collector.
 type hecParser struct{ w walker }
 
 func newHEC(o Options) Parser {
-	return &hecParser{w: walker{root: hecTable(o).tree(), prefix: "labels", rename: hecName}}
+	return &hecParser{w: walker{root: hecTrees.of(o.zone(), hecTree), prefix: "labels", rename: hecName}}
 }
 
 // hecName takes the envelope out of the names of unmapped keys.

@@ -48,7 +48,29 @@ func detectW3C(sample []byte, _ string) (int, string) {
 	if bytes.HasPrefix(head, []byte("#")) && bytes.Contains(head, []byte("#Fields: ")) {
 		return 95, "a #Fields: line"
 	}
+	line, _, _ := bytes.Cut(sample, []byte("\n"))
+	if iisDefault(schema.View(bytes.TrimSpace(line))) != "" {
+		return 75, "the columns that IIS logs by default, without their #Fields: line"
+	}
 	return 0, ""
+}
+
+// iisDefault are the columns of a line that stands without its #Fields: line, "" if it
+// does not look like one that IIS writes by default.
+func iisDefault(line string) string {
+	word := strings.Fields(line)
+	if len(word) < 13 || len(word) > 15 || !looksLikeIP(word[2]) || !strings.HasPrefix(word[4], "/") || !looksLikeIP(word[8]) {
+		return ""
+	}
+	if _, ok := isoTime(word[0]+"T"+word[1], time.UTC); !ok {
+		return ""
+	}
+	columns := "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent)"
+	if _, status := digits(word[10]); !status {
+		columns += " cs(Referer)"
+	}
+	columns += " sc-status sc-substatus sc-win32-status time-taken"
+	return strings.Join(strings.Fields(columns)[:len(word)], " ")
 }
 
 // Parse implements Parser.
@@ -62,6 +84,8 @@ func (p *w3cParser) Parse(raw []byte, e *schema.Event) error {
 			p.header(list)
 		}
 		return ErrHeader
+	case p.columns == nil && iisDefault(s) != "":
+		p.header(iisDefault(s))
 	case p.columns == nil:
 		return errors.New("a row stands before its #Fields line")
 	}

@@ -18,6 +18,7 @@ type kvParser struct {
 	syslog syslogParser
 	zone   *time.Location
 	clock  kvClock
+	marks  kvMarks
 }
 
 // kvClock collects the parts of a time that comes in several pairs.
@@ -43,21 +44,28 @@ func (p *kvParser) rows() table {
 		"ts": now, "timestamp": now, "@timestamp": now, "eventtime": now, "date_time": now, "startime": by(timeField(schema.FEventStart, p.zone)),
 		"date": by(func(_ *schema.Event, v string) { p.clock.date = v }), "time": by(func(_ *schema.Event, v string) { p.clock.time = v }),
 		"tz": by(func(_ *schema.Event, v string) { p.clock.tz = v }), "timezone": by(func(_ *schema.Event, v string) { p.clock.tz = v }),
-		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "srcip": f(schema.FSourceIP), "src_ip": f(schema.FSourceIP), "source_ip": f(schema.FSourceIP), "client_ip": by(clientIP), "clientip": by(clientIP), "client": by(clientIP), "remip": f(schema.FSourceIP), "rip": by(clientIP), "remote_addr": by(clientIP), "ip": by(clientIP), "saddr": by(clientIP),
+		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "srcip": f(schema.FSourceIP), "src_ip": f(schema.FSourceIP), "source_ip": f(schema.FSourceIP), "client_ip": by(clientIP), "clientip": by(weakClientIP), "client": by(clientIP), "remip": f(schema.FSourceIP), "remport": f(schema.FSourcePort), "locip": f(schema.FDestinationIP), "locport": f(schema.FDestinationPort), "userip": f(schema.FSourceIP), "client_address": by(clientIP), "original_src": skipped, "rip": by(clientIP), "remote_addr": by(clientIP), "ip": by(weakClientIP), "address": by(weakClientIP), "saddr": by(clientIP),
 		"dst": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)), "dstip": f(schema.FDestinationIP), "dst_ip": f(schema.FDestinationIP), "dest_ip": f(schema.FDestinationIP), "destination_ip": f(schema.FDestinationIP), "daddr": f(schema.FDestinationIP),
 		"srcport": f(schema.FSourcePort), "src_port": f(schema.FSourcePort), "spt": f(schema.FSourcePort), "sport": f(schema.FSourcePort), "dstport": f(schema.FDestinationPort), "dst_port": f(schema.FDestinationPort), "dpt": f(schema.FDestinationPort), "dport": f(schema.FDestinationPort),
 		"srcname": f(schema.FSourceDomain), "dstname": f(schema.FDestinationDomain), "srcmac": f(schema.FSourceMac), "src_mac": f(schema.FSourceMac), "dstmac": f(schema.FDestinationMac), "dst_mac": f(schema.FDestinationMac), "srccountry": skipped, "dstcountry": skipped,
 		"proto": by(setProto), "protocol": by(setProto), "ipproto": by(setProto), "service": by(lowered(schema.FNetworkProtocol)), "app": by(lowered(schema.FNetworkProtocol)), "direction": by(setDirection),
 		"sentbyte": f(schema.FSourceBytes), "rcvdbyte": f(schema.FDestinationBytes), "sent_bytes": f(schema.FSourceBytes), "recv_bytes": f(schema.FDestinationBytes), "sent": f(schema.FSourceBytes), "rcvd": f(schema.FDestinationBytes), "sentpkt": f(schema.FSourcePackets), "rcvdpkt": f(schema.FDestinationPackets), "sent_pkts": f(schema.FSourcePackets), "recv_pkts": f(schema.FDestinationPackets),
 		"user": by(accountName), "usr": by(accountName), "username": by(accountName), "user_name": by(accountName), "suser": by(accountName), "unauthuser": by(accountName), "domain": f(schema.FUserDomain), "group": f(schema.FGroupName),
-		"action": f(schema.FEventAction), "act": f(schema.FEventAction), "disp": f(schema.FEventAction), "logid": f(schema.FEventCode), "log_id": f(schema.FEventCode), "level": f(schema.FLogLevel), "pri": by(notNumber(schema.FLogLevel)), "priority": by(notNumber(schema.FLogLevel)), "severity": f(schema.FLogLevel),
-		"msg": f(schema.FMessage), "message": f(schema.FMessage), "reason": f(schema.FEventReason), "status": by(setOutcome), "result": by(setOutcome), "outcome": by(setOutcome), "error": f(schema.FErrorMessage),
-		"devname": f(schema.FObserverName), "device_name": f(schema.FObserverName), "fw": f(schema.FObserverName), "hostname": f(schema.FHostName), "host": f(schema.FHostName), "device_host": f(schema.FHostName), "srcintf": f(schema.FObserverIngressInterfaceName), "in_if": f(schema.FObserverIngressInterfaceName), "srcif": f(schema.FObserverIngressInterfaceName),
-		"url": by(webAddress), "arg": by(webAddress), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
+		"action": f(schema.FEventAction), "act": f(schema.FEventAction), "disp": f(schema.FEventAction), "level": f(schema.FLogLevel), "pri": by(notNumber(schema.FLogLevel)), "priority": by(notNumber(schema.FLogLevel)), "severity": f(schema.FLogLevel),
+		"msg": f(schema.FMessage), "message": f(schema.FMessage), "reason": f(schema.FEventReason), "status": by(setOutcome), "result": by(setOutcome), "outcome": by(setOutcome),
+		"devname": f(schema.FObserverName), "device_name": f(schema.FObserverName), "host": f(schema.FHostName), "device_host": f(schema.FHostName), "srcintf": f(schema.FObserverIngressInterfaceName), "in_if": f(schema.FObserverIngressInterfaceName), "srcif": f(schema.FObserverIngressInterfaceName),
+		"url": by(webAddress), "arg": by(webAddress), "http_url": by(webAddress), "http_host": f(schema.FUrlDomain), "http_agent": f(schema.FUserAgentOriginal), "http_refer": dashed(schema.FHttpRequestReferrer), "statuscode": f(schema.FHttpResponseStatusCode), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
 		"file": by(setFile), "filename": by(setFile), "fname": by(setFile), "attack": f(schema.FRuleName), "virus": f(schema.FRuleName), "policyname": f(schema.FRuleName), "rulename": f(schema.FRuleName), "fw_rule_name": f(schema.FRuleName), "policyid": f(schema.FRuleID), "ruleid": f(schema.FRuleID), "fw_rule_id": f(schema.FRuleID), "catdesc": f(schema.FRuleCategory),
 		"qname": f(schema.FDnsQuestionName), "qtype": f(schema.FDnsQuestionType), "qclass": f(schema.FDnsQuestionClass), "pid": f(schema.FProcessPid), "exe": by(setImage), "comm": f(schema.FProcessName), "cmd": f(schema.FProcessCommandLine), "transip": f(schema.FSourceNatIP), "sessionid": f(schema.FSessionID), "session_id": f(schema.FSessionID), "subject": f(schema.FEmailSubject),
 	})
+	maps.Copy(t, p.marks.rows())
 	return t
+}
+
+func weakClientIP(e *schema.Event, v string) {
+	if !e.Has(schema.FSourceIP) {
+		clientIP(e, v)
+	}
 }
 
 // addressOf sets the address field, or the name field for a value that is no address.
@@ -90,6 +98,10 @@ var protocols = map[string]string{"1": "icmp", "2": "igmp", "6": "tcp", "17": "u
 func setProto(e *schema.Event, v string) {
 	if name, ok := protocols[v]; ok {
 		v = name
+	}
+	if transport, above, ok := strings.Cut(v, "/"); ok && transport != "" { // udp/dns
+		lowered(schema.FNetworkProtocol)(e, above)
+		v = transport
 	}
 	lowered(schema.FNetworkTransport)(e, v)
 }
@@ -155,6 +167,9 @@ func outcomeOf(v string) string {
 func detectKV(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
 	s := schema.View(line)
+	if isMail(s) {
+		return 0, "" // a mail server's words with pairs in them
+	}
 	first, n, known := -1, 0, 0
 	eachPair(s, func(key, _ string, at int) {
 		if first < 0 {
@@ -162,7 +177,7 @@ func detectKV(sample []byte, _ string) (int, string) {
 		}
 		n++
 		switch key {
-		case "src", "srcip", "src_ip", "dst", "dstip", "dst_ip", "user", "user_name", "logid", "log_id", "devname", "device_name", "msg", "level", "action", "proto", "time", "ts":
+		case "src", "srcip", "src_ip", "dst", "dstip", "dst_ip", "user", "user_name", "logid", "log_id", "devname", "device_name", "msg", "level", "action", "proto", "time", "ts", "caller", "component", "err", "error":
 			known++
 		}
 	})
@@ -171,6 +186,8 @@ func detectKV(sample []byte, _ string) (int, string) {
 		return 82, "key=value pairs with names that firewalls and loggers use"
 	case n >= 4 && first == 0:
 		return 60, "key=value pairs"
+	case n >= 2 && known >= 2 && first == 0:
+		return 60, "logfmt: a few pairs with names that loggers use"
 	}
 	return 0, ""
 }
@@ -204,6 +221,11 @@ func isKey(c byte) bool {
 
 // pairValue reads the value that begins at i and says where the next pair may begin.
 func pairValue(s string, i int) (string, int) {
+	if len(s) > i+2 && s[i] == '"' && s[i+1] == '"' && s[i+2] != ' ' && s[i+2] != ',' { // a line that was a value of CSV
+		if end := strings.Index(s[i+2:], `""`); end >= 0 {
+			return s[i+2 : i+2+end], i + end + 4
+		}
+	}
 	if i < len(s) && (s[i] == '"' || s[i] == '\'') {
 		q := s[i]
 		for j := i + 1; j < len(s); j++ {
@@ -217,10 +239,19 @@ func pairValue(s string, i int) (string, int) {
 		return s[i+1:], len(s)
 	}
 	j := i
-	for j < len(s) && s[j] != ' ' && s[j] != '\t' && s[j] != ';' {
+	for j < len(s) && s[j] != ' ' && s[j] != '\t' && s[j] != ';' && (s[j] != ',' || !keyAt(s, j+1)) {
 		j++
 	}
 	return strings.TrimSuffix(s[i:j], ","), j
+}
+
+// keyAt says whether a key and = stand at i.
+func keyAt(s string, i int) bool {
+	j := i
+	for j < len(s) && j < i+40 && isKey(s[j]) {
+		j++
+	}
+	return j > i && j < len(s) && s[j] == '='
 }
 
 // Parse implements Parser.
@@ -229,7 +260,7 @@ func (p *kvParser) Parse(raw []byte, e *schema.Event) error {
 	if s == "" {
 		return ErrSkip
 	}
-	p.clock = kvClock{}
+	p.begin()
 	n := 0
 	eachPair(s, func(key, value string, at int) {
 		if n == 0 && at > 0 {
@@ -242,6 +273,7 @@ func (p *kvParser) Parse(raw []byte, e *schema.Event) error {
 		return errors.New("the line has no key=value pair")
 	}
 	p.settleTime(e)
+	p.marks.product(e)
 	settleFlow(e)
 	if !e.Has(schema.FMessage) {
 		e.SetStr(schema.FMessage, s)
@@ -249,6 +281,9 @@ func (p *kvParser) Parse(raw []byte, e *schema.Event) error {
 	generic(e, "generic.kv")
 	return nil
 }
+
+// begin forgets the record before.
+func (p *kvParser) begin() { p.clock, p.marks = kvClock{}, kvMarks{} }
 
 // header reads what a syslog server put before the pairs.
 func (p *kvParser) header(s string, e *schema.Event) {
@@ -329,18 +364,4 @@ func zoneOffset(s string) (int, bool) {
 		off = -off
 	}
 	return off, ok1 && ok2
-}
-
-// settleFlow fills in what follows from addresses and users, for every flat format.
-func settleFlow(e *schema.Event) {
-	for _, f := range []schema.FieldID{schema.FSourceIP, schema.FDestinationIP} {
-		if e.Has(f) {
-			e.Add(schema.FRelatedIP, e.Str(f))
-		}
-	}
-	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
-	if len(e.List(schema.FEventCategory)) == 0 && e.Has(schema.FSourceIP) && e.Has(schema.FDestinationIP) {
-		e.Add(schema.FEventCategory, "network")
-		e.Add(schema.FEventType, "connection")
-	}
 }

@@ -12,20 +12,19 @@ import (
 
 // leefParser reads the Log Event Extended Format, versions 1 and 2.
 type leefParser struct {
-	kv *kvParser
-	cp *cefParser
+	kv    *kvParser
+	maker deviceHeader
 }
 
 func newLEEF(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
-	cp, _ := newCEF(o).(*cefParser)
 	now := by(cefTime(schema.FTimestamp, o.zone()))
 	maps.Copy(kv.table, map[string]target{
 		"devTime": now, "devTimeFormat": skipped, "usrName": by(accountName), "srcPort": field(schema.FSourcePort), "dstPort": field(schema.FDestinationPort), "srcMAC": field(schema.FSourceMac), "dstMAC": field(schema.FDestinationMac),
 		"srcBytes": field(schema.FSourceBytes), "dstBytes": field(schema.FDestinationBytes), "srcPackets": field(schema.FSourcePackets), "dstPackets": field(schema.FDestinationPackets), "identHostName": field(schema.FHostName), "identSrc": field(schema.FHostIP), "sev": field(schema.FEventSeverity),
 		"cat": field(schema.FRuleCategory), "accountName": by(accountName), "sys_name": field(schema.FHostName), "policy": field(schema.FRuleName), "srcPostNAT": field(schema.FSourceNatIP), "role": field(schema.FUserRoles), "resource": field(schema.FFilePath),
 	})
-	return &leefParser{kv: kv, cp: cp}
+	return &leefParser{kv: kv}
 }
 
 func leefStart(line []byte) int {
@@ -55,6 +54,7 @@ func (p *leefParser) Parse(raw []byte, e *schema.Event) error {
 	if i < 0 {
 		return errors.New("the line has no LEEF: header")
 	}
+	p.kv.begin()
 	if i > 0 {
 		p.kv.header(schema.View(raw[:i]), e)
 	}
@@ -73,7 +73,6 @@ func (p *leefParser) Parse(raw []byte, e *schema.Event) error {
 			sep = leefSeparator(delimiter)
 		}
 	}
-	p.kv.clock = kvClock{}
 	for _, pair := range splitAttributes(rest, sep) {
 		key, value, ok := strings.Cut(pair, "=")
 		if key = strings.TrimSpace(key); ok && key != "" {
@@ -81,7 +80,10 @@ func (p *leefParser) Parse(raw []byte, e *schema.Event) error {
 		}
 	}
 	p.kv.settleTime(e)
-	p.cp.header([7]string{part[0], part[1], part[2], part[3], part[4], part[4], ""}, e)
+	if p.kv.marks.host != "" && !e.Has(schema.FHostName) {
+		e.SetStr(schema.FHostName, p.kv.marks.host)
+	}
+	p.maker.put(device{vendor: part[1], product: part[2], version: part[3], code: part[4], name: part[4]}, e)
 	settleFlow(e)
 	return nil
 }

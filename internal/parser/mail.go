@@ -27,11 +27,26 @@ func postfix(m string, e *schema.Event) {
 			peer = strings.TrimPrefix(strings.TrimPrefix(m, "client="), "whitelisted: ")
 		}
 		mailPeer(peer, schema.FSourceIP, schema.FSourcePort, schema.FSourceDomain, e)
+		e.SetStr(schema.FEventOutcome, "success")
+	case strings.HasPrefix(m, "warning: ") && strings.Contains(m, ": SASL ") && strings.Contains(m, " authentication failed"):
+		act(e, "authentication", "start", "sasl_login", "failure")
+		mailPeer(strings.TrimPrefix(m, "warning: "), schema.FSourceIP, schema.FSourcePort, schema.FSourceDomain, e)
+	case strings.HasPrefix(m, "warning: hostname ") && strings.Contains(m, " to address "):
+		_, peer, _ := strings.Cut(m, " to address ")
+		address(peer, e)
+	case strings.Contains(m, "TLS connection established from "), strings.HasPrefix(m, "spamd: connection from "):
+		_, peer, _ := strings.Cut(m, " from ")
+		mailPeer(strings.Replace(peer, " [", "[", 1), schema.FSourceIP, schema.FSourcePort, schema.FSourceDomain, e)
+		if _, port, ok := strings.Cut(peer, " to port "); ok {
+			port, _, _ = strings.Cut(port, ",")
+			e.Set(schema.FDestinationPort, port)
+		}
 	case strings.HasPrefix(m, "connect to "), strings.Contains(m, "TLS connection established to "), strings.HasPrefix(m, "Used TLS for "), strings.HasPrefix(m, "host "), strings.HasPrefix(m, "SSL_connect error to "):
 		peer := m
-		for _, before := range []string{" to ", "Used TLS for ", "host "} {
-			if _, after, ok := strings.Cut(m, before); ok {
-				peer = after
+		for _, before := range []string{"host ", "Used TLS for ", "connect to ", " to "} {
+			i := strings.Index(m, before)
+			if i == 0 || i > 0 && before == " to " {
+				peer = m[i+len(before):]
 				break
 			}
 		}
@@ -40,15 +55,22 @@ func postfix(m string, e *schema.Event) {
 		verb, _, _ := strings.Cut(m, ":")
 		e.SetStr(schema.FEventAction, verb)
 		if i := strings.LastIndex(m, " from "); i >= 0 && strings.Contains(m, ": header ") {
-			mailPeer(m[i+6:], schema.FSourceIP, schema.FSourcePort, schema.FSourceDomain, e)
+			mailPeer(strings.TrimSpace(m[i+6:]), schema.FSourceIP, schema.FSourcePort, schema.FSourceDomain, e)
 		} else if _, peer, ok := strings.Cut(m, " from "); ok {
 			mailPeer(peer, schema.FSourceIP, schema.FSourcePort, schema.FSourceDomain, e)
 		}
+		e.SetStr(schema.FEventOutcome, "success")
 		if verb == "reject" {
 			e.SetStr(schema.FEventOutcome, "failure")
 		}
 	}
 	mailPairs(m, e)
+	if strings.Contains(m, "identity=") && !e.Has(schema.FEventAction) {
+		e.SetStr(schema.FEventAction, "spf")
+	}
+	if action := e.Str(schema.FEventAction); action != "" && !e.Has(schema.FEventOutcome) {
+		e.SetStr(schema.FEventOutcome, "success") // what the server has done, it has done
+	}
 }
 
 // isQueueID says whether a word is the queue id of a mail.
@@ -98,7 +120,7 @@ func mailPeer(s string, ip, port, name schema.FieldID, e *schema.Event) {
 
 // mailPairs reads the key=value pairs of a mail's line.
 func mailPairs(m string, e *schema.Event) {
-	eachPair(m, func(key, v string, _ int) {
+	eachPair(m, func(key, v string, at int) {
 		v = strings.Trim(strings.TrimRight(v, ",;"), "<>")
 		switch key {
 		case "from", "sender", "envelope-from":
@@ -122,13 +144,15 @@ func mailPairs(m string, e *schema.Event) {
 			case "bounced", "deferred", "expired":
 				e.SetStr(schema.FEventOutcome, "failure")
 			}
-			if _, why, ok := strings.Cut(m, "status="+v+" ("); ok {
+			if why, ok := strings.CutPrefix(m[min(len(m), at+len("status=")+len(v)):], " ("); ok {
 				e.SetStr(schema.FEventReason, strings.TrimSuffix(why, ")"))
 			}
 		case "dsn":
 			e.AddExtra("postfix.dsn", v)
 		case "action":
 			e.SetStr(schema.FEventAction, v)
+		case "user":
+			e.SetStr(schema.FUserName, v)
 		case "client_address", "client-ip", "raddr":
 			v, _, _ = strings.Cut(v, "/")
 			if looksLikeIP(v) {
@@ -160,16 +184,16 @@ func mailAddress(v string, f, domain schema.FieldID, e *schema.Event) {
 func isMail(m string) bool {
 	id, rest, ok := strings.Cut(m, ": ")
 	if ok && isQueueID(id) {
-		for _, mark := range []string{"to=", "from=", "client=", "message-id=", "warning: header ", "replace: header ", "reject: ", "filter: ", "removed", "host ", "Used TLS", "milter-", "action="} {
+		for _, mark := range []string{"to=", "from=", "client=", "message-id=", "warning: header ", "replace: header ", "reject: ", "filter: ", "removed", "host ", "Used TLS", "milter-", "action=", "prepend: ", "uid="} {
 			if strings.HasPrefix(rest, mark) {
 				return true
 			}
 		}
 	}
 	switch {
-	case strings.HasPrefix(m, "connect from ") || strings.HasPrefix(m, "disconnect from ") || strings.HasPrefix(m, "lost connection after ") || strings.HasPrefix(m, "connect to ") || strings.HasPrefix(m, "timeout after "):
+	case strings.HasPrefix(m, "connect from ") || strings.HasPrefix(m, "disconnect from ") || strings.HasPrefix(m, "lost connection after ") || strings.HasPrefix(m, "connect to ") || strings.HasPrefix(m, "timeout after ") || strings.HasPrefix(m, "whitelisted: ") || strings.HasPrefix(m, "warning: ") && strings.Contains(m, ": SASL "):
 		return strings.Contains(m, "[")
-	case strings.HasPrefix(m, "action=") && strings.Contains(m, "client_address="), strings.Contains(m, "identity=") && strings.Contains(m, "client-ip="), strings.Contains(m, "TLS connection established ") && strings.Contains(m, " with cipher "), strings.HasPrefix(m, "spamd: "):
+	case strings.HasPrefix(m, "action=") && strings.Contains(m, "client_address="), strings.Contains(m, "identity=") && strings.Contains(m, "client-ip="), strings.Contains(m, "TLS connection established ") && strings.Contains(m, " with cipher "), strings.HasPrefix(m, "spamd: "), strings.HasPrefix(m, "warning: hostname "), strings.HasPrefix(m, "Action: prepend"):
 		return true
 	}
 	return false

@@ -12,6 +12,7 @@ type mapped struct {
 	w       walker
 	module  string
 	dataset string
+	begin   func() // forgets what setters have kept of the record before; may be nil
 	finish  func(e *schema.Event)
 }
 
@@ -25,6 +26,9 @@ func (p *mapped) Parse(raw []byte, e *schema.Event) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return ErrSkip
 	}
+	if p.begin != nil {
+		p.begin()
+	}
 	if err := p.w.walk(raw, e); err != nil {
 		return err
 	}
@@ -36,13 +40,19 @@ func (p *mapped) Parse(raw []byte, e *schema.Event) error {
 			e.SetStr(d.f, d.v)
 		}
 	}
-	for _, f := range []schema.FieldID{schema.FSourceIP, schema.FDestinationIP} {
-		if e.Has(f) {
-			e.Add(schema.FRelatedIP, e.Str(f))
-		}
-	}
-	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
+	settle(e)
 	return nil
+}
+
+// embedded is a target for text that is a JSON object itself. What its table does not know
+// becomes extras below the prefix; text that is no such object is kept as one.
+func embedded(t table, prefix string) target {
+	inner := walker{root: t.tree(), prefix: prefix}
+	return by(func(e *schema.Event, v string) {
+		if inner.walk([]byte(v), e) != nil {
+			e.AddExtra(prefix, v)
+		}
+	})
 }
 
 // hasKeys says whether a sample is JSON objects that have all of the keys.

@@ -2,9 +2,7 @@ package parser
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -19,6 +17,7 @@ type panosParser struct {
 	zone  Options
 	rows  map[string]map[int]target
 	names interner
+	row   []string
 }
 
 func newPANOS(o Options) Parser {
@@ -64,7 +63,7 @@ func notZero(f schema.FieldID) setter {
 // panosMisc is a URL in url logs, a file name in the others.
 func panosMisc(e *schema.Event, v string) {
 	if strings.ContainsAny(v, "/") {
-		webAddress(e, v)
+		hostAndPath(e, v)
 		return
 	}
 	setFileName(e, v)
@@ -93,27 +92,37 @@ func panosText(e *schema.Event, v string) {
 // panosStart is where the values begin, behind a syslog header.
 func panosStart(line []byte) (at int, kind string) {
 	for from := 0; from < min(len(line), 200); {
-		i := bytes.Index(line[from:], []byte("1,20"))
+		i := bytes.Index(line[from:], []byte("1,"))
 		if i < 0 {
-			if i = bytes.Index(line[from:], []byte("1,")); i < 0 {
-				return -1, ""
-			}
+			return -1, ""
 		}
 		at = from + i
 		from = at + 2
 		if at > 0 && line[at-1] != ' ' && line[at-1] != '\t' {
 			continue
 		}
-		part := bytes.SplitN(line[at:], []byte(","), 6)
-		if len(part) < 6 {
-			return -1, ""
-		}
-		switch kind = string(part[3]); kind {
+		switch kind = panosType(line[at:]); kind {
 		case "TRAFFIC", "THREAT", "DECRYPTION", "SYSTEM", "CONFIG", "USERID", "GLOBALPROTECT", "HIP-MATCH", "HIPMATCH", "AUTHENTICATION", "CORRELATION", "GTP", "SCTP", "IPTAG", "TUNNEL":
 			return at, kind
 		}
 	}
 	return -1, ""
+}
+
+// panosType is the fourth of at least six values.
+func panosType(line []byte) string {
+	for range 3 {
+		i := bytes.IndexByte(line, ',')
+		if i < 0 {
+			return ""
+		}
+		line = line[i+1:]
+	}
+	end := bytes.IndexByte(line, ',')
+	if end < 0 || bytes.IndexByte(line[end+1:], ',') < 0 {
+		return ""
+	}
+	return schema.View(line[:end])
 }
 
 func detectPANOS(sample []byte, _ string) (int, string) {
@@ -137,33 +146,43 @@ func (p *panosParser) Parse(raw []byte, e *schema.Event) error {
 	if at > 0 {
 		p.kv.header(schema.View(raw[:at]), e)
 	}
-	r := csv.NewReader(bytes.NewReader(raw[at:]))
-	r.FieldsPerRecord, r.LazyQuotes = -1, true
-	row, err := r.Read()
-	if err != nil {
-		return fmt.Errorf("not comma-separated values: %w", err)
-	}
+	p.row = csvRow(schema.View(raw[at:]), e, p.row[:0])
+	row := p.row
 	if len(row) < 8 {
 		return errors.New("the line has fewer than eight values: it is cut off")
 	}
-	for i, v := range row {
+	for i, v := range row[:min(len(row), maxColumns)] {
 		p.value(kind, i, v, e)
+	}
+	if len(row) > maxColumns {
+		e.AddExtra("paloalto.surplus", schema.View(raw[at:]))
 	}
 	panosTime(row, p.zone, e)
 	setAll(e, pair{schema.FEventModule, "paloalto"}, pair{schema.FEventDataset, "paloalto.panos"}, pair{schema.FEventKind, "event"}, pair{schema.FEventCode, row[4]}, pair{schema.FObserverType, "firewall"})
 	e.AddExtra("paloalto.type", kind)
+	panosKind(kind, row[4], e)
+	if kind != "SYSTEM" && kind != "CONFIG" {
+		deviceOutcome(e)
+	}
+	settleFlow(e)
+	return nil
+}
+
+// panosKind says what a log type means in ECS.
+func panosKind(kind, subtype string, e *schema.Event) {
 	switch kind {
 	case "USERID", "GLOBALPROTECT", "AUTHENTICATION":
 		e.Add(schema.FEventCategory, "authentication")
 		e.Add(schema.FEventType, "start")
+		if kind == "USERID" && !e.Has(schema.FEventAction) {
+			e.SetStr(schema.FEventAction, subtype) // login, logout
+		}
 	case "THREAT":
-		if row[4] != "url" && row[4] != "data" {
+		if subtype != "url" && subtype != "data" {
 			e.Add(schema.FEventCategory, "intrusion_detection")
 			e.SetStr(schema.FEventKind, "alert")
 		}
 	}
-	settleFlow(e)
-	return nil
 }
 
 func (p *panosParser) value(kind string, i int, v string, e *schema.Event) {

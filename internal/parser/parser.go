@@ -1,11 +1,7 @@
-// Package parser turns the bytes of one record into an event. Each format is a row
-// of Formats; each mapping is a table from source keys to fields. It does no I/O and
-// reads no clock, and filling an event allocates nothing.
 package parser
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"vigil/schema"
@@ -52,9 +48,11 @@ type Format struct {
 }
 
 // Formats is the table of formats, most specific first.
-func Formats() []Format {
-	return []Format{
-		{"windows", "Windows events: event logs (.evtx), and JSON as NXLog, evtx_dump and Winlogbeat write it", detectWindows, newWindows},
+func Formats() []Format { return formats }
+
+var formats = func() []Format {
+	list := []Format{
+		{"windows", "Windows events, Sysmon and PowerShell: event logs (.evtx), and JSON as NXLog, evtx_dump, Winlogbeat and Azure Diagnostics write it", detectWindows, newWindows},
 		{"windows-xml", "Windows events as XML, one by one or in an Events element", detectWindowsXML, newWindowsXML},
 		{"suricata", "Suricata EVE JSON", detectSuricata, newSuricata},
 		{"cloudtrail", "AWS CloudTrail records", detectCloudTrail, newCloudTrail},
@@ -73,47 +71,38 @@ func Formats() []Format {
 		{"leef", "Log Event Extended Format 1 and 2, with or without a syslog header", detectLEEF, newLEEF},
 		{"auditd", "the log of the Linux audit daemon", detectAuditd, newAuditd},
 		{"cisco", "messages of Cisco ASA, Firepower, IOS and NX-OS", detectCisco, newCisco},
-		{"w3c", "W3C extended logs of IIS and proxies", detectW3C, newW3C},
-		{"kv", "key=value pairs of firewalls and loggers (Fortinet, Sophos, Stormshield, logfmt)", detectKV, newKV},
+		{"w3c", "W3C extended logs of IIS and proxies, IIS also without its header", detectW3C, newW3C},
+		{"kv", "key=value pairs of firewalls and loggers (Fortinet, Sophos, SonicWall, Stormshield, logfmt)", detectKV, newKV},
 		{"syslog", "syslog lines (RFC 3164, RFC 5424 and ISO time), with sshd, sudo, su, useradd, CRON and logind understood", detectSyslog, newSyslog},
 		{"hec", "events in the envelope of Splunk's HTTP Event Collector", detectHEC, newHEC},
-		{"access", "web access logs in the combined or common format", detectAccess, newAccess},
+		{"access", "web access logs in the combined or common format, and Apache's TLS request log", detectAccess, newAccess},
 		{"weberror", "error logs of Apache and NGINX", detectWebError, newWebError},
 		{"elb", "access logs of AWS application and classic load balancers", detectELB, newELB},
 		{"panos", "Palo Alto PAN-OS and Prisma logs as comma-separated values, with or without a syslog header", detectPANOS, newPANOS},
+		{"panos-json", "Palo Alto Strata Logging Service (Cortex Data Lake) logs as JSON", detectPANOSJSON, newPANOSJSON},
+		{"route53", "AWS Route 53 resolver query logs", detectRoute53, newRoute53},
+		{"aws-waf", "AWS WAF logs", detectAWSWAF, newAWSWAF},
+		{"securityhub", "AWS Security Hub findings (ASFF)", detectSecurityHub, newSecurityHub},
+		{"messagetrace", "Exchange Online message trace", detectMessageTrace, newMessageTrace},
+		{"osquery", "osquery results, differential and snapshot", detectOsquery, newOsquery},
+		{"netflow", "flows of Argus and nfdump as CSV or TSV, and of NetFlow collectors as JSON", detectNetFlow, newNetFlow},
+		{"checkpoint", "Check Point Log Exporter lines in the syslog and Splunk layouts", detectCheckPoint, newCheckPoint},
 		{"json", "any JSON objects, one a line; ECS names go to their fields", detectJSON, newJSON},
-		{"csv", "comma-separated values with a header line", detectCSV, newCSV},
+		{"csv", "comma-separated values with a header line that names the columns", detectCSV, newCSV},
 		{"text", "any lines of text, kept as message", detectText, newText},
 	}
-}
-
-// ByName returns the format of that name.
-func ByName(name string) (Format, error) {
-	for _, f := range Formats() {
-		if f.Name == name {
-			return f, nil
-		}
+	for i := range list {
+		bare := list[i].New
+		list[i].New = func(o Options) Parser { return &classified{bare(o)} }
 	}
-	var names []string
-	for _, f := range Formats() {
-		names = append(names, f.Name)
-	}
-	return Format{}, schema.E(schema.Invalid, fmt.Sprintf("there is no format %q", name), fmt.Sprintf("the formats are %v", names))
-}
+	return list
+}()
 
-// Detect chooses the format of an object by its first bytes, and says why. An error
-// means that no format wants it.
+// ByName returns the built-in format of that name.
+func ByName(name string) (Format, error) { return Set(Formats()).ByName(name) }
+
+// Detect chooses the built-in format of an object by its first bytes, and says why. An
+// error means that no format wants it.
 func Detect(sample []byte, object string) (Format, string, error) {
-	var best Format
-	top, reason := 0, ""
-	for _, f := range Formats() {
-		if sure, why := f.Detect(sample, object); sure > top {
-			best, top, reason = f, sure, why
-		}
-	}
-	if top == 0 {
-		return Format{}, "", schema.E(schema.Invalid, "no format recognises "+object,
-			"name one with --format, if you know what it is")
-	}
-	return best, reason, nil
+	return Set(Formats()).Detect(sample, object)
 }

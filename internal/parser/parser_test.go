@@ -272,29 +272,6 @@ func TestMisfits(t *testing.T) {
 	}
 }
 
-// FuzzFormats feeds every format; none may panic or hold on to the record before.
-func FuzzFormats(f *testing.F) {
-	for _, raw := range hostile() {
-		for i := range Formats() {
-			f.Add(i, raw)
-		}
-	}
-	f.Fuzz(func(t *testing.T, i int, raw []byte) {
-		all := Formats()
-		format := all[((i%len(all))+len(all))%len(all)]
-		format.Detect(raw, "x")
-		p := format.New(Options{Object: "conn.log", BaseYear: 2020})
-		var e schema.Event
-		for line := range bytes.Lines(raw) {
-			e.Reset(line, 0)
-			_ = p.Parse(line, &e)
-			for _, f := range e.Fields() {
-				_ = e.Str(f)
-			}
-		}
-	})
-}
-
 // windowsSample is a written event of the size of Sysmon process events.
 func windowsSample() []byte {
 	m := map[string]any{

@@ -20,7 +20,7 @@ func TestReceived(t *testing.T) {
 		{"hec", `{"event":"just text","time":"1700000000"}`,
 			map[string]string{"timestamp": "2023-11-14T22:13:20Z", "message": "just text", "event.dataset": "generic.hec", "event.module": "generic", "event.kind": "event"}},
 		{"syslog", `<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog 42 ID47 [exampleSDID@32473 iut="3" eventSource="App \"x\" [1\]"][b@1] ` + "\ufeff" + `An application event`,
-			map[string]string{"timestamp": "2003-10-11T22:14:15.003Z", "host.name": "mymachine.example.com", "process.name": "evntslog", "process.pid": "42", "+log.syslog.msgid": "ID47",
+			map[string]string{"timestamp": "2003-10-11T22:14:15.003Z", "host.name": "mymachine.example.com", "host.hostname": "mymachine.example.com", "process.name": "evntslog", "process.pid": "42", "+log.syslog.msgid": "ID47",
 				"+labels.exampleSDID@32473.iut": "3", "+labels.exampleSDID@32473.eventSource": `App "x" [1]`, "message": "An application event", "related.hosts": "mymachine.example.com",
 				"log.syslog.facility.name": "local4", "log.syslog.severity.name": "notice", "event.dataset": "linux.syslog", "event.module": "linux", "event.kind": "event", "host.os.family": "linux"}},
 		{"syslog", `<34>1 - - su - - -`,

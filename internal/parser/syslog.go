@@ -27,20 +27,30 @@ func detectSyslog(sample []byte, _ string) (int, string) {
 	p := syslogParser{zone: time.UTC, year: 2000}
 	whole := schema.View(bytes.TrimSuffix(line, []byte("\r")))
 	text := skipPRI(whole)
+	pri := len(text) < len(whole)
 	if text == "" {
 		return 0, ""
 	}
-	if strings.HasPrefix(text, "1 ") && len(text) < len(whole) {
+	if strings.HasPrefix(text, "1 ") && pri {
 		return 80, "RFC 5424 messages"
 	}
-	_, rest, ok := p.stamp(text)
-	if !ok {
+	_, rest, ok := p.stamp(strings.TrimLeft(text, " "))
+	switch {
+	case !ok && pri && isTag(strings.TrimLeft(text, " ")):
+		return 45, "a syslog priority and a program"
+	case !ok:
 		return 0, ""
 	}
 	if _, tag, ok := strings.Cut(rest, " "); ok && strings.Contains(tag, ":") {
 		return 80, "a syslog time, host and program"
 	}
 	return 40, "a syslog time"
+}
+
+// isTag says whether a text begins with "program: " or "program[42]: ".
+func isTag(s string) bool {
+	i := strings.Index(s, ": ")
+	return i > 0 && i < 64 && strings.IndexByte(s[:i], ' ') < 0
 }
 
 func skipPRI(s string) string {
@@ -60,23 +70,60 @@ func (p *syslogParser) Parse(raw []byte, e *schema.Event) error {
 	}
 	p.priority(text, e)
 	text = skipPRI(text)
-	if version, ok := strings.CutPrefix(text, "1 "); ok && len(text) < len(raw) {
+	pri := len(text) < len(raw)
+	if version, ok := strings.CutPrefix(text, "1 "); ok && pri {
 		return p.rfc5424(version, e)
 	}
+	text = strings.TrimLeft(text, " ")
 	micro, rest, ok := p.stamp(text)
-	if !ok {
+	switch {
+	case ok:
+		setTime(e, schema.FTimestamp, micro, text[:len(text)-len(rest)])
+		if isoText(text) && p.unversioned(rest) {
+			return p.rfc5424(text, e)
+		}
+	case pri && isTag(text): // a device that leaves time and host to its receiver
+		program, message := tag(text, e)
+		p.finish(program, message, e)
+		return nil
+	default:
 		return errors.New("the line does not start with a syslog time")
 	}
-	setTime(e, schema.FTimestamp, micro, text[:len(text)-len(rest)])
-	host, rest, ok := strings.Cut(strings.TrimLeft(rest, " "), " ")
-	if !ok {
+	rest = strings.TrimLeft(rest, " ")
+	host, after, ok := strings.Cut(rest, " ")
+	switch {
+	case !ok:
 		return errors.New("the line ends after its host name")
+	case strings.HasPrefix(rest, "--- last message repeated "):
+		p.finish("", rest, e)
+		return nil
+	case strings.HasSuffix(host, ":"): // "cron[4321]: …": no host
+	default:
+		setHost(host, e)
+		rest = after
 	}
-	e.SetStr(schema.FHostName, host)
-	e.Add(schema.FRelatedHosts, host)
 	program, message := tag(rest, e)
 	p.finish(program, message, e)
 	return nil
+}
+
+func isoText(s string) bool { return len(s) > 10 && s[4] == '-' && s[10] == 'T' }
+
+// unversioned says whether what follows an ISO time is the header of RFC 5424 without
+// its version: host, program, process id, message id, and structured data.
+func (p *syslogParser) unversioned(rest string) bool {
+	word := strings.SplitN(strings.TrimLeft(rest, " "), " ", 5)
+	if len(word) < 5 || strings.HasSuffix(word[1], ":") || !strings.HasPrefix(word[4], "- ") && !strings.HasPrefix(word[4], "[") {
+		return false
+	}
+	_, number := digits(word[2])
+	return number || word[2] == "-"
+}
+
+func setHost(host string, e *schema.Event) {
+	e.SetStr(schema.FHostName, host)
+	e.SetStr(schema.FHostHostname, host)
+	e.Add(schema.FRelatedHosts, host)
 }
 
 // finish puts on what every message has, and what known programs say in theirs.
@@ -88,10 +135,7 @@ func (p *syslogParser) finish(program, message string, e *schema.Event) {
 		set = "linux.syslog"
 	}
 	e.SetStr(schema.FEventDataset, set)
-	if e.Has(schema.FSourceIP) {
-		e.Add(schema.FRelatedIP, e.Str(schema.FSourceIP))
-	}
-	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
+	settle(e)
 }
 
 var severities = [8]string{"emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"}
@@ -123,6 +167,9 @@ func (p *syslogParser) stamp(s string) (int64, string, bool) {
 		}
 		return 0, "", false
 	}
+	if len(s) > 12 && s[3] == ' ' && months[s[:3]] > 0 && (s[5] == ' ' || s[6] == ' ' && s[9] != ':') {
+		return p.loose(s)
+	}
 	if len(s) < 16 || s[3] != ' ' || s[6] != ' ' || s[9] != ':' || s[12] != ':' {
 		return 0, "", false
 	}
@@ -142,6 +189,28 @@ func (p *syslogParser) stamp(s string) (int64, string, bool) {
 	return micro, s[15:], true
 }
 
+// loose reads the variants of the same time: a day of one digit, and a year.
+func (p *syslogParser) loose(s string) (int64, string, bool) {
+	for _, layout := range []string{"Jan 2 2006 15:04:05", "Jan 02 2006 15:04:05", "Jan _2 2006 15:04:05", "Jan 2 15:04:05"} {
+		n := len(layout)
+		if len(s) <= n || s[n] != ' ' {
+			continue
+		}
+		t, err := time.ParseInLocation(layout, s[:n], p.zone)
+		if err != nil {
+			continue
+		}
+		if t.Year() == 0 {
+			t = time.Date(p.year, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, p.zone)
+			if !p.end.IsZero() && t.After(p.end) {
+				t = t.AddDate(-1, 0, 0)
+			}
+		}
+		return t.UnixMicro(), s[n:], true
+	}
+	return 0, "", false
+}
+
 // tag splits "sshd[42]: message" and sets the process.
 func tag(s string, e *schema.Event) (program, message string) {
 	i := strings.IndexByte(s, ':')
@@ -151,7 +220,8 @@ func tag(s string, e *schema.Event) (program, message string) {
 	program, message = s[:i], strings.TrimLeft(s[i+1:], " ")
 	if open := strings.IndexByte(program, '['); open > 0 && strings.HasSuffix(program, "]") {
 		e.Set(schema.FProcessPid, program[open+1:len(program)-1])
-		program = program[:open]
+		e.SetStr(schema.FProcessName, program[:open])
+		return program[:open], message
 	}
 	if strings.ContainsRune(program, ' ') {
 		return "", s

@@ -30,8 +30,7 @@ func (p *syslogParser) rfc5424(text string, e *schema.Event) error {
 		}
 		setTime(e, schema.FTimestamp, micro, head[0])
 	}
-	e.SetStr(schema.FHostName, head[1])
-	e.Add(schema.FRelatedHosts, head[1])
+	setHost(head[1], e)
 	e.SetStr(schema.FProcessName, head[2])
 	if head[3] != "" {
 		e.Set(schema.FProcessPid, head[3])

@@ -45,85 +45,6 @@ func act(e *schema.Event, category, etype, action, outcome string) {
 	e.SetStr(schema.FEventOutcome, outcome)
 }
 
-func sshd(m string, e *schema.Event) {
-	// "message repeated 3 times: [ Failed password for root from … ]"
-	if rest, ok := strings.CutPrefix(m, "message repeated "); ok {
-		if _, inner, ok := strings.Cut(rest, "[ "); ok {
-			n, _, _ := strings.Cut(rest, " ")
-			e.AddExtra("labels.repeated", n)
-			m = strings.TrimSuffix(inner, "]")
-		}
-	}
-	switch {
-	case strings.HasPrefix(m, "Accepted "):
-		act(e, "authentication", "start", "ssh_login", "success")
-		method, rest, _ := strings.Cut(m[len("Accepted "):], " for ")
-		e.SetStr(schema.FEventReason, method)
-		from(rest, e)
-	case strings.HasPrefix(m, "Failed "):
-		act(e, "authentication", "start", "ssh_login", "failure")
-		method, rest, _ := strings.Cut(m[len("Failed "):], " for ")
-		e.SetStr(schema.FEventReason, method)
-		if who, ok := strings.CutPrefix(rest, "invalid user "); ok {
-			e.SetStr(schema.FEventReason, "invalid user")
-			rest = who
-		}
-		from(rest, e)
-	case strings.HasPrefix(m, "Invalid user "):
-		act(e, "authentication", "info", "ssh_invalid_user", "failure")
-		from(m[len("Invalid user "):], e)
-	case strings.HasPrefix(m, "error: maximum authentication attempts exceeded for "):
-		act(e, "authentication", "info", "ssh_too_many_attempts", "failure")
-		from(strings.TrimPrefix(m[len("error: maximum authentication attempts exceeded for "):], "invalid user "), e)
-	case strings.HasPrefix(m, "Connection closed by "), strings.HasPrefix(m, "Received disconnect from "), strings.HasPrefix(m, "Disconnected from "):
-		act(e, "network", "end", "ssh_disconnect", "")
-		_, rest, _ := strings.Cut(m, " by ")
-		if rest == "" {
-			_, rest, _ = strings.Cut(m, " from ")
-		}
-		address(rest, e)
-	case strings.HasPrefix(m, "Connection from "), strings.HasPrefix(m, "Did not receive identification string from "):
-		act(e, "network", "connection", "ssh_connect", "")
-		_, rest, _ := strings.Cut(m, " from ")
-		address(rest, e)
-	case strings.Contains(m, "authentication failure"):
-		act(e, "authentication", "info", "pam_failure", "failure")
-		e.SetStr(schema.FUserName, value(m, "user="))
-		address(value(m, "rhost="), e)
-	}
-}
-
-// from reads "root from 192.0.2.1 port 22 ssh2"; the user may be empty or odd.
-func from(s string, e *schema.Event) {
-	i := strings.LastIndex(s, " from ")
-	if i < 0 {
-		if rest, ok := strings.CutPrefix(s, "from "); ok {
-			address(rest, e)
-		}
-		return
-	}
-	e.SetStr(schema.FUserName, strings.TrimSpace(s[:i]))
-	address(s[i+len(" from "):], e)
-}
-
-// address reads "192.0.2.1 port 22 …" or "user root 192.0.2.1 port 22".
-func address(s string, e *schema.Event) {
-	for s != "" {
-		word, rest, _ := strings.Cut(s, " ")
-		word = strings.TrimSuffix(word, ":")
-		if looksLikeIP(word) {
-			e.Set(schema.FSourceIP, word)
-			if rest, ok := strings.CutPrefix(rest, "port "); ok {
-				port, _, _ := strings.Cut(rest, " ")
-				port, _, _ = strings.Cut(port, ":")
-				e.Set(schema.FSourcePort, port)
-			}
-			return
-		}
-		s = rest
-	}
-}
-
 // value is the word behind key in "a=1 b=2".
 func value(m, key string) string {
 	for rest := m; ; {
@@ -154,6 +75,7 @@ func sudo(m string, e *schema.Event) {
 	e.SetStr(schema.FUserName, strings.TrimSpace(who))
 	e.SetStr(schema.FUserEffectiveName, value(rest, "USER="))
 	e.SetStr(schema.FProcessWorkingDirectory, value(rest, "PWD="))
+	e.AddExtra("labels.tty", value(rest, "TTY="))
 	e.SetStr(schema.FProcessCommandLine, command)
 	exe, _, _ := strings.Cut(command, " ")
 	e.SetStr(schema.FProcessExecutable, exe)
@@ -181,10 +103,12 @@ func accounts(program, m string, e *schema.Event) {
 		name := strings.TrimSuffix(value(m, "name="), ",")
 		e.SetStr(schema.FUserTargetName, name)
 		e.SetStr(schema.FUserTargetID, strings.TrimSuffix(value(m, "UID="), ","))
+		e.SetStr(schema.FGroupID, strings.TrimSuffix(value(m, "GID="), ","))
 		e.AddExtra("labels.shell", strings.TrimSuffix(value(m, "shell="), ","))
 	case strings.HasPrefix(m, "new group: "):
 		act(e, "iam", "creation", "group_created", "success")
 		e.SetStr(schema.FGroupName, strings.TrimSuffix(value(m, "name="), ","))
+		e.SetStr(schema.FGroupID, strings.TrimSuffix(value(m, "GID="), ","))
 	case strings.HasPrefix(m, "delete user "):
 		act(e, "iam", "deletion", "user_deleted", "success")
 		e.SetStr(schema.FUserTargetName, strings.Trim(m[len("delete user "):], "'`"))
@@ -221,10 +145,8 @@ func session(m string, e *schema.Event) {
 		user(m, " of user ", e)
 	case strings.HasPrefix(m, "Removed session "):
 		act(e, "session", "end", "session_closed", "success")
-	case strings.Contains(m, "authentication failure"):
-		act(e, "authentication", "info", "pam_failure", "failure")
-		e.SetStr(schema.FUserName, value(m, "user="))
-		address(value(m, "rhost="), e)
+	default:
+		pam(m, e)
 	}
 }
 

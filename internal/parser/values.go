@@ -203,3 +203,7 @@ type pair struct {
 	f schema.FieldID
 	v string
 }
+
+// maxColumns is how many values of one line get names of their own. A line of more is
+// kept whole beside them.
+const maxColumns = 256

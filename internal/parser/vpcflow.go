@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"vigil/schema"
@@ -51,7 +52,7 @@ func detectVPCFlow(sample []byte, _ string) (int, string) {
 	switch {
 	case hasKeys(sample, "srcaddr", "dstaddr", "interface_id"), hasKeys(sample, "srcaddr", "dstaddr", "account_id"):
 		return 95, "JSON with srcaddr, dstaddr and interface_id"
-	case bytes.Contains(line, []byte("srcaddr")) && bytes.Contains(line, []byte("dstaddr")) && !startsObject(line) && bytes.IndexByte(line, ',') < 0:
+	case isVPCHeader(schema.View(line)):
 		return 95, "a header line with srcaddr and dstaddr"
 	case len(word) >= 14 && (word[12] == "ACCEPT" || word[12] == "REJECT") && looksLikeIP(word[3]) && looksLikeIP(word[4]),
 		len(word) >= 14 && (word[13] == "NODATA" || word[13] == "SKIPDATA") && strings.HasPrefix(word[2], "eni-"):
@@ -60,9 +61,19 @@ func detectVPCFlow(sample []byte, _ string) (int, string) {
 	return 0, ""
 }
 
+// isVPCHeader says whether a line names columns, apart by blanks or commas.
+func isVPCHeader(line string) bool {
+	return strings.Contains(line, "srcaddr") && strings.Contains(line, "dstaddr") && !strings.ContainsAny(line, `={}[]"`)
+}
+
+// vpcWords are the values of a line, apart by blanks or by commas.
+func vpcWords(line string) iter.Seq[string] {
+	return strings.FieldsFuncSeq(line, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' })
+}
+
 func (p *vpcFlow) header(line string) {
 	p.columns = p.columns[:0]
-	for n := range strings.FieldsSeq(line) {
+	for n := range vpcWords(line) {
 		c := zeekColumn{extra: p.names.name([]byte("aws.vpcflow." + n))}
 		if to, ok := p.table[n]; ok {
 			c.to = &to
@@ -81,22 +92,30 @@ func (p *vpcFlow) Parse(raw []byte, e *schema.Event) error {
 		return p.json.Parse(raw, e)
 	}
 	s := schema.View(raw)
-	if strings.Contains(s, "srcaddr") && strings.Contains(s, "dstaddr") {
+	if isVPCHeader(s) {
 		p.header(strings.Clone(s))
 		return ErrHeader
 	}
 	n := 0
-	for word := range strings.FieldsSeq(s) {
-		if n < len(p.columns) {
+	for word := range vpcWords(s) {
+		switch {
+		case n < len(p.columns):
 			p.value(&p.columns[n], word, e)
-		} else {
+		case n < maxColumns:
 			e.AddExtra(p.names.name(fmt.Appendf(nil, "aws.vpcflow.field%d", n+1)), word)
+		default:
+			e.AddExtra("aws.vpcflow.surplus", s)
+			return p.finish(e)
 		}
 		n++
 	}
 	if n < min(len(p.columns), 14) {
 		return errors.New("the flow record has fewer fields than its format: it is cut off")
 	}
+	return p.finish(e)
+}
+
+func (p *vpcFlow) finish(e *schema.Event) error {
 	setAll(e, pair{schema.FEventModule, "aws"}, pair{schema.FEventDataset, "aws.vpcflow"}, pair{schema.FEventKind, "event"})
 	vpcFinish(e)
 	settleFlow(e)

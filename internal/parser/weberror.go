@@ -66,6 +66,7 @@ func (p *webErrorParser) Parse(raw []byte, e *schema.Event) error {
 		set = "apache.error"
 		if module, l, ok := strings.Cut(level, ":"); ok {
 			e.SetStr(schema.FEventProvider, module)
+			e.AddExtra("apache.error.module", module)
 			level = l
 		}
 		rest = p.apache(rest, e)
@@ -76,10 +77,13 @@ func (p *webErrorParser) Parse(raw []byte, e *schema.Event) error {
 	e.SetStr(schema.FMessage, rest)
 	setAll(e, pair{schema.FEventModule, "web"}, pair{schema.FEventDataset, set}, pair{schema.FEventKind, "event"})
 	e.Add(schema.FEventCategory, "web")
-	e.Add(schema.FEventType, "error")
-	if e.Has(schema.FSourceIP) {
-		e.Add(schema.FRelatedIP, e.Str(schema.FSourceIP))
+	switch level {
+	case "notice", "info", "debug", "trace":
+		e.Add(schema.FEventType, "info")
+	default:
+		e.Add(schema.FEventType, "error")
 	}
+	settle(e)
 	return nil
 }
 
@@ -93,8 +97,9 @@ func (p *webErrorParser) apache(rest string, e *schema.Event) string {
 		}
 		switch key {
 		case "pid":
-			v, _, _ = strings.Cut(v, ":")
-			e.Set(schema.FProcessPid, v)
+			pid, thread, _ := strings.Cut(v, ":")
+			e.Set(schema.FProcessPid, pid)
+			e.AddExtra("process.thread.id", strings.TrimPrefix(thread, "tid "))
 		case "client", "remote":
 			host, port := hostPort(v)
 			if looksLikeIP(host) {
@@ -104,9 +109,12 @@ func (p *webErrorParser) apache(rest string, e *schema.Event) string {
 		}
 		rest = strings.TrimLeft(after, " ")
 	}
+	if message, referrer, ok := strings.Cut(rest, ", referer: "); ok {
+		e.SetStr(schema.FHttpRequestReferrer, referrer)
+		rest = message
+	}
 	for _, before := range []string{"File does not exist: ", "script not found or unable to stat: ", "script '"} {
 		if _, path, ok := strings.Cut(rest, before); ok {
-			path, _, _ = strings.Cut(path, ", referer")
 			path, _, _ = strings.Cut(path, "'")
 			setFile(e, path)
 		}
@@ -118,11 +126,13 @@ func (p *webErrorParser) apache(rest string, e *schema.Event) string {
 func (p *webErrorParser) nginx(rest string, e *schema.Event) string {
 	if pid, after, ok := strings.Cut(rest, "#"); ok && len(pid) < 12 {
 		e.Set(schema.FProcessPid, pid)
-		if _, message, ok := strings.Cut(after, ": "); ok {
+		if thread, message, ok := strings.Cut(after, ": "); ok {
+			e.AddExtra("process.thread.id", thread)
 			rest = message
 		}
 	}
-	if _, message, ok := strings.Cut(rest, " "); ok && strings.HasPrefix(rest, "*") {
+	if id, message, ok := strings.Cut(rest, " "); ok && strings.HasPrefix(rest, "*") {
+		e.AddExtra("nginx.error.connection_id", id[1:])
 		rest = message
 	}
 	for part := range strings.SplitSeq(rest, ", ") {

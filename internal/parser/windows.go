@@ -19,6 +19,7 @@ type windowsParser struct {
 	acct  account // of the event's subject, filled while walking
 	names map[string]string
 	name  []byte // of an extra, while it is made
+	inner string // the event as XML that Azure Diagnostics wraps
 }
 
 func newWindows(o Options) Parser {
@@ -35,6 +36,8 @@ func detectWindows(sample []byte, _ string) (int, string) {
 		return 0, ""
 	case bytes.Contains(sample, []byte(`"System"`)) && bytes.Contains(sample, []byte(`"EventID"`)) && bytes.Contains(sample, []byte(`"Event"`)):
 		return 95, "JSON with Event.System.EventID"
+	case hasKeys(sample, "RawXml", "ProviderGuid", "Channel"):
+		return 95, "JSON of Azure Diagnostics with the event as RawXml"
 	case bytes.Contains(sample, []byte(`"EventID"`)) && (bytes.Contains(sample, []byte(`"Channel"`)) || bytes.Contains(sample, []byte(`"SourceName"`))):
 		return 95, "JSON with EventID and Channel"
 	case bytes.Contains(sample, []byte(`"log_name"`)) && bytes.Contains(sample, []byte(`"event_id"`)) || bytes.Contains(sample, []byte(`"@metadata":{"beat":"winlogbeat"`)):
@@ -85,17 +88,29 @@ func (p *windowsParser) rename(path []byte) []byte {
 // account collects the halves of the acting user, which come in any order.
 type account struct {
 	name, domain, sid, logon string
-	failed                   bool // the keywords say that an audited act failed
+	audit                    audit
 }
+
+// audit is what the record says of the success of an audited act.
+type audit uint8
+
+const (
+	unaudited audit = iota
+	auditSuccess
+	auditFailure
+)
 
 // Parse implements Parser.
 func (p *windowsParser) Parse(raw []byte, e *schema.Event) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return ErrSkip
 	}
-	p.acct = account{}
+	p.acct, p.inner = account{}, ""
 	if err := p.w.walk(raw, e); err != nil {
 		return err
+	}
+	if p.inner != "" {
+		return (&windowsXML{windowsParser: p}).Parse([]byte(p.inner), e)
 	}
 	p.finish(e)
 	return nil
@@ -145,11 +160,11 @@ func (p *windowsParser) system() table {
 		"UtcTime": by(func(e *schema.Event, v string) { utcTime(e, v) }), "Event.EventData.UtcTime": by(func(e *schema.Event, v string) { utcTime(e, v) }),
 		"winlog.event_data.UtcTime": by(func(e *schema.Event, v string) { utcTime(e, v) }),
 		"EventID":                   id, "Event.System.EventID": id, "Event.System.EventID.#text": id, "winlog.event_id": id, "event.code": id,
-		"event_id": id, "log_name": field(schema.FWinlogChannel), "computer_name": field(schema.FHostName), "source_name": field(schema.FWinlogProviderName), "record_number": field(schema.FWinlogRecordID),
+		"event_id": id, "log_name": field(schema.FWinlogChannel), "computer_name": by(setComputer), "source_name": field(schema.FWinlogProviderName), "record_number": field(schema.FWinlogRecordID),
 		"@metadata": skipped, "beat": skipped, "host.name": field(schema.FHostName), "level": field(schema.FLogLevel), "opcode": field(schema.FWinlogOpcode), "task": field(schema.FWinlogTask), "keywords": field(schema.FWinlogKeywords),
 		"process_id": field(schema.FWinlogProcessPid), "thread_id": field(schema.FWinlogProcessThreadID), "provider_guid": skipped, "version": skipped, "activity_id": skipped,
 		"Channel": field(schema.FWinlogChannel), "Event.System.Channel": field(schema.FWinlogChannel), "winlog.channel": field(schema.FWinlogChannel),
-		"Hostname": field(schema.FHostName), "Event.System.Computer": field(schema.FHostName), "winlog.computer_name": field(schema.FHostName), "Computer": field(schema.FHostName),
+		"Hostname": field(schema.FHostName), "Event.System.Computer": field(schema.FHostName), "winlog.computer_name": by(setComputer), "Computer": field(schema.FHostName),
 		"SourceName": field(schema.FWinlogProviderName), "Event.System.Provider.#attributes.Name": field(schema.FWinlogProviderName), "winlog.provider_name": field(schema.FWinlogProviderName),
 		"Event.System.Provider.#attributes.Guid": skipped, "ProviderGuid": skipped, "Event.#attributes.xmlns": skipped, "Event.#attributes": skipped,
 		"RecordNumber": field(schema.FWinlogRecordID), "Event.System.EventRecordID": field(schema.FWinlogRecordID), "winlog.record_id": field(schema.FWinlogRecordID),
@@ -162,10 +177,20 @@ func (p *windowsParser) system() table {
 		"Event.System.Correlation.#attributes.RelatedActivityID": by(func(e *schema.Event, v string) { e.AddExtra("winlog.related_activity_id", v) }), "Event.RenderingInfo.Message": field(schema.FMessage), "Event.RenderingInfo.*": skipped,
 		"Event.UserData.EventXML.Address": by(setSource), "Event.System.Security.#attributes.UserID": by(p.sid),
 		"Severity": field(schema.FLogLevel), "SeverityValue": skipped, "Level": skipped, "Task": field(schema.FWinlogTask), "Category": field(schema.FWinlogTask), "winlog.task": field(schema.FWinlogTask),
-		"Opcode": field(schema.FWinlogOpcode), "OpcodeValue": skipped, "Keywords": by(p.keywords), "Version": skipped, "winlog.opcode": field(schema.FWinlogOpcode), "winlog.keywords": target{list: true, set: p.keywordName},
+		"EventType": by(p.eventType), "Opcode": field(schema.FWinlogOpcode), "OpcodeValue": skipped, "Keywords": by(p.keywords), "Version": skipped, "winlog.opcode": field(schema.FWinlogOpcode), "winlog.keywords": target{list: true, set: p.keywordName},
 		"SourceModuleName": skipped, "SourceModuleType": skipped, "host": field(schema.FObserverName), "port": skipped, "tags": field(schema.FTags), "type": skipped,
 		"Message": field(schema.FMessage), "message": field(schema.FMessage), "EventTypeOrignal": skipped,
+		"properties.RawXml": by(func(_ *schema.Event, v string) { p.inner = v }), "properties.*": skipped, "resourceId": field(schema.FCloudInstanceID), "time": later, "category": skipped,
 		"AccountName": by(p.nameWeak), "AccountType": skipped, "Domain": by(p.domainWeak), "UserID": by(p.sid),
+	}
+}
+
+// setComputer takes the full name of the computer; what the shipper calls the host goes
+// first as the name of the host.
+func setComputer(e *schema.Event, v string) {
+	e.SetStr(schema.FWinlogComputerName, v)
+	if !e.Has(schema.FHostName) {
+		e.SetStr(schema.FHostName, v)
 	}
 }
 
@@ -175,18 +200,45 @@ func utcTime(e *schema.Event, v string) {
 	}
 }
 
-// keywords reads the bit mask of a record; audit failure is bit 52.
+// keywords reads the bit mask of a record; audit failure is bit 52, success bit 53.
+// Where the type says it in words, the words count: forwarders round large numbers.
 func (p *windowsParser) keywords(_ *schema.Event, v string) {
-	if n, err := strconv.ParseUint(v, 0, 64); err == nil {
-		p.acct.failed = n>>52&1 == 1
-	} else if n, err := strconv.ParseInt(v, 10, 64); err == nil {
-		p.acct.failed = uint64(n)>>52&1 == 1
+	n, err := strconv.ParseUint(v, 0, 64)
+	if err != nil {
+		signed, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return
+		}
+		n = uint64(signed)
+	}
+	switch {
+	case p.acct.audit != unaudited:
+	case n>>52&1 == 1:
+		p.acct.audit = auditFailure
+	case n>>53&1 == 1:
+		p.acct.audit = auditSuccess
 	}
 }
 
 func (p *windowsParser) keywordName(e *schema.Event, v string) {
 	e.Add(schema.FWinlogKeywords, v)
-	p.acct.failed = p.acct.failed || v == "Audit Failure"
+	switch v {
+	case "Audit Failure":
+		p.acct.audit = auditFailure
+	case "Audit Success":
+		p.acct.audit = auditSuccess
+	}
+}
+
+// eventType reads NXLog's word for the type of a record.
+func (p *windowsParser) eventType(e *schema.Event, v string) {
+	switch v {
+	case "AUDIT_FAILURE":
+		p.acct.audit = auditFailure
+	case "AUDIT_SUCCESS":
+		p.acct.audit = auditSuccess
+	}
+	e.AddExtra("winlog.event_data.EventType", v)
 }
 
 func (p *windowsParser) sid(_ *schema.Event, v string) {
@@ -248,7 +300,16 @@ func (p *windowsParser) data() table {
 		"SignatureStatus": dashed(schema.FFileCodeSignatureStatus), "ImageLoaded": by(setDLL),
 		"TargetObject": by(setRegistry), "Details": f(schema.FRegistryDataStrings),
 		"QueryName": f(schema.FDnsQuestionName), "QueryStatus": f(schema.FDnsResponseCode), "PipeName": f(schema.FPipeName),
-		"ServiceName": f(schema.FServiceName), "RuleName": dashed(schema.FRuleName), "Status": dashed(schema.FErrorCode),
+		"RemoteName": by(keeping("RemoteName", webAddress)), "url": by(keeping("url", webAddress)), "Requester": by(keeping("Requester", p.user)), "ServiceName": f(schema.FServiceName), "RuleName": dashed(schema.FRuleName), "Status": dashed(schema.FErrorCode),
+	}
+}
+
+// keeping sets what a value means and keeps the data name too, because rules ask for it.
+func keeping(name string, set setter) setter {
+	full := "winlog.event_data." + name
+	return func(e *schema.Event, v string) {
+		set(e, v)
+		e.AddExtra(full, v)
 	}
 }
 

@@ -76,16 +76,24 @@ func (p *windowsParser) finish(e *schema.Event) {
 	e.SetStr(schema.FEventDataset, set)
 	e.SetStr(schema.FEventProvider, e.Str(schema.FWinlogProviderName))
 	if host := e.Str(schema.FHostName); host != "" {
-		e.SetStr(schema.FWinlogComputerName, host)
+		if !e.Has(schema.FWinlogComputerName) {
+			e.SetStr(schema.FWinlogComputerName, host)
+		}
 		e.Add(schema.FRelatedHosts, host)
 	}
 	p.subject(e)
 	p.kind(e, set)
-	if e.Has(schema.FSourceIP) {
-		e.Add(schema.FRelatedIP, e.Str(schema.FSourceIP))
-	}
-	if e.Has(schema.FDestinationIP) {
-		e.Add(schema.FRelatedIP, e.Str(schema.FDestinationIP))
+	settle(e)
+}
+
+// sysmonFileHashes puts the hashes of an event about a file on the file. They stay where
+// they are, because rules ask for Sysmon's Hashes there.
+func sysmonFileHashes(e *schema.Event) {
+	for _, h := range []struct{ from, to schema.FieldID }{{schema.FProcessHashMd5, schema.FFileHashMd5}, {schema.FProcessHashSha1, schema.FFileHashSha1}, {schema.FProcessHashSha256, schema.FFileHashSha256}} {
+		if v := e.Str(h.from); v != "" {
+			e.SetStr(h.to, v)
+			e.Add(schema.FRelatedHash, v)
+		}
 	}
 }
 
@@ -126,6 +134,10 @@ func (p *windowsParser) kind(e *schema.Event, set string) {
 	switch set {
 	case "windows.sysmon":
 		k = sysmonKinds[code]
+		switch code {
+		case "15", "23", "26", "29": // the hashes are the file's
+			sysmonFileHashes(e)
+		}
 	case "windows.security":
 		k = securityKinds[code]
 		if code == "4624" || code == "4625" || code == "4634" || code == "4648" {
@@ -145,8 +157,11 @@ func (p *windowsParser) kind(e *schema.Event, set string) {
 			k.outcome = "success"
 		}
 	}
-	if p.acct.failed && set == "windows.security" {
+	switch {
+	case p.acct.audit == auditFailure && set == "windows.security":
 		k.outcome = "failure"
+	case p.acct.audit == auditSuccess && (k.outcome == "" || !e.Has(schema.FErrorCode)):
+		k.outcome = "success"
 	}
 	e.SetStr(schema.FEventOutcome, k.outcome)
 }

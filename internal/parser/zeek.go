@@ -132,7 +132,7 @@ func looksLikeIP(v string) bool {
 		case c == ':':
 			colons++
 		case c >= '0' && c <= '9':
-		case c >= 'a' && c <= 'f' && (colons > 0 || len(v) > 4 && strings.IndexByte(v, ':') >= 0):
+		case (c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') && (colons > 0 || len(v) > 4 && strings.IndexByte(v, ':') >= 0):
 		default:
 			return false
 		}

@@ -74,7 +74,8 @@ type Witness interface {
 type Config struct {
 	Org, Source string
 	Epoch       int
-	Format      string // parser format; "": detected
+	Format      string     // parser format; "": detected
+	Formats     parser.Set // to choose from; nil: the built-in ones
 	Plan        flow.IngestPlan
 	Evaluator   *rules.Evaluator // nil: no rules
 	Enricher    Enricher         // nil: none
@@ -268,10 +269,14 @@ func (r *run) open() (*source.Reader, error) {
 }
 
 func (r *run) chooseFormat(sample []byte) (parser.Format, error) {
-	if r.cfg.Format != "" {
-		return parser.ByName(r.cfg.Format)
+	formats := r.cfg.Formats
+	if formats == nil {
+		formats = parser.Formats()
 	}
-	f, _, err := parser.Detect(sample, r.object.Name())
+	if r.cfg.Format != "" {
+		return formats.ByName(r.cfg.Format)
+	}
+	f, _, err := formats.Detect(sample, r.object.Name())
 	return f, err
 }
 
@@ -432,7 +437,7 @@ func (r *run) offset() int64 {
 
 func (r *run) newChunk(from int64) schema.Chunk {
 	return schema.Chunk{Org: r.cfg.Org, Source: r.cfg.Source, Epoch: r.cfg.Epoch, Object: r.object.Name(), Fingerprint: r.object.Fingerprint, Format: r.format,
-		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models, Read: r.cfg.Now()}
+		Seq: r.at.Seq, From: from, To: from, Ingested: r.cfg.Plan.Ingested, RuleSet: r.cfg.Plan.RuleSet, Intel: r.cfg.Plan.Intel, Models: r.cfg.Plan.Models, Tables: r.cfg.Plan.Tables, Read: r.cfg.Now()}
 }
 
 func (r *run) begin(ctx context.Context, from int64) error {

@@ -109,15 +109,10 @@ func (s *Store) HitEvents(ctx context.Context, q HuntQuery, after HuntCursor, li
 		where += " AND (timestamp, id) > ({after:DateTime64(6)}, unhex({after_id:String}))"
 		p["after"], p["after_id"] = after.Time, after.ID
 	}
-	fields := schema.Fields()
-	cols := make([]string, len(fields))
-	for i := range fields {
-		cols[i] = exactOf(&fields[i])
-	}
-	sql := fmt.Sprintf("SELECT lower(hex(id)), source, ingested, offset, attrs, raw, %s FROM events WHERE %s ORDER BY timestamp, id LIMIT 1 BY id LIMIT %d", strings.Join(cols, ", "), where, limit)
+	sql := fmt.Sprintf("SELECT %s FROM events WHERE %s ORDER BY timestamp, id LIMIT 1 BY id LIMIT %d", wholeEvent(), where, limit)
 	var out []HitEvent
 	err := s.analystEach(huntContext(ctx, q.ID, &stats), sql, p, func(r driver.Rows) error {
-		h, err := scanHit(r, fields)
+		h, err := scanHit(r, schema.Fields())
 		out = append(out, h)
 		return err
 	})
@@ -125,6 +120,16 @@ func (s *Store) HitEvents(ctx context.Context, q HuntQuery, after HuntCursor, li
 		return nil, fmt.Errorf("reading hits: %w", err)
 	}
 	return out, nil
+}
+
+// wholeEvent are the columns that scanHit reads.
+func wholeEvent() string {
+	fields := schema.Fields()
+	cols := make([]string, len(fields))
+	for i := range fields {
+		cols[i] = exactOf(&fields[i])
+	}
+	return "lower(hex(id)), source, ingested, offset, attrs, raw, " + strings.Join(cols, ", ")
 }
 
 // exactOf is a column without loss: lists stay lists, dates are microseconds.

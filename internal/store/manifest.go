@@ -131,11 +131,11 @@ func (s *Store) putEvaluation(ctx context.Context, c *schema.Chunk, ruleError st
 		[][]any{{c.Org, "*", c.RuleSet, c.ID, status, c.Events, c.Detections, ruleError, c.Ingested}})
 }
 
-const chunkColumns = "org, source, id, epoch, object, fingerprint, format, seq, `from`, `to`, records, skipped, events, failures, warnings, detections, bytes, hash, last, ingested, rule_set, intel, models, read"
+const chunkColumns = "org, source, id, epoch, object, fingerprint, format, seq, `from`, `to`, records, skipped, events, failures, warnings, detections, bytes, hash, last, ingested, rule_set, intel, models, tables, read"
 
 func (s *Store) putChunk(ctx context.Context, c *schema.Chunk) error {
 	return s.insert(ctx, "chunks", chunkColumns, c.ID, [][]any{{c.Org, c.Source, c.ID, uint32(c.Epoch), c.Object, c.Fingerprint, c.Format, c.Seq, c.From, c.To,
-		c.Records, c.Skipped, c.Events, c.Failures, c.Warnings, c.Detections, c.Bytes, c.Hash, c.Last, c.Ingested, c.RuleSet, c.Intel, c.Models, c.Read}})
+		c.Records, c.Skipped, c.Events, c.Failures, c.Warnings, c.Detections, c.Bytes, c.Hash, c.Last, c.Ingested, c.RuleSet, c.Intel, c.Models, c.Tables, c.Read}})
 }
 
 // ObjectState is how far an object of a source is committed.
@@ -180,7 +180,7 @@ func (s *Store) Chunks(ctx context.Context, org, source string) ([]schema.Chunk,
 			var c schema.Chunk
 			var epoch uint32
 			err := r.Scan(&c.Org, &c.Source, &c.ID, &epoch, &c.Object, &c.Fingerprint, &c.Format, &c.Seq, &c.From, &c.To, &c.Records, &c.Skipped, &c.Events, &c.Failures, &c.Warnings,
-				&c.Detections, &c.Bytes, &c.Hash, &c.Last, &c.Ingested, &c.RuleSet, &c.Intel, &c.Models, &c.Read)
+				&c.Detections, &c.Bytes, &c.Hash, &c.Last, &c.Ingested, &c.RuleSet, &c.Intel, &c.Models, &c.Tables, &c.Read)
 			c.Epoch = int(epoch)
 			out = append(out, c)
 			return err

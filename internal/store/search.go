@@ -84,18 +84,10 @@ var facetFields = []schema.FieldID{schema.FEventDataset, schema.FHostName, schem
 func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, error) {
 	began := time.Now()
 	res := SearchResult{ID: q.ID, From: q.From.UTC(), To: q.To.UTC(), Step: bucketSeconds(q.To.Sub(q.From)), Rows: []SearchRow{}, Histogram: []SearchBucket{}, Facets: map[string][]FacetValue{}}
-	cond, p := q.Condition, q.Params
-	if cond == "" {
-		var err error
-		if cond, p, err = compileQuery(q.Query); err != nil {
-			return res, err
-		}
+	where, p, err := q.where()
+	if err != nil {
+		return res, err
 	}
-	if p == nil {
-		p = P{}
-	}
-	p["org"], p["from"], p["to"] = q.Org, q.From, q.To
-	where := "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + cond + ")"
 	ctx = searchContext(ctx, q.Progress, &res.Stats)
 	if err := s.searchRows(ctx, q, where, p, &res); err != nil {
 		return res, err
@@ -110,6 +102,58 @@ func (s *Store) Search(ctx context.Context, q SearchRequest) (SearchResult, erro
 	}
 	res.Stats.Millis = time.Since(began).Milliseconds()
 	return res, nil
+}
+
+// where is the condition of a search with its parameters.
+func (q *SearchRequest) where() (string, P, error) {
+	cond, p := q.Condition, q.Params
+	if cond == "" {
+		var err error
+		if cond, p, err = compileQuery(q.Query); err != nil {
+			return "", nil, err
+		}
+	}
+	if p == nil {
+		p = P{}
+	}
+	p["org"], p["from"], p["to"] = q.Org, q.From, q.To
+	return "org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)} AND (" + cond + ")", p, nil
+}
+
+// SearchEvents returns the events of a search whole, in its order; next is the cursor of the
+// following page, "" at the end.
+func (s *Store) SearchEvents(ctx context.Context, q SearchRequest) (list []HitEvent, next string, err error) {
+	where, p, err := q.where()
+	if err != nil {
+		return nil, "", err
+	}
+	page, err := behind(q.Cursor, p)
+	if err != nil {
+		return nil, "", err
+	}
+	limit := searchLimit(q.Limit)
+	var stats SearchStats
+	sql := "SELECT " + wholeEvent() + " FROM events WHERE " + where + page + fmt.Sprintf(" ORDER BY timestamp DESC, id LIMIT %d", limit)
+	err = s.analystEach(searchContext(ctx, q.Progress, &stats), sql, p, func(r driver.Rows) error {
+		h, err := scanHit(r, schema.Fields())
+		list = append(list, h)
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("reading events: %w", err)
+	}
+	if len(list) == limit {
+		last := list[limit-1].Event
+		next = cursor(SearchRow{Time: last.Time(), ID: last.ID.String()})
+	}
+	return list, next, nil
+}
+
+func searchLimit(n int) int {
+	if n <= 0 || n > 1000 {
+		return 100
+	}
+	return n
 }
 
 // searchContext limits the query on the engine, counts what it reads and tells so.
@@ -147,10 +191,7 @@ func (s *Store) analystEach(ctx context.Context, q string, p P, scan func(driver
 }
 
 func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {
-	limit := q.Limit
-	if limit <= 0 || limit > 1000 {
-		limit = 100
-	}
+	limit := searchLimit(q.Limit)
 	page, err := behind(q.Cursor, p)
 	if err != nil {
 		return err

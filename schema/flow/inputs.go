@@ -38,6 +38,7 @@ type IngestPlan struct {
 	RuleSet  string    `json:"rule_set"`
 	Intel    string    `json:"intel"`
 	Models   string    `json:"models"`
+	Tables   string    `json:"tables,omitempty"` // tables of enrichment and custom formats: name=hash, …
 	Objects  int       `json:"objects"`
 	Size     int64     `json:"size"` // stored bytes of all objects
 }

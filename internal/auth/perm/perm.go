@@ -26,13 +26,13 @@ func granted(r Role) []Permission {
 	switch r {
 	case Viewer:
 		return []Permission{"read:home", "read:alerts", "read:incidents", "read:approvals", "read:sources", "read:events",
-			"read:rules", "read:playbooks", "read:intel", "read:models", "read:posture"}
+			"read:rules", "read:playbooks", "read:intel", "read:models", "read:posture", "read:entities"}
 	case Analyst:
 		return []Permission{"write:alerts", "write:incidents", "write:sources", "read:audit", "run:hunts", "run:posture"}
 	case Approver:
 		return []Permission{"decide:approvals"}
 	case Admin:
-		return []Permission{"admin:users", "admin:models", "admin:intel", "admin:rules"}
+		return []Permission{"admin:users", "admin:models", "admin:intel", "admin:rules", "admin:entities"}
 	default:
 		return nil
 	}

@@ -1,0 +1,23 @@
+// Package parser turns the bytes of one record into an event. Each format is a row
+// of Formats; each mapping is a table from source keys to fields. It does no I/O and
+// reads no clock, and filling an event allocates nothing but for text that has to be
+// unescaped.
+//
+// Where to look:
+//
+//   - parser.go has the table of formats, detection, and what a parser must do. Adding a
+//     format is a file, a row there, a golden (testdata/FORMAT.log), a row in the families
+//     of fuzz_test.go, and one in realSamples of internal/bench/normalise.
+//   - json.go walks JSON along a tree made from a table; mapped.go makes a whole format of
+//     a table and a last look, and holds the targets that tables share (first, many,
+//     webAddress, mailbox, embedded …). Most cloud formats are such a file each.
+//   - kv.go reads key=value pairs, kv_products.go tells whose they are; cef.go, leef.go and
+//     auditd.go build on it, device.go is what headers of CEF and LEEF have in common.
+//   - syslog.go and syslog5424.go read headers; syslog_programs.go and ssh.go, mail.go,
+//     netfilter.go what programs say behind them; headless.go the same without a header.
+//   - windows.go (JSON), windows_xml.go and windows_kinds.go (what event ids mean) share one
+//     tree; zeek.go and zeek_tsv.go another.
+//   - csvrow.go splits rows, values.go reads times and numbers, aliases.go has what loggers
+//     of no known product call the basics.
+//   - settle.go and classify.go finish every event: related values, and the OCSF class.
+package parser
