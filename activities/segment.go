@@ -73,6 +73,9 @@ func (s *segment) objects(ctx context.Context, state map[string]store.ObjectStat
 			s.problem(err)
 			continue
 		}
+		if !asked(s.in.Ingest, o) {
+			continue
+		}
 		st := state[o.Fingerprint]
 		if st.Complete || seen[o.Fingerprint] {
 			s.finished(o)
@@ -142,8 +145,12 @@ func (s *segment) totals(ctx context.Context) error {
 
 // object runs the pipeline over one object from where the manifest says.
 func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Position) error {
+	return s.move(ctx, s.in.Plan, o, at)
+}
+
+// move runs the pipeline with a plan.
+func (s *segment) move(ctx context.Context, plan flow.IngestPlan, o source.Object, at pipeline.Position) error {
 	set := s.a.Rules()
-	plan := s.in.Plan
 	plan.RuleSet = set.Hash() // what is evaluated is what is recorded
 	cfg := pipeline.Config{Org: s.in.Ingest.Org, Source: s.in.Ingest.Source, Epoch: s.in.Ingest.Epoch, Format: s.in.Ingest.Format, Plan: plan,
 		Evaluator: set.Evaluator(), Committed: func(c schema.Chunk) error { return s.committed(ctx, c) },
@@ -261,12 +268,14 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 }
 
 // stopping says whether the activity should hand back: its time is up, or the worker stops.
-func (s *segment) stopping(ctx context.Context) bool {
+func (s *segment) stopping(ctx context.Context) bool { return s.expired(ctx, segmentTime) }
+
+func (s *segment) expired(ctx context.Context, limit time.Duration) bool {
 	select {
 	case <-activity.GetWorkerStopChannel(ctx):
 		return true
 	default:
-		return time.Since(s.began) > segmentTime
+		return time.Since(s.began) > limit
 	}
 }
 

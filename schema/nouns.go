@@ -40,14 +40,14 @@ type Chunk struct {
 	Fingerprint string // content identity of the object
 	Format      string // parser format, "" when mixed
 	Seq         int64  // number of the chunk within its object, from 0
-	From, To    int64  // byte offsets in the decompressed object, To exclusive
+	From, To    int64  // byte offsets in the decompressed object, row numbers of Parquet, offsets of a Kafka partition; To exclusive
 	Records     int64  // records read: events and failures
 	Skipped     int64  // blank lines, comments and headers
 	Events      int64  // events stored
 	Failures    int64  // records that no parser took
 	Warnings    int64  // values that did not fit their field
 	Detections  int64
-	Bytes       int64  // To - From
+	Bytes       int64  // of its records: To - From where these count bytes
 	Hash        string // hex SHA-256 of the chunk's bytes
 	Last        bool   // the object ends with this chunk
 	Ingested    time.Time
@@ -385,6 +385,7 @@ type User struct {
 type SourceStatus struct {
 	Org        string    `json:"org"`
 	ID         string    `json:"id"`
+	Kind       string    `json:"kind"`   // a row of flow.SourceKinds
 	Status     string    `json:"status"` // running, paused, completed, failed, silent
 	Formats    []string  `json:"formats"`
 	Objects    int64     `json:"objects"`
@@ -395,9 +396,13 @@ type SourceStatus struct {
 	Events     int64     `json:"events"`
 	Failures   int64     `json:"failures"`
 	Detections int64     `json:"detections"`
-	Rate       float64   `json:"rate"` // events a second over the last segment
-	Lag        float64   `json:"lag"`  // seconds between event and ingest, newest chunk
+	Rate       float64   `json:"rate"`      // events a second over the last five minutes
+	Usual      float64   `json:"usual"`     // events a second over the last seven days
+	BytesDay   int64     `json:"bytes_day"` // committed in the last 24 hours
+	Lag        float64   `json:"lag"`       // seconds between event and ingest, newest chunk
 	Last       time.Time `json:"last"`
+	Proved     time.Time `json:"proved,omitzero"` // the last proof
+	Proof      string    `json:"proof,omitempty"` // its outcome: ok, failed
 	Error      string    `json:"error,omitempty"`
 }
 

@@ -13,7 +13,7 @@ import (
 	"vigil/schema/flow"
 )
 
-var fieldRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|")
+var fieldRow = regexp.MustCompile("(?m)^\\| `([a-z0-9_]+)` \\|")
 
 // TestWorkflowsDocument holds docs/WORKFLOWS.md to the inputs of the workflows and to
 // the verbs of Admin: a field or verb that is missing there, or only there, fails.

@@ -172,14 +172,22 @@ func (n *node) activities() worker.Activities {
 	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
 		Enricher: enricher(sets, live), IntelVersion: sets.Version, TableVersion: live.Version, Formats: live.Formats, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
+	var tail *activities.Tail
+	var pull *activities.Pull
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
+		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
+		pull = &activities.Pull{Spool: n.intake.spool, Sources: n.store, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
 	}
 	return worker.Activities{
 		Ingest:    ingest,
+		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},
+		Objects:   &activities.Objects{Ingest: ingest, Sources: n.store, Dir: filepath.Join(n.a.data, "objects")},
 		Drain:     drain,
+		Tail:      tail,
+		Pull:      pull,
 		Host:      n.intake.host,
-		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool, Sources: n.store},
 		Tables:    &activities.Tables{Store: n.store, Trail: trail},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
@@ -189,6 +197,7 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: table, Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash, Policies: n.asks, Public: n.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Controls:  &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
 		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
 		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},

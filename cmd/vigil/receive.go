@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -62,10 +61,8 @@ const minSpoolMB = 256
 // process received must be drained whether or not anything is received now.
 func (n *node) openSpool() (err error) {
 	in := &n.intake
-	if in.host = os.Getenv("VIGIL_HOST"); in.host == "" {
-		if in.host, err = os.Hostname(); err != nil {
-			return fmt.Errorf("naming the spool: %w", err)
-		}
+	if in.host, err = hostName(); err != nil {
+		return fmt.Errorf("naming the spool: %w", err)
 	}
 	if n.o.receive.spoolMB < minSpoolMB {
 		return schema.E(schema.Invalid, fmt.Sprintf("--spool-mb %d is too little", n.o.receive.spoolMB), fmt.Sprintf("at least %d: one request may take a third of it", minSpoolMB))
@@ -118,6 +115,7 @@ func (n *node) receive(ctx context.Context) error {
 		return nil
 	}
 	n.background(func() error { n.keepDraining(ctx); return nil })
+	n.background(func() error { n.keepSources(ctx); return nil })
 	if o.http != "" {
 		if err := n.receiveHTTP(ctx, o); err != nil {
 			return err

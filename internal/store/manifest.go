@@ -221,41 +221,6 @@ func (s *Store) RowCounts(ctx context.Context, org, source string) (map[string]R
 	return out, err
 }
 
-// Sources returns the manifest's totals of every source, newest first.
-func (s *Store) Sources(ctx context.Context, org string) ([]schema.SourceStatus, error) {
-	out := []schema.SourceStatus{}
-	err := s.each(ctx, `SELECT source, groupUniqArray(format), uniqExact(fingerprint), uniqExactIf(fingerprint, last), sum(bytes), sum(records), sum(events), sum(failures), sum(detections), max(committed)
-		FROM chunks FINAL WHERE org = {org:String} GROUP BY source ORDER BY max(committed) DESC LIMIT 1000`, P{"org": org}, func(r driver.Rows) error {
-		st := schema.SourceStatus{Org: org}
-		var all, done uint64
-		if err := r.Scan(&st.ID, &st.Formats, &all, &done, &st.Bytes, &st.Records, &st.Events, &st.Failures, &st.Detections, &st.Last); err != nil {
-			return err
-		}
-		st.Objects, st.ObjectsAll = int64(done), int64(all)
-		st.Status = "completed"
-		if done < all {
-			st.Status = "running"
-		}
-		out = append(out, st)
-		return nil
-	})
-	return out, err
-}
-
-// Source returns one source; NotFound when nothing of it is committed.
-func (s *Store) Source(ctx context.Context, org, id string) (schema.SourceStatus, error) {
-	all, err := s.Sources(ctx, org)
-	if err != nil {
-		return schema.SourceStatus{}, err
-	}
-	for _, st := range all {
-		if st.ID == id {
-			return st, nil
-		}
-	}
-	return schema.SourceStatus{}, schema.E(schema.NotFound, "there is no source "+id, "`vigil search` or the Sources screen lists them")
-}
-
 // FailureSamples returns the newest failures of a source.
 func (s *Store) FailureSamples(ctx context.Context, org, source string, limit int) ([]schema.ParseFailure, error) {
 	out := []schema.ParseFailure{}

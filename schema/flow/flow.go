@@ -28,6 +28,7 @@ const (
 // The task queues. Each workflow runs on the queue its activities use.
 const (
 	QueueIngest  = "ingest"  // I/O of sources
+	QueuePull    = "pull"    // sources that keep a slot for good: Kafka, S3
 	QueueDetect  = "detect"  // stateful rules, alert sweep, hunts, posture
 	QueueTrain   = "train"   // CPU-heavy training, one or two slots
 	QueueIntel   = "intel"   // feeds
@@ -47,8 +48,10 @@ func Queue(workflowType string) string {
 const (
 	QueryState     = "state"     // every workflow: its current state
 	UpdateDecide   = "decide"    // RunPlaybook: a Vote on an approval
-	UpdatePause    = "pause"     // Ingest, Drain
-	UpdateResume   = "resume"    // Ingest, Drain
+	UpdatePause    = "pause"     // Ingest, Drain (SourceControl)
+	UpdateResume   = "resume"    // Ingest, Drain (SourceControl)
+	UpdateRewind   = "rewind"    // Ingest of a kind that goes on (SourceControl)
+	UpdateSchedule = "schedule"  // Ingest of pull (SourceControl)
 	UpdateComment  = "comment"   // Incident
 	UpdateAck      = "ack"       // Incident
 	UpdateClose    = "close"     // Incident
@@ -74,6 +77,12 @@ func SearchAttributes() map[string]string {
 
 // IngestID is the id of the Ingest workflow of a source.
 func IngestID(org, source string) string { return join("ingest", org, source) }
+
+// BackfillID is the id of a back-fill of a source; digest is made of what it reads.
+func BackfillID(org, source, digest string) string { return join("backfill", org, source, digest) }
+
+// IngestScheduleID is the id of the schedule that walks a source's paths again.
+func IngestScheduleID(org, source string) string { return "ingest-" + org + "-" + source }
 
 // QueueSpool is the task queue of a host's spool: only that host can read it.
 func QueueSpool(host string) string { return "spool-" + host }

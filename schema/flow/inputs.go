@@ -9,12 +9,23 @@ import (
 
 // IngestInput starts or continues the ingestion of one source.
 type IngestInput struct {
-	Org    string   `json:"org,omitempty"`    // default "main"
-	Source string   `json:"source"`           // source id
-	Paths  []string `json:"paths"`            // files, folders or archives on the worker's host
-	Format string   `json:"format,omitempty"` // parser format; default: detected per object
-	Zone   string   `json:"zone,omitempty"`   // IANA zone of zone-less timestamps; default UTC
-	Epoch  int      `json:"epoch,omitempty"`  // raise to ingest the same bytes again on purpose
+	Org      string              `json:"org,omitempty"`           // default "main"
+	Source   string              `json:"source"`                  // source id
+	Kind     string              `json:"kind,omitempty"`          // a row of SourceKinds; default files
+	Paths    []string            `json:"paths,omitempty"`         // files, folders, archives; of tail: files and globs, on the worker's host
+	Host     string              `json:"host,omitempty"`          // of tail and pull: whose worker reads
+	Settings string              `json:"settings,omitempty"`      // of pull: its YAML document
+	Kafka    *schema.KafkaSource `json:"kafka,omitempty"`         // of kafka: what is consumed
+	S3       *schema.S3Source    `json:"s3,omitempty"`            // of s3: which objects
+	Format   string              `json:"format,omitempty"`        // parser format; default: detected per object
+	Zone     string              `json:"zone,omitempty"`          // IANA zone of zone-less timestamps; default UTC
+	Epoch    int                 `json:"epoch,omitempty"`         // raise to ingest the same bytes again on purpose
+	Since    time.Time           `json:"since,omitzero"`          // only files changed since, or records of that time on
+	Until    time.Time           `json:"until,omitzero"`          // only files changed before, or records before that time
+	Every    int                 `json:"every_seconds,omitempty"` // of pull and s3: how often it asks or lists; default: as its document says, of s3 60
+	Once     bool                `json:"once,omitempty"`          // read what is there, and end: a back-fill
+	By       string              `json:"by,omitempty"`            // who asked
+	Rewound  string              `json:"rewound,omitempty"`       // names the last rewind, so that it is done once; set by it
 	// Cursor is set by continue-as-new; leave it empty.
 	Cursor *IngestCursor `json:"cursor,omitempty"`
 }
@@ -45,7 +56,7 @@ type IngestPlan struct {
 
 // IngestProgress is what the state query of Ingest returns and `vigil ingest` draws.
 type IngestProgress struct {
-	Status     string    `json:"status"` // planning, running, paused, completed, failed
+	Status     string    `json:"status"` // planning, running, waiting, paused, completed, failed
 	Objects    int       `json:"objects"`
 	ObjectsAll int       `json:"objects_all"`
 	Size       int64     `json:"size"`     // stored bytes of finished objects and the part read of the current one
@@ -57,10 +68,21 @@ type IngestProgress struct {
 	Detections int64     `json:"detections"`
 	Alerts     int64     `json:"alerts"`
 	Chunks     int64     `json:"chunks"`
-	Object     string    `json:"object"` // being read
+	Waiting    int64     `json:"waiting,omitempty"` // bytes that are there and not committed, of a kind that goes on
+	Object     string    `json:"object"`            // being read
+	Cursor     string    `json:"cursor,omitempty"`  // of s3: where listing goes on
 	Started    time.Time `json:"started"`
 	Error      string    `json:"error,omitempty"`
 	Problems   []string  `json:"problems,omitempty"` // objects that could not be read, at most 20
+}
+
+// SourceControl is the argument of the updates of Ingest and Drain. All of it may be
+// left out, but To of a rewind and Every of a schedule.
+type SourceControl struct {
+	By    string    `json:"by,omitempty"`            // who asks, for the audit trail
+	To    time.Time `json:"to,omitzero"`             // rewind: to when
+	Again bool      `json:"again,omitempty"`         // rewind: store again what is stored, under the next epoch
+	Every int       `json:"every_seconds,omitempty"` // schedule: how often
 }
 
 // DrainInput drains the spool of one push source on one host, until it is cancelled.

@@ -112,6 +112,15 @@ export const api = {
     post<{ workflow: string }>("/sources/ingest", { source, paths }),
   changeSource: (id: string, verb: "pause" | "resume" | "prove") =>
     post<{ progress?: T.Progress; proof?: T.Proof }>(`/sources/${at(id)}/${verb}`),
+  addSource: (body: { source: string; kind: string; paths?: string[]; settings?: string }) =>
+    post<{ workflow: string }>("/sources", body),
+  removeSource: (id: string) => call<unknown>("DELETE", `/sources/${at(id)}`),
+  rewindSource: (id: string, body: { to: string; again: boolean }) =>
+    post<unknown>(`/sources/${at(id)}/rewind`, body),
+  backfillSource: (id: string, body: { paths: string[]; from?: string; to?: string }) =>
+    post<unknown>(`/sources/${at(id)}/backfill`, body),
+  scheduleSource: (id: string, every_seconds: number) =>
+    post<unknown>(`/sources/${at(id)}/schedule`, { every_seconds }),
 
   search: (body: T.SearchBody, signal?: AbortSignal) => post<T.SearchResult>("/searches", body, signal),
   searchProgress: (id: string) => get<T.SearchProgress>(`/searches/${at(id)}`),

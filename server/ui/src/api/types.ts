@@ -230,6 +230,7 @@ export interface Progress {
   failures: number;
   detections: number;
   alerts: number;
+  waiting?: number;
   object: string;
   started: string;
   error?: string;
@@ -238,6 +239,7 @@ export interface Progress {
 
 export interface Source {
   id: string;
+  kind: string;
   status: string;
   formats: string[] | null;
   objects: number;
@@ -248,12 +250,25 @@ export interface Source {
   events: number;
   failures: number;
   detections: number;
+  /** Events a second, over the last five minutes, and over the last seven days. */
   rate: number;
+  usual: number;
+  bytes_day: number;
   lag: number;
   last: string;
+  proved?: string;
+  proof?: string;
   error?: string;
   progress?: Progress;
   receive?: Receive;
+  /** What can be asked of it: pause, resume, rewind, backfill, schedule. */
+  controls: string[];
+}
+
+/** A back-fill that runs. */
+export interface SourceWork {
+  workflow: string;
+  progress: Progress;
 }
 
 /** What the receiver of a push source did since its process started; pending is bytes that wait in its spool. */
@@ -292,6 +307,8 @@ export interface Chunk {
 export interface SourceDetail extends Source {
   samples: FailureSample[];
   chunks: Chunk[];
+  paths?: string[];
+  work: SourceWork[];
 }
 
 export interface Proof {
@@ -302,6 +319,8 @@ export interface Proof {
   events: number;
   failures: number;
   reread: number;
+  /** Followed files that cannot be read again. */
+  gone?: string[];
   problems: string[] | null;
 }
 
