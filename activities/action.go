@@ -13,7 +13,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"vigil/internal/action"
-	"vigil/internal/playbook"
+	"vigil/internal/approval"
+	"vigil/internal/auth"
 	"vigil/internal/store"
 	"vigil/schema"
 	"vigil/schema/flow"
@@ -22,6 +23,11 @@ import (
 // ActionStore is what an action's safety checks read.
 type ActionStore interface {
 	Approval(ctx context.Context, org, id string) (schema.Approval, error)
+	Incident(ctx context.Context, org, id string) (schema.Incident, error)
+	PutAction(ctx context.Context, a schema.ActionRecord) error
+	Action(ctx context.Context, org, key string) (schema.ActionRecord, error)
+	Actions(ctx context.Context, org, incident string) ([]schema.ActionRecord, error)
+	User(ctx context.Context, org, name string) (schema.User, error)
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
 
@@ -36,6 +42,8 @@ type Actions struct {
 	Store    ActionStore
 	Trail    Trail
 	Temporal Results
+	Policies *approval.Policies
+	Public   string // public decision key
 	// Crash is called at the named points; kill tests make it panic. nil does nothing.
 	Crash func(point string)
 }
@@ -101,6 +109,9 @@ func (x *Actions) act(ctx context.Context, a action.Action, in flow.ActionInput,
 	if err := x.audit(ctx, in, "result", "ok", details); err != nil {
 		return res, err
 	}
+	if err := x.remember(ctx, a.Definition(), in, res, r.Now); err != nil {
+		return res, err
+	}
 	return res, x.Store.PutNotes(ctx, note(in.Org, "actions", "changed", in.Key, map[string]any{"action": in.Action, "target": in.Target, "outcome": res.Outcome, "undo": in.Undo, "incident": in.Incident}, r.Now))
 }
 
@@ -121,46 +132,75 @@ func (x *Actions) audit(ctx context.Context, in flow.ActionInput, phase, outcome
 	}
 	maps.Copy(d, more)
 	actor := "system"
+	if in.By != "" {
+		actor, d["cause"] = in.By, "person"
+	}
 	return x.Trail.record(ctx, schema.AuditRecord{Org: in.Org, ID: auditID(verb+phase, in.Key, in.Action, in.Target, outcome), Actor: actor, Verb: verb + phase,
 		Object: in.Action + " " + in.Target, Outcome: outcome, Details: d})
 }
 
-// allowed refuses what nobody approved. An action above low risk needs an approval
-// that is approved, whose payload still has the hash that people signed, and which
-// names exactly this run, step, action, target and arguments. Undoing an approved
-// action needs no second approval; the first one must name it.
+// allowed refuses what nobody approved. An action that its policy does not let run by
+// itself needs an approval that holds: still bound to what people signed, by their own
+// tokens, and naming exactly this run, step, action, target and arguments. Undoing an
+// approved action needs no second approval; the first one must name it.
 func (x *Actions) allowed(ctx context.Context, def action.Definition, in flow.ActionInput) error {
-	if def.Risk == action.Low || in.DryRun {
+	if in.DryRun {
 		return nil
 	}
 	if in.Approval == "" {
-		return schema.E(schema.Denied, def.Verb+" needs an approval", "run it from a playbook, which asks for one")
+		return x.unasked(def, in)
 	}
 	a, err := x.Store.Approval(ctx, in.Org, in.Approval)
 	if err != nil {
 		return err
 	}
-	var p playbook.Payload
+	again := func(f schema.ApprovalFacts) approval.Mode {
+		if in.Undo {
+			return approval.Auto // what policy allowed may be taken back whatever it says now
+		}
+		return approval.Mode(x.Policies.Choose(f).Mode)
+	}
+	if err := approval.Holds(a, signedVote(x.Public, a), again); err != nil {
+		return err
+	}
+	var p approval.Payload
 	if err := json.Unmarshal([]byte(a.Payload), &p); err != nil {
 		return schema.E(schema.Denied, "the approved payload cannot be read", "", err)
 	}
-	votes := 0
-	for _, d := range a.Decisions {
-		if d.Verdict == "approve" {
-			votes++
-		}
-	}
-	same := p.Approval == in.Approval && p.Org == in.Org && p.Run == in.Run && p.Step == in.Step && p.Action == in.Action &&
+	same := in.Binding == a.Binding && p.Approval == in.Approval && p.Org == in.Org && p.Run == in.Run && p.Step == in.Step && p.Action == in.Action &&
 		p.Target == in.Target && p.Incident == in.Incident && maps.Equal(p.Arguments, in.Arguments)
-	switch {
-	case a.Status != schema.ApprovalApproved || votes < a.Needed || a.Needed < 1 || p.Needed != a.Needed:
-		return schema.E(schema.Denied, fmt.Sprintf("approval %s is %s", a.ID, a.Status), "")
-	case playbook.Binding(a.Payload) != a.Binding || in.Binding != a.Binding:
-		return schema.E(schema.Denied, "what was approved is not what is stored: the binding hash differs", "look into the audit trail: somebody changed the approval")
-	case !same:
+	if !same {
 		return schema.E(schema.Denied, "the action is not the one that was approved", "a change needs a new approval")
 	}
 	return nil
+}
+
+// unasked lets an action run without an approval only when it has a low risk and its
+// policy asks nobody.
+func (x *Actions) unasked(def action.Definition, in flow.ActionInput) error {
+	if def.Risk != action.Low {
+		return schema.E(schema.Denied, def.Verb+" needs an approval", "run it from a playbook, which asks for one")
+	}
+	f := schema.ApprovalFacts{Action: in.Action, Target: in.Target, Risk: string(def.Risk), Reversible: def.Reversible, Targets: 1, Requester: "system", Time: time.Now()}
+	f.Criticality, f.Owner = x.Policies.Asset(in.Target)
+	if t := x.Policies.Choose(f); !in.Undo && !approval.Unasked(t.Mode) {
+		return schema.E(schema.Denied, fmt.Sprintf("%s needs an approval: the policy %s asks for %s", def.Verb, t.Policy, t.Mode), "run it from a playbook, which asks for one")
+	}
+	return nil
+}
+
+// signedVote checks the token that a decision was made with, as of when it was made.
+func signedVote(public string, a schema.Approval) func(schema.Decision) error {
+	return func(d schema.Decision) error {
+		c, err := auth.VerifyDecision(public, d.Token, d.Time)
+		if err != nil {
+			return err
+		}
+		if c.User != d.User || c.Verdict != d.Verdict || c.Binding != d.Binding || c.Approval != a.ID {
+			return schema.E(schema.Denied, "the token says something else", "")
+		}
+		return nil
+	}
 }
 
 // AwaitAction waits for the result of an Action workflow that another run started.

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
 
+	"vigil/internal/approval"
 	"vigil/internal/auth/perm"
 	"vigil/internal/store"
 	"vigil/schema"
@@ -40,7 +42,7 @@ type Admin struct {
 
 var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,62}$`)
 
-// PutUser creates or changes a user. Args: role, full_name, email, hash (argon2id;
+// PutUser creates or changes a user. Args: role, full_name, email, groups, team, hash (argon2id;
 // passwords are hashed before they enter a workflow). Empty ones stay as they are.
 func (x *Admin) PutUser(ctx context.Context, in flow.AdminInput, key string, now time.Time) (flow.AdminResult, error) {
 	if !userName.MatchString(in.Key) || in.Key == "system" || in.Key == "unknown" {
@@ -53,13 +55,16 @@ func (x *Admin) PutUser(ctx context.Context, in flow.AdminInput, key string, now
 	if u.Name == "" {
 		u = schema.User{Name: in.Key, Org: in.Org, Role: string(perm.Viewer), Created: now.UTC()}
 	}
-	for name, to := range map[string]*string{"role": &u.Role, "full_name": &u.FullName, "email": &u.Email, "hash": &u.Hash} {
+	for name, to := range map[string]*string{"role": &u.Role, "full_name": &u.FullName, "email": &u.Email, "hash": &u.Hash, "team": &u.Team} {
 		if v := in.Args[name]; v != "" {
 			*to = v
 		}
 	}
 	if perm.Of(perm.Role(u.Role)) == nil {
 		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, fmt.Sprintf("there is no role %q", u.Role), "viewer, analyst, approver or admin"))
+	}
+	if g := in.Args["groups"]; g != "" {
+		u.Groups = approval.Split(g)
 	}
 	u.Disabled = in.Args["disabled"] == "true"
 	return x.save(ctx, u, in, key, "user.put")
@@ -81,7 +86,7 @@ func (x *Admin) save(ctx context.Context, u schema.User, in flow.AdminInput, key
 		return flow.AdminResult{}, Retryable(err)
 	}
 	err := x.Trail.record(ctx, schema.AuditRecord{Org: u.Org, ID: auditID(verb, key), Actor: by(in.By), Verb: verb, Object: u.Name, Outcome: "ok",
-		Details: map[string]string{"role": u.Role, "disabled": fmt.Sprint(u.Disabled), "password_changed": fmt.Sprint(in.Args["hash"] != "")}})
+		Details: map[string]string{"role": u.Role, "groups": strings.Join(u.Groups, ","), "team": u.Team, "disabled": fmt.Sprint(u.Disabled), "password_changed": fmt.Sprint(in.Args["hash"] != "")}})
 	return flow.AdminResult{Changed: 1}, Retryable(err)
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"vigil/internal/alert"
+	"vigil/internal/approval"
 	"vigil/internal/auth"
 	"vigil/internal/store"
 	"vigil/rules"
@@ -32,6 +33,7 @@ type RuleChangeStore interface {
 	TestAggregate(ctx context.Context, sql, test string, events []*schema.Event, from, to time.Time) ([]store.AggregateRow, error)
 	Aggregate(ctx context.Context, org, sql string, from, to time.Time) ([]store.AggregateRow, error)
 	PutNotes(ctx context.Context, notes ...schema.Note) error
+	Approval(ctx context.Context, org, id string) (schema.Approval, error)
 }
 
 // RuleChanges checks, tries and activates rule sets.
@@ -425,9 +427,39 @@ func (x *RuleChanges) aggregated(ctx context.Context, org string, r *rules.Rule,
 	return ds, nil
 }
 
+// Activation is a set that is to be put in force.
+type Activation struct {
+	Deploy   flow.DeployRulesInput `json:"deploy"`
+	Before   string                `json:"before"` // the set that the report compares with
+	Report   flow.RulesReport      `json:"report"`
+	Approval string                `json:"approval,omitempty"` // where people had to be asked
+	Key      string                `json:"key"`                // of the audit record
+	Now      time.Time             `json:"now"`
+}
+
+// approved refuses a set that people had to approve and did not: the votes are proved
+// again right before it is put in force.
+func (x *RuleChanges) approved(ctx context.Context, in Activation) error {
+	if len(in.Report.Reasons) == 0 {
+		return nil
+	}
+	a, err := x.Store.Approval(ctx, in.Deploy.Org, in.Approval)
+	if err != nil {
+		return err
+	}
+	if a.Playbook != flow.DeployRules || a.Target != in.Report.Set {
+		return schema.E(schema.Denied, "the rule set is not the one that was approved", "deploy again")
+	}
+	return approval.Holds(a, signedVote(x.Public, a), func(schema.ApprovalFacts) approval.Mode { return approval.One })
+}
+
 // ActivateRules puts the set in force. It does nothing when another deployment came in
 // between: the report would not be true of what it changes.
-func (x *RuleChanges) ActivateRules(ctx context.Context, in flow.DeployRulesInput, before string, rep flow.RulesReport, key string, now time.Time) (uint64, error) {
+func (x *RuleChanges) ActivateRules(ctx context.Context, a Activation) (uint64, error) {
+	in, before, rep, key, now := a.Deploy, a.Before, a.Report, a.Key, a.Now
+	if err := x.approved(ctx, a); err != nil {
+		return 0, Retryable(err)
+	}
 	history, err := x.Store.RuleDeployments(ctx, in.Org, 1)
 	if err != nil {
 		return 0, Retryable(err)

@@ -208,6 +208,8 @@ type Run struct {
 	Ended     time.Time `json:"ended,omitzero"`
 	Steps     []RunStep `json:"steps"`
 	DryRun    bool      `json:"dry_run,omitempty"`
+	// Outputs are the variables of a run that is a step of another.
+	Outputs map[string]string `json:"outputs,omitempty"`
 }
 
 // RunStep is the state of one step of a run.
@@ -225,55 +227,6 @@ type RunStep struct {
 	Attempts int               `json:"attempts,omitempty"`
 	Inputs   map[string]string `json:"inputs,omitempty"`
 	Outputs  map[string]string `json:"outputs,omitempty"`
-}
-
-// ApprovalStatus is where an approval stands.
-type ApprovalStatus string
-
-// The approval states.
-const (
-	ApprovalPending  ApprovalStatus = "pending"
-	ApprovalApproved ApprovalStatus = "approved"
-	ApprovalDenied   ApprovalStatus = "denied"
-	ApprovalExpired  ApprovalStatus = "expired" // deadline passed: denied
-	ApprovalVoid     ApprovalStatus = "void"    // the run ended first
-)
-
-// Approval is a request for permission to act and the decisions on it.
-type Approval struct {
-	ID        string            `json:"id"`
-	Org       string            `json:"org"`
-	Workflow  string            `json:"workflow"` // workflow id that waits and takes the decide update
-	Run       string            `json:"run"`
-	Step      string            `json:"step"`
-	Incident  string            `json:"incident,omitempty"`
-	Playbook  string            `json:"playbook"`
-	Version   string            `json:"playbook_version"`
-	Action    string            `json:"action"`
-	Target    string            `json:"target"`
-	Arguments map[string]string `json:"arguments"`
-	Risk      string            `json:"risk"`   // low, medium, high
-	Reason    string            `json:"reason"` // why the playbook asks
-	Undo      string            `json:"undo"`   // how it is undone, "" when it cannot be
-	Requester string            `json:"requester"`
-	Needed    int               `json:"needed"`  // approvals needed
-	Payload   string            `json:"payload"` // the canonical JSON that is bound
-	Binding   string            `json:"binding"` // hex SHA-256 of Payload
-	Created   time.Time         `json:"created"`
-	Deadline  time.Time         `json:"deadline"` // denied when it passes
-	Status    ApprovalStatus    `json:"status"`
-	Decisions []Decision        `json:"decisions,omitempty"`
-	Decided   time.Time         `json:"decided,omitzero"`
-	Revision  uint64            `json:"revision"`
-}
-
-// Decision is one person's verdict on an approval.
-type Decision struct {
-	User    string    `json:"user"`
-	Verdict string    `json:"verdict"` // approve or deny
-	Reason  string    `json:"reason"`
-	Channel string    `json:"channel"` // web, cli, temporal
-	Time    time.Time `json:"time"`
 }
 
 // AuditRecord is one link of a writer's hash chain.
@@ -422,8 +375,10 @@ type User struct {
 	Org      string    `json:"org"`
 	FullName string    `json:"full_name,omitempty"`
 	Email    string    `json:"email,omitempty"`
-	Role     string    `json:"role"` // viewer, analyst, approver, admin
-	Hash     string    `json:"-"`    // argon2id, encoded
+	Role     string    `json:"role"`             // viewer, analyst, approver, admin
+	Groups   []string  `json:"groups,omitempty"` // approval policies name them
+	Team     string    `json:"team,omitempty"`   // for policies that ask for different teams
+	Hash     string    `json:"-"`                // argon2id, encoded
 	Disabled bool      `json:"disabled"`
 	Created  time.Time `json:"created"`
 	Version  uint64    `json:"version"`

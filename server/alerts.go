@@ -127,11 +127,9 @@ func (s *Server) home(ctx context.Context, _ *struct{}) (*body[homeView], error)
 			v.IncidentsOpen++
 		}
 	}
-	pending, err := s.o.Store.Approvals(ctx, s.o.Org, string(schema.ApprovalPending), 1000)
-	if err != nil {
+	if v.ApprovalsPending, err = s.o.Store.CountApprovals(ctx, s.o.Org, string(schema.ApprovalPending)); err != nil {
 		return nil, err
 	}
-	v.ApprovalsPending = len(pending)
 	if v.Events24h, err = s.o.Store.EventsSince(ctx, s.o.Org, time.Now().Add(-24*time.Hour)); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"net/url"
+	"encoding/json"
 	"time"
 
 	"vigil/internal/auth"
@@ -58,14 +58,12 @@ func (s *Server) incidentDetail(ctx context.Context, id string) (incidentDetail,
 	if d.Runs, err = s.o.Store.Runs(ctx, s.o.Org, i.ID, 100); err != nil {
 		return d, err
 	}
-	all, err := s.o.Store.Approvals(ctx, s.o.Org, "", 1000)
+	all, err := s.o.Store.Approvals(ctx, s.o.Org, store.ApprovalFilter{Incident: i.ID, Limit: 1000})
 	if err != nil {
 		return d, err
 	}
 	for _, a := range all {
-		if a.Incident == i.ID {
-			d.Approvals = append(d.Approvals, a)
-		}
+		d.Approvals = append(d.Approvals, shown(a))
 	}
 	return d, nil
 }
@@ -109,26 +107,37 @@ func (s *Server) changeIncident(ctx context.Context, in *changeIncidentInput) (*
 	return answer(st), nil
 }
 
-type runInput struct {
-	ID string `query:"id" required:"true" maxLength:"500"`
-}
-
-// runDetail is a run and where its workflow is shown.
-type runDetail struct {
-	Run         schema.Run `json:"run"`
-	TemporalURL string     `json:"temporal_url,omitempty"`
-}
-
-func (s *Server) getRun(ctx context.Context, in *runInput) (*body[runDetail], error) {
-	r, err := s.o.Store.Run(ctx, s.o.Org, in.ID)
+func (s *Server) listActions(ctx context.Context, in *byID) (*body[list[schema.ActionRecord]], error) {
+	all, err := s.o.Store.Actions(ctx, s.o.Org, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	d := runDetail{Run: r}
-	if s.o.TemporalUI != "" {
-		d.TemporalURL = s.o.TemporalUI + "/namespaces/default/workflows/" + url.PathEscape(in.ID)
+	return answerList(all, ""), nil
+}
+
+type undoInput struct {
+	ID   string `path:"id" maxLength:"200"`
+	Body struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"2000"`
 	}
-	return answer(d), nil
+}
+
+// undoIncident takes back what was done for an incident, the last first. The token
+// proves to the worker who asks.
+func (s *Server) undoIncident(ctx context.Context, in *undoInput) (*body[flow.UndoResult], error) {
+	var out flow.UndoResult
+	token, _, err := s.o.Decisions.SignDecision(auth.Claims{Approval: in.ID, User: callerOf(ctx).user.Name, Verdict: auth.VerdictUndo, Reason: in.Body.Reason, Channel: callerOf(ctx).channel}, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.admin(ctx, "undo", in.ID, flow.AdminInput{Verb: "incident.undo", Key: in.ID, Args: map[string]string{"token": token}})
+	if err == nil {
+		err = json.Unmarshal([]byte(res.Doc), &out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer(out), nil
 }
 
 func listed(e store.ListEntry) bool {

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"vigil/internal/approval"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/auth/perm"
@@ -71,7 +73,7 @@ func (s *Server) listPlaybooks(context.Context, *struct{}) (*body[list[playbookR
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, playbookRow{ID: d.Name, Title: d.Name, Description: d.Description, Version: d.Hash(), Start: d.WorkflowStart, Steps: d.Workflow})
+		rows = append(rows, playbookRow{ID: d.Slug(), Title: d.Name, Description: d.Description, Version: d.Hash(), Start: d.WorkflowStart, Steps: d.Workflow})
 	}
 	return answerList(rows, ""), nil
 }
@@ -130,12 +132,14 @@ type userInput struct {
 		FullName string `json:"full_name,omitempty" maxLength:"200"`
 		Email    string `json:"email,omitempty" maxLength:"200"`
 		Disabled bool   `json:"disabled,omitempty"`
+		Groups   string `json:"groups,omitempty" maxLength:"1000" doc:"comma-separated; approval policies name them"`
+		Team     string `json:"team,omitempty" maxLength:"100"`
 	}
 }
 
 func (s *Server) createUser(ctx context.Context, in *userInput) (*body[schema.User], error) {
 	b := in.Body
-	u := schema.User{Name: b.Name, Org: s.o.Org, Role: b.Role, FullName: b.FullName, Email: b.Email, Disabled: b.Disabled}
+	u := schema.User{Name: b.Name, Org: s.o.Org, Role: b.Role, FullName: b.FullName, Email: b.Email, Disabled: b.Disabled, Team: b.Team, Groups: approval.Split(b.Groups)}
 	if b.Password != "" {
 		hash, err := auth.HashPassword(secret.New(b.Password))
 		if err != nil {
@@ -156,7 +160,7 @@ func (s *Server) createUser(ctx context.Context, in *userInput) (*body[schema.Us
 // putUser changes a user through the Admin workflow. The password is hashed before
 // it gets there: histories keep their inputs.
 func (s *Server) putUser(ctx context.Context, u schema.User, by string) error {
-	args := map[string]string{"role": u.Role, "hash": u.Hash, "full_name": u.FullName, "email": u.Email}
+	args := map[string]string{"role": u.Role, "hash": u.Hash, "full_name": u.FullName, "email": u.Email, "groups": strings.Join(u.Groups, ","), "team": u.Team}
 	if u.Disabled {
 		args["disabled"] = "true"
 	}

@@ -22,9 +22,11 @@ type adminVerb struct {
 func adminVerbs() []adminVerb {
 	return []adminVerb{
 		{"alert.update", adminAlerts},
+		{"approval.review", adminReview},
 		{"incident.ack", adminIncident(flow.UpdateAck)},
 		{"incident.close", adminIncident(flow.UpdateClose)},
 		{"incident.comment", adminIncident(flow.UpdateComment)},
+		{"incident.undo", adminUndo},
 		{"model.rollback", adminRollback},
 		{"prove", adminProve},
 		{"saved.delete", adminSavedDelete},
@@ -83,6 +85,13 @@ func adminAlerts(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, er
 	err := do(ctx, respondOptions("change alerts"), a.UpdateAlerts, &n, activities.AlertChange{Org: in.Org, IDs: in.IDs, By: by, Status: schema.AlertStatus(in.Args["status"]),
 		Verdict: in.Args["verdict"], Reason: in.Args["reason"], Assignee: in.Args["assignee"], Key: changeKey(ctx), Now: workflow.Now(ctx)})
 	return flow.AdminResult{Changed: n}, err
+}
+
+// adminReview records the second look at a break-glass decision; the token proves who looks.
+func adminReview(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, error) {
+	var a *activities.Approvals
+	err := do(ctx, respondOptions("review approval "+in.Key), a.ReviewApproval, nil, in.Org, in.Key, in.Args["token"], workflow.Now(ctx))
+	return flow.AdminResult{Changed: 1}, err
 }
 
 func adminUserPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"vigil/activities"
-	"vigil/internal/playbook"
+	"vigil/internal/approval"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -85,7 +85,8 @@ func (w *deployRules) run(ctx workflow.Context) error {
 			return err
 		}
 	}
-	if err := do(ctx, respondOptions("put the set in force"), x.ActivateRules, &w.st.Version, w.in, w.st.Before, w.st.Report, changeKey(ctx), workflow.Now(ctx)); err != nil {
+	if err := do(ctx, respondOptions("put the set in force"), x.ActivateRules, &w.st.Version,
+		activities.Activation{Deploy: w.in, Before: w.st.Before, Report: w.st.Report, Approval: w.st.Approval, Key: changeKey(ctx), Now: workflow.Now(ctx)}); err != nil {
 		return err
 	}
 	w.st.Status = "deployed"
@@ -95,21 +96,11 @@ func (w *deployRules) run(ctx workflow.Context) error {
 // approve asks people and waits until they have decided, or the deadline.
 func (w *deployRules) approve(ctx workflow.Context) (bool, error) {
 	q := w.ask(ctx)
-	if err := w.record(ctx, q, "request"); err != nil {
+	if err := w.record(ctx, q, "request", q.Requester, ""); err != nil {
 		return false, err
 	}
 	w.st.Status, w.st.Approval = "awaiting-approval", q.ID
-	ok, err := workflow.AwaitWithTimeout(ctx, q.Deadline.Sub(workflow.Now(ctx)), func() bool { return q.Status != schema.ApprovalPending && q.saving == 0 })
-	if err != nil {
-		return false, err
-	}
-	if !ok && q.Status == schema.ApprovalPending {
-		w.close(ctx, q, schema.ApprovalExpired)
-		if err := w.record(ctx, q, "expire"); err != nil {
-			return false, err
-		}
-	}
-	if err := workflow.Await(ctx, func() bool { return q.saving == 0 }); err != nil {
+	if err := w.wait(ctx, q); err != nil {
 		return false, err
 	}
 	if q.Status != schema.ApprovalApproved {
@@ -121,22 +112,20 @@ func (w *deployRules) approve(ctx workflow.Context) (bool, error) {
 // ask makes the request: what people sign is the set and what it changes.
 func (w *deployRules) ask(ctx workflow.Context) *request {
 	info := workflow.GetInfo(ctx).WorkflowExecution
-	now := workflow.Now(ctx).UTC()
 	rep := w.st.Report
-	needed := 1
-	if rep.Requester == "unknown" {
-		needed = 2
+	terms := schema.ApprovalTerms{Policy: "rule-change", Version: "builtin", Mode: string(approval.One), Denials: 1, OnTimeout: approval.TimeoutDeny,
+		Stages: []schema.ApprovalStage{{Name: "primary", Quorum: 1, Minutes: int(deployDeadline / time.Minute)}}}
+	if rep.Requester == "unknown" { // a person may have asked who now approves
+		terms.Mode, terms.Stages[0].Quorum = string(approval.TwoPerson), 2
 	}
-	id := schema.HashID("approval", w.in.Org, info.ID, info.RunID)[:16]
-	deadline := now.Add(deployDeadline).Truncate(time.Second)
 	args := map[string]string{"added": clip(strings.Join(rep.Added, ", "), 2000), "changed": clip(strings.Join(rep.Changed, ", "), 2000), "removed": clip(strings.Join(rep.Removed, ", "), 2000),
 		"alerts": fmt.Sprintf("%+d", rep.Alerts), "reason": w.in.Reason}
-	p := playbook.Payload{Org: w.in.Org, Approval: id, Run: info.ID, RunID: info.RunID, Step: "approve", Playbook: "DeployRules", Version: rep.Set, Action: "deploy-rules",
-		Target: rep.Set, Arguments: args, Requester: rep.Requester, Needed: needed, Deadline: deadline.Format(time.RFC3339)}
-	text, binding := p.Canonical()
-	q := &request{voters: map[string]bool{}, Approval: schema.Approval{ID: id, Org: w.in.Org, Workflow: info.ID, Run: info.ID, Step: "approve", Playbook: "DeployRules",
+	a := schema.Approval{ID: schema.HashID("approval", w.in.Org, info.ID, info.RunID)[:16], Org: w.in.Org, Workflow: info.ID, Run: info.ID, Step: "approve", Playbook: flow.DeployRules,
 		Version: rep.Set, Action: "deploy-rules", Target: rep.Set, Arguments: args, Risk: "medium", Reason: strings.Join(rep.Reasons, "\n"), Undo: "vigil rules rollback",
-		Requester: rep.Requester, Needed: needed, Payload: text, Binding: binding, Created: now, Deadline: deadline, Status: schema.ApprovalPending}}
-	w.asked[id] = q
+		Requester: rep.Requester, Terms: terms}
+	p := approval.Payload{Org: w.in.Org, Approval: a.ID, Run: info.ID, RunID: info.RunID, Step: "approve", Playbook: a.Playbook, Version: rep.Set, Action: a.Action,
+		Target: a.Target, Arguments: args, Requester: rep.Requester, Nonce: info.RunID}
+	q := &request{Approval: approval.Open(a, p, workflow.Now(ctx))}
+	w.asked[a.ID] = q
 	return q
 }

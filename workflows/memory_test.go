@@ -13,6 +13,7 @@ import (
 
 	"vigil/activities"
 	"vigil/internal/action"
+	"vigil/internal/approval"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/playbook"
@@ -30,6 +31,7 @@ type memory struct {
 	users     map[string]schema.User
 	entries   map[string]action.Entry
 	trail     []schema.AuditRecord
+	actions   []schema.ActionRecord
 	notes     []schema.Note
 	puts      int // entries written
 }
@@ -160,6 +162,37 @@ func (m *memory) TalkedTo(context.Context, string, string, int) ([]action.Peer, 
 	return []action.Peer{{Peer: "10.0.0.7", Events: 3}}, nil
 }
 
+func (m *memory) Incident(_ context.Context, _, id string) (schema.Incident, error) {
+	defer m.lock()()
+	i, ok := m.incidents[id]
+	if !ok {
+		return i, schema.E(schema.NotFound, "there is no incident "+id, "")
+	}
+	return i, nil
+}
+
+func (m *memory) PutAction(_ context.Context, a schema.ActionRecord) error {
+	defer m.lock()()
+	m.actions = slices.DeleteFunc(m.actions, func(x schema.ActionRecord) bool { return x.Key == a.Key })
+	m.actions = append(m.actions, a)
+	return nil
+}
+
+func (m *memory) Action(_ context.Context, _, key string) (schema.ActionRecord, error) {
+	defer m.lock()()
+	for _, a := range m.actions {
+		if a.Key == key {
+			return a, nil
+		}
+	}
+	return schema.ActionRecord{}, schema.E(schema.NotFound, "there is no action "+key, "")
+}
+
+func (m *memory) Actions(_ context.Context, _, incident string) ([]schema.ActionRecord, error) {
+	defer m.lock()()
+	return slices.DeleteFunc(slices.Clone(m.actions), func(a schema.ActionRecord) bool { return a.Incident != incident }), nil
+}
+
 func (m *memory) verbs() []string {
 	defer m.lock()()
 	var out []string
@@ -179,26 +212,44 @@ type world struct {
 	act *activities.Actions
 	log *audit.Log
 
-	boxes []flow.ActionInput // ends of time boxes that were arranged
+	undoes bool               // undos are real
+	boxes  []flow.ActionInput // ends of time boxes that were arranged
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorldWith(t, approval.Default())
+}
+
+func newWorldWith(t *testing.T, policies *approval.Policies) *world {
+	t.Helper()
+	set, errs := playbook.Load(activities.PlaybookVerbs())
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	return newWorldOf(t, policies, set)
+}
+
+func newWorldFrom(t *testing.T, set *playbook.Set) *world {
+	t.Helper()
+	return newWorldOf(t, approval.Default(), set)
+}
+
+func newWorldOf(t *testing.T, policies *approval.Policies, set *playbook.Set) *world {
 	t.Helper()
 	key, err := auth.LoadDecisionKey(filepath.Join(t.TempDir(), "decision.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, errs := playbook.Load(activities.PlaybookVerbs())
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
 	var s testsuite.WorkflowTestSuite
 	w := &world{t: t, env: s.NewTestWorkflowEnvironment(), mem: newMemory(), key: key, pub: action.NewPublisher(t.TempDir())}
 	w.log = audit.NewLog(w.mem, key, "test", "")
 	trail := activities.Trail{Log: w.log}
-	w.act = &activities.Actions{Table: action.NewTable(action.Ports{Lists: w.mem, Tags: w.mem, Peers: w.mem, Publish: w.pub}), Store: w.mem, Trail: trail}
+	table := action.NewTable(action.Ports{Lists: w.mem, Tags: w.mem, Peers: w.mem, Publish: w.pub})
+	w.act = &activities.Actions{Table: table, Store: w.mem, Trail: trail, Policies: policies, Public: key.Public()}
 	for _, a := range []any{
-		&activities.Playbooks{Store: w.mem, Playbooks: set, Public: key.Public()}, &activities.Approvals{Store: w.mem, Trail: trail}, w.act,
+		&activities.Playbooks{Store: w.mem, Playbooks: set, Public: key.Public(), Policies: policies},
+		&activities.Approvals{Store: w.mem, Trail: trail, Policies: policies, Table: table, Authors: func(rule string) []string { return []string{rule} }}, w.act,
 		&activities.Incidents{Store: w.mem, Playbooks: set, Trail: trail, Public: key.Public()}, &activities.Audit{Trail: trail},
 	} {
 		w.env.RegisterActivity(a)
@@ -214,7 +265,7 @@ func newWorld(t *testing.T) *world {
 // test clock jumps as soon as nothing runs, and would end the box while the
 // playbook goes on. TestTimeBox runs the real one.
 func (w *world) action(ctx workflow.Context, in flow.ActionInput) (flow.ActionResult, error) {
-	if in.Undo {
+	if in.Undo && !w.undoes {
 		w.boxes = append(w.boxes, in)
 		return flow.ActionResult{Outcome: "done"}, nil
 	}

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"vigil/activities"
+	"vigil/internal/approval"
 	"vigil/internal/playbook"
 	"vigil/schema"
 	"vigil/schema/flow"
@@ -61,6 +63,7 @@ func RunPlaybook(ctx workflow.Context, in flow.RunPlaybookInput) (schema.Run, er
 	info := workflow.GetInfo(ctx)
 	r := &playbookRun{in: in, id: info.WorkflowExecution.ID, step: map[string]*schema.RunStep{}, rounds: map[string]int{},
 		asking: asking{org: in.Org, asked: map[string]*request{}}}
+	r.announce = r.report
 	r.run = schema.Run{ID: r.id, Org: in.Org, Incident: in.Incident, Playbook: in.Playbook, Status: runRunning, Started: workflow.Now(ctx).UTC(), DryRun: in.DryRun}
 	if err := r.handlers(ctx); err != nil {
 		return r.run, err
@@ -79,7 +82,11 @@ func RunPlaybook(ctx workflow.Context, in flow.RunPlaybookInput) (schema.Run, er
 	if err := r.save(ctx); err != nil {
 		return r.run, err
 	}
-	return r.finish(ctx, r.walk(ctx, doc.WorkflowStart))
+	err = r.walk(ctx, doc.WorkflowStart)
+	if err != nil && !errors.Is(err, errDenied) && doc.WorkflowException != "" && ctx.Err() == nil && doc.Workflow[doc.WorkflowException].Type != playbook.End {
+		err = errors.Join(err, r.walk(ctx, doc.WorkflowException))
+	}
+	return r.finish(ctx, err)
 }
 
 // plan lays out the steps of the read model.
@@ -162,6 +169,9 @@ func (r *playbookRun) finish(ctx workflow.Context, err error) (schema.Run, error
 		}
 	}
 	r.run.Ended = workflow.Now(ctx).UTC()
+	if r.in.Parent != "" {
+		r.run.Outputs = r.vars
+	}
 	r.state(clean, status)
 	if serr := r.save(clean); serr != nil {
 		return r.run, serr
@@ -178,6 +188,11 @@ func (r *playbookRun) walk(ctx workflow.Context, id string) error {
 			return temporal.NewNonRetryableApplicationError("there is no step "+id, string(schema.Invalid), nil)
 		}
 		r.begin(ctx, id)
+		if s.Delay > 0 {
+			if err := workflow.NewTimerWithOptions(ctx, time.Duration(s.Delay)*time.Millisecond, workflow.TimerOptions{Summary: clip("delay of "+id, 100)}).Get(ctx, nil); err != nil {
+				return err
+			}
+		}
 		next, err := r.one(ctx, id, s)
 		r.end(ctx, id, err)
 		if s.Type == playbook.ActionStep && r.in.Workflow != "" && ctx.Err() == nil {
@@ -255,8 +270,54 @@ func (r *playbookRun) one(ctx workflow.Context, id string, s playbook.Step) (str
 		return s.After(), r.loop(ctx, id, s)
 	case playbook.Parallel:
 		return s.After(), r.parallel(ctx, s)
+	case playbook.Switch:
+		return s.After(), r.walk(ctx, r.branch(s))
+	case playbook.SubPlaybook:
+		return s.After(), r.sub(ctx, id, s)
 	}
 	return "", temporal.NewNonRetryableApplicationError("steps of type "+s.Type+" do not run", string(schema.Invalid), nil)
+}
+
+// branch is the step of the case that a switch's value names.
+func (r *playbookRun) branch(s playbook.Step) string {
+	if id, ok := s.Cases[playbook.Fill(s.SwitchOn, r.vars)]; ok {
+		return id
+	}
+	return s.Cases["default"]
+}
+
+// maxDepth bounds playbooks within playbooks.
+const maxDepth = 5
+
+// sub runs another playbook as a child: with the variables that the step hands in, for
+// the same requester, and takes back those that it names.
+func (r *playbookRun) sub(ctx workflow.Context, id string, s playbook.Step) error {
+	if r.in.Depth >= maxDepth {
+		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("playbooks within playbooks go %d deep at most", maxDepth), string(schema.Exhausted), nil)
+	}
+	in := flow.RunPlaybookInput{Org: r.in.Org, Playbook: s.Playbook, Incident: r.in.Incident, Workflow: r.in.Workflow, Requester: r.prep.Requester, Variables: map[string]string{},
+		DryRun: r.in.DryRun, Parent: r.id, Depth: r.in.Depth + 1}
+	for _, name := range []string{"alerts", "title", "severity", "risk", "subject"} {
+		in.Variables[name] = r.vars[name]
+	}
+	for _, name := range s.InArgs {
+		in.Variables[variable(name)] = r.vars[variable(name)]
+	}
+	opts := workflow.ChildWorkflowOptions{WorkflowID: fmt.Sprintf("%s/%s/%d", r.id, id, r.rounds[id]), TaskQueue: flow.QueueRespond, WaitForCancellation: true,
+		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL, StaticSummary: clip(s.Playbook, 100)}
+	var res schema.Run
+	if err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, opts), flow.RunPlaybook, in).Get(ctx, &res); err != nil {
+		return err
+	}
+	if res.Status == runDenied {
+		return fmt.Errorf("%w: in %s", errDenied, s.Playbook)
+	}
+	st := r.step[id]
+	st.Outputs = map[string]string{"run": res.ID, "status": res.Status}
+	for _, name := range s.OutArgs {
+		r.vars[variable(name)] = res.Outputs[variable(name)]
+	}
+	return nil
 }
 
 func (r *playbookRun) loop(ctx workflow.Context, id string, s playbook.Step) error {
@@ -296,26 +357,34 @@ func (r *playbookRun) condition(ctx workflow.Context, s playbook.Step) (bool, er
 
 // action asks when it must and performs the step's command.
 func (r *playbookRun) action(ctx workflow.Context, id string, s playbook.Step) error {
-	in, facts, err := r.command(id, s.Commands[0])
+	in, facts, err := r.command(id, s)
 	if err != nil {
 		return err
 	}
 	st := r.step[id]
 	st.Inputs, st.Attempts = in.Arguments, r.rounds[id]
+	var q *request
 	if r.mustAsk(s, facts) {
-		a, err := r.approve(ctx, id, s, in, facts)
-		if err != nil {
+		if q, err = r.approve(ctx, id, s, in, facts); err != nil {
 			return err
 		}
-		in.Approval, in.Binding = a.ID, a.Binding
+		// What was approved is performed: approvers may have narrowed it.
+		in.Approval, in.Binding, in.Arguments, in.Target = q.ID, q.Binding, q.Arguments, q.Target
+		st.Inputs = in.Arguments
+		if in.Action == playbook.Manual {
+			r.filled(s, q)
+		}
 	}
 	if in.Action == playbook.Manual {
-		return nil // the approver says that it was done
+		return nil // whoever approved says that it was done
 	}
 	res, err := r.perform(ctx, in)
 	if err != nil {
 		r.report(ctx, "action", "system", fmt.Sprintf("%s %s failed: %s", in.Action, in.Target, clip(reason(err), 200)), in.Key)
 		return err
+	}
+	if q != nil && q.Terms.Mode == string(approval.Notify) {
+		r.tell(ctx, in, res)
 	}
 	st.Outputs = res.Outputs
 	for _, out := range s.OutArgs {
@@ -326,22 +395,54 @@ func (r *playbookRun) action(ctx workflow.Context, id string, s playbook.Step) e
 	return nil
 }
 
-// command resolves a command into an action with its arguments.
-func (r *playbookRun) command(id string, c playbook.Command) (flow.ActionInput, activities.VerbFacts, error) {
+// tell notifies people of what a policy let run by itself. The action is done; that
+// nobody could be told is on the timeline, and fails nothing.
+func (r *playbookRun) tell(ctx workflow.Context, did flow.ActionInput, res flow.ActionResult) {
+	in := flow.ActionInput{Org: r.in.Org, Run: r.id, Step: did.Step, Incident: r.in.Incident, Workflow: r.in.Workflow, Action: "notify", Target: did.Target, Key: did.Key + "/notify",
+		Arguments: map[string]string{"subject": did.Target, "text": fmt.Sprintf("%s was performed by itself (%s)", did.Action, res.Outcome)}}
+	if _, err := r.perform(ctx, in); err != nil {
+		r.report(ctx, "action", "system", "Nobody could be told of "+did.Action+": "+clip(reason(err), 200), in.Key)
+	}
+}
+
+// filled takes the values that a person gave with a manual step.
+func (r *playbookRun) filled(s playbook.Step, a *request) {
+	for _, d := range a.Decisions {
+		for _, out := range s.OutArgs {
+			if v, ok := d.Args[variable(out)]; ok {
+				r.vars[variable(out)] = v
+			}
+		}
+	}
+}
+
+// command resolves a step's command into an action with its arguments.
+func (r *playbookRun) command(id string, s playbook.Step) (flow.ActionInput, activities.VerbFacts, error) {
+	c := s.Commands[0]
 	in := flow.ActionInput{Org: r.in.Org, Run: r.id, Step: id, Incident: r.in.Incident, Workflow: r.in.Workflow, DryRun: r.in.DryRun,
 		Key: fmt.Sprintf("%s/%s/%d", r.id, id, r.rounds[id])}
+	body, err := c.Body()
+	if err != nil {
+		return in, activities.VerbFacts{}, temporal.NewNonRetryableApplicationError(err.Error(), string(schema.Invalid), err)
+	}
+	args := map[string]string{}
+	in.Action = c.Type
 	switch c.Type {
 	case playbook.Manual:
 		task := playbook.Fill(c.Command, r.vars)
-		in.Action, in.Target, in.Arguments = playbook.Manual, clip(task, 200), map[string]string{"task": task}
-		return in, activities.VerbFacts{Risk: "medium"}, nil
+		in.Target, in.Arguments = task, map[string]string{"task": task}
+		return in, activities.VerbFacts{Risk: "medium", Target: "task"}, nil
 	case playbook.HTTPAPI:
-		method, target, _ := cut(c.Command)
-		in.Action = playbook.HTTPAPI
-		in.Arguments = playbook.FillAll(map[string]string{"method": method, "url": target, "body": c.Content}, r.vars)
+		args["method"], args["url"] = r.doc.URL(s, c)
+		args["body"] = body
+	case playbook.OpenC2:
+		args["command"], args["host"] = body, r.host(s)
+	case playbook.SSH:
+		args["command"], args["host"] = c.Command, r.host(s)
 	default:
-		in.Action, in.Arguments = c.Command, playbook.FillAll(c.Arguments, r.vars)
+		in.Action, args = c.Command, c.Arguments
 	}
+	in.Arguments = playbook.FillAll(args, r.vars)
 	facts, ok := r.prep.Verbs[in.Action]
 	if !ok {
 		return in, facts, temporal.NewNonRetryableApplicationError("there is no action "+in.Action, string(schema.Invalid), nil)
@@ -353,25 +454,52 @@ func (r *playbookRun) command(id string, c playbook.Command) (flow.ActionInput, 
 	return in, facts, nil
 }
 
-// perform runs the Action child, or waits for the one that does the same already.
+// host is the address of the step's target, "" when it names none.
+func (r *playbookRun) host(s playbook.Step) string {
+	if len(s.Where) == 0 {
+		return ""
+	}
+	return r.doc.Targets[s.Where[0]].Host()
+}
+
+// perform runs the Action child, or waits for the one that does the same already. When
+// the time box of that one has ended, it is done again.
 func (r *playbookRun) perform(ctx workflow.Context, in flow.ActionInput) (flow.ActionResult, error) {
+	var ended []string
+	for {
+		res, same, err := startAction(ctx, actionID(in, ended...), in)
+		if err != nil || !same {
+			return res, err
+		}
+		if res.Expires.IsZero() || res.Expires.After(workflow.Now(ctx)) {
+			if res.Outcome == "done" {
+				res.Outcome = "already-done"
+			}
+			return res, nil
+		}
+		ended = append(ended, res.Expires.UTC().Format(time.RFC3339Nano))
+	}
+}
+
+// startAction runs an Action under the id; same says that it was there before.
+func startAction(ctx workflow.Context, id string, in flow.ActionInput) (res flow.ActionResult, same bool, err error) {
 	opts := workflow.ChildWorkflowOptions{
-		WorkflowID: actionID(in), TaskQueue: flow.QueueRespond,
+		WorkflowID: id, TaskQueue: flow.QueueRespond,
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON, // an action that began is finished
 		StaticSummary:         clip(in.Action+" "+in.Target, 100),
 	}
-	var res flow.ActionResult
-	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, opts), flow.Action, in).Get(ctx, &res)
+	err = workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, opts), flow.Action, in).Get(ctx, &res)
 	if !alreadyStarted(err) {
-		return res, err
+		return res, false, err
 	}
+	return res, true, awaitAction(ctx, id, &res)
+}
+
+// awaitAction waits for the result of an Action that somebody else started.
+func awaitAction(ctx workflow.Context, id string, res *flow.ActionResult) error {
 	var a *activities.Actions
 	o := actOptions("wait for the same action")
 	o.StartToCloseTimeout, o.HeartbeatTimeout = o.ScheduleToCloseTimeout, actHeartbeat
-	err = do(ctx, o, a.AwaitAction, &res, opts.WorkflowID)
-	if res.Outcome == "done" {
-		res.Outcome = "already-done"
-	}
-	return res, err
+	return do(ctx, o, a.AwaitAction, res, id)
 }

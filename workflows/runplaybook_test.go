@@ -139,7 +139,7 @@ func TestForged(t *testing.T) {
 	}, "vigil approvals sign")
 	w.vote(4, w.by("ana", "approve", func(c *auth.Claims) { c.Binding = strings.Repeat("0", 64) }), "other content")
 	w.vote(5, w.by("ana", "approve", func(c *auth.Claims) { c.Expires = w.env.Now().Unix() - 1 }), "expired")
-	w.vote(6, w.by("ana", "run", nil), "the token says")
+	w.vote(6, w.by("ana", "run", nil), `nobody can "run"`)
 	w.vote(7, func() flow.Vote { return flow.Vote{Approval: "nothing", Token: "x"} }, "asks for no approval")
 	w.run(w.known("cy"), runDenied)
 	if w.published("addresses", bad) || count(w.mem.verbs(), "approval.decide") != 0 {
@@ -166,7 +166,8 @@ func TestWhoMayDecide(t *testing.T) {
 func TestTwoPersons(t *testing.T) {
 	w := newWorld(t)
 	w.vote(1, w.by("ana", "approve", nil), "")
-	w.vote(2, w.by("ana", "approve", nil), "decided already")
+	w.vote(2, w.by("ana", "approve", nil), "") // a double click is no error, and no second vote
+	w.vote(2, w.by("ana", "deny", nil), "decided already")
 	w.env.RegisterDelayedCallback(func() {
 		if w.published("addresses", bad) {
 			t.Error("one approval was enough for an unknown requester")
@@ -223,11 +224,12 @@ func TestDryRunChangesNothing(t *testing.T) {
 // TestChangedApproval: what was approved is changed in the store before the action.
 func TestChangedApproval(t *testing.T) {
 	for name, change := range map[string]func(*schema.Approval){
-		"payload":   func(a *schema.Approval) { a.Payload = strings.Replace(a.Payload, bad, "203.0.113.10", 1) },
-		"status":    func(a *schema.Approval) { a.Status = schema.ApprovalDenied },
-		"no votes":  func(a *schema.Approval) { a.Decisions = nil },
-		"rebound":   func(a *schema.Approval) { a.Binding = strings.Repeat("0", 64) },
-		"need none": func(a *schema.Approval) { a.Needed = 0 },
+		"payload":  func(a *schema.Approval) { a.Payload = strings.Replace(a.Payload, bad, "203.0.113.10", 1) },
+		"status":   func(a *schema.Approval) { a.Status = schema.ApprovalDenied },
+		"no votes": func(a *schema.Approval) { a.Decisions = nil },
+		"rebound":  func(a *schema.Approval) { a.Binding = strings.Repeat("0", 64) },
+		"terms":    func(a *schema.Approval) { a.Terms.Stages[0].Quorum = 0 },
+		"unproved": func(a *schema.Approval) { a.Decisions[0].User = "ben" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -3,10 +3,11 @@ package workflows
 import (
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
+
+	"vigil/internal/playbook"
 )
 
 // actHeartbeat is how long a lost worker goes unnoticed while it waits for another
@@ -28,14 +29,5 @@ func atoi(s string) int {
 	return n
 }
 
-// cut splits "POST https://…".
-func cut(command string) (method, target string, ok bool) {
-	f := strings.Fields(command)
-	if len(f) != 2 {
-		return "", "", false
-	}
-	return f[0], f[1], true
-}
-
 // variable takes the underscores off a variable's name.
-func variable(name string) string { return strings.TrimSuffix(strings.TrimPrefix(name, "__"), "__") }
+func variable(name string) string { return playbook.Bare(name) }

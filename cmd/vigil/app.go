@@ -14,6 +14,7 @@ import (
 	"vigil/internal/secret"
 	"vigil/internal/store"
 	"vigil/schema"
+	"vigil/worker"
 )
 
 // app is what every subcommand is built with: the streams, the global flags, and
@@ -69,7 +70,23 @@ func (a *app) endpoints() (endpoints, error) {
 	if e.Namespace == "" {
 		e.Namespace = "default"
 	}
+	e.Encrypt = encrypts(e.Encrypt || os.Getenv("VIGIL_TEMPORAL") != "")
 	return e, nil
+}
+
+// payloadKeys is the file of the keys that payloads of workflows are encrypted with.
+func payloadKeys(data string) string { return filepath.Join(data, "keys", "payload.keys") }
+
+// encrypts says whether payloads are encrypted: VIGIL_PAYLOAD_ENCRYPTION=on or off, or
+// else whether Temporal runs elsewhere, where others can read it.
+func encrypts(elsewhere bool) bool {
+	switch os.Getenv("VIGIL_PAYLOAD_ENCRYPTION") {
+	case "on":
+		return true
+	case "off":
+		return false
+	}
+	return elsewhere
 }
 
 // temporal dials the running Vigil's Temporal as this machine's operator.
@@ -87,6 +104,13 @@ func (a *app) dialTemporal(ctx context.Context, e endpoints) (client.Client, err
 		opts.Credentials = client.NewAPIKeyStaticCredentials(e.TemporalToken)
 	}
 	opts.ConnectionOptions.TLSDisabled = !e.TemporalTLS
+	if e.Encrypt {
+		codec, err := worker.OpenCodec(payloadKeys(a.data))
+		if err != nil {
+			return nil, err
+		}
+		codec.Encrypt(&opts)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	c, err := client.DialContext(ctx, opts)

@@ -35,6 +35,7 @@ type endpoints struct {
 	AnalystPass       string `json:"analyst_password,omitempty"`
 	ClickHouseTLS     bool   `json:"clickhouse_tls,omitempty"`
 	TemporalTLS       bool   `json:"temporal_tls,omitempty"`
+	Encrypt           bool   `json:"encrypt_payloads,omitempty"`
 	ClickHouseEmbeded bool   `json:"clickhouse_embedded"`
 }
 

@@ -1,16 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	casereport "vigil/internal/report"
-	"vigil/schema"
+	"vigil/internal/store"
+	"vigil/schema/flow"
 )
 
 // newIncidentsCmd makes `vigil incidents`.
@@ -23,7 +24,7 @@ func newIncidentsCmd(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newIncidentsListCmd(a), newIncidentsShowCmd(a), newIncidentsExportCmd(a), newIncidentsCloseCmd(a),
+	cmd.AddCommand(newIncidentsListCmd(a), newIncidentsShowCmd(a), newIncidentsExportCmd(a), newIncidentsCloseCmd(a), newIncidentsActionsCmd(a), newIncidentsUndoCmd(a),
 		incidentPost(a, "ack ID", "Take an incident", "ack", nil),
 		incidentPost(a, "comment ID TEXT", "Add a comment to the timeline", "comment", func(args []string) any { return map[string]string{"text": args[1]} }),
 		incidentPost(a, "run ID PLAYBOOK", "Start a playbook for an incident; you cannot approve what it asks", "run", func(args []string) any { return map[string]string{"playbook": args[1]} }))
@@ -100,11 +101,9 @@ func newIncidentsExportCmd(a *app) *cobra.Command {
 			if d.Runs, err = s.Runs(c.Context(), a.org, x.ID, 1000); err != nil {
 				return err
 			}
-			all, err := s.Approvals(c.Context(), a.org, "", 1000)
-			if err != nil {
+			if d.Approvals, err = s.Approvals(c.Context(), a.org, store.ApprovalFilter{Incident: x.ID, Limit: 1000}); err != nil {
 				return err
 			}
-			d.Approvals = slices.DeleteFunc(all, func(p schema.Approval) bool { return p.Incident != x.ID })
 			text, _, _, err := casereport.Write(d, format)
 			if err != nil {
 				return err
@@ -148,6 +147,62 @@ func newIncidentsCloseCmd(a *app) *cobra.Command {
 	c.Flags().StringVar(&verdict, "verdict", "", "true_positive, false_positive or benign")
 	c.Flags().StringVar(&reason, "reason", "", "what was found")
 	_ = c.MarkFlagRequired("verdict")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}
+
+func newIncidentsActionsCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "actions ID", Short: "List what was done for an incident, and what can be taken back", Args: cobra.ExactArgs(1), Example: "  vigil incidents actions 5f1c…",
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := a.store(c.Context())
+			if err != nil {
+				return err
+			}
+			list, err := s.Actions(c.Context(), a.org, args[0])
+			if err != nil {
+				return err
+			}
+			rows := make([][]any, len(list))
+			for i, x := range list {
+				state := "cannot be undone"
+				switch {
+				case !x.Undone.IsZero():
+					state = "undone by " + x.UndoneBy + " at " + x.Undone.Format(time.RFC3339)
+				case x.Undo != "" && !x.Expires.IsZero():
+					state = "until " + x.Expires.Format(time.RFC3339)
+				case x.Undo != "":
+					state = "can be undone"
+				}
+				rows[i] = []any{x.At.Format(time.RFC3339), x.Action, x.Target, x.Outcome, x.Approval, state}
+			}
+			return a.table([]string{"time", "action", "target", "outcome", "approval", "undo"}, rows)
+		},
+	}
+}
+
+func newIncidentsUndoCmd(a *app) *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use: "undo ID", Short: "Take back what was done for an incident, the last first", Args: cobra.ExactArgs(1),
+		Long:    "Isolations, blocks and the like are ended before their time. What cannot be undone is named; what another run holds stays.",
+		Example: "  vigil incidents undo 5f1c… --reason 'a penetration test'",
+		RunE: func(c *cobra.Command, args []string) error {
+			var out flow.UndoResult
+			if err := a.call(c.Context(), "POST", "/incidents/"+url.PathEscape(args[0])+"/undo", map[string]string{"reason": reason}, &out); err != nil {
+				return err
+			}
+			var rows [][]any
+			for _, s := range out.Steps {
+				rows = append(rows, []any{s.Action, s.Target, s.Outcome, cmp.Or(s.Error, s.Kept)})
+			}
+			for _, l := range out.Left {
+				rows = append(rows, []any{l, "", "cannot be undone", ""})
+			}
+			return a.table([]string{"action", "target", "outcome", "note"}, rows)
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why; it is kept in the audit trail")
 	_ = c.MarkFlagRequired("reason")
 	return c
 }

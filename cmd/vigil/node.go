@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,9 +15,11 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"vigil/activities"
 	"vigil/internal/action"
+	"vigil/internal/approval"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/enrich"
@@ -61,6 +64,8 @@ type node struct {
 	rules   *activities.RuleSets
 	metrics *telemetry.Metrics
 	books   *playbook.Set
+	asks    *approval.Policies
+	systems action.Connectors
 	group   *worker.Group
 	srv     *server.Server
 	web     net.Listener
@@ -87,7 +92,9 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 	if err := n.open(ctx, ep, token); err != nil {
 		return nil, err
 	}
-	n.load()
+	if err := n.load(); err != nil {
+		return nil, err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.hub = live.NewHub(n.store, a.org, o.log)
@@ -144,7 +151,8 @@ func (n *node) open(ctx context.Context, ep endpoints, token secret.Value) (err 
 }
 
 // load reads rules and playbooks; what is wrong with one is said and stops no other.
-func (n *node) load() {
+// Approval policies are all or nothing: half of them could ask nobody.
+func (n *node) load() (err error) {
 	set, errs := rules.Load(n.a.ruleSystems()...)
 	for _, err := range errs {
 		n.o.log.Error("a rule is not used", "error", err)
@@ -155,6 +163,11 @@ func (n *node) load() {
 		n.o.log.Error("a playbook is not used", "error", err)
 	}
 	n.books = books
+	if n.asks, err = n.a.approvalPolicies(); err != nil {
+		return err
+	}
+	n.systems, err = n.a.connectors()
+	return err
 }
 
 // activities composes the capabilities of the workers.
@@ -164,6 +177,8 @@ func (n *node) activities() worker.Activities {
 	ports := activities.ActionPorts(n.store, trail)
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
+	ports.Systems, ports.Hunts = n.systems, activities.HuntStarter{Temporal: n.tp}
+	table := action.NewTable(ports)
 	alerts := &activities.Alerts{Store: n.store, Rules: n.rules, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	sets := &activities.IntelSets{Store: n.store}
 	live := &activities.LiveTables{Store: n.store, FormatDir: formatDir(n.a.data), Log: n.o.log}
@@ -191,9 +206,9 @@ func (n *node) activities() worker.Activities {
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
 		Incidents: &activities.Incidents{Store: n.store, Playbooks: n.books, Trail: trail, Public: n.key.Public()},
-		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public()},
-		Approvals: &activities.Approvals{Store: n.store, Trail: trail},
-		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
+		Playbooks: &activities.Playbooks{Store: n.store, Playbooks: n.books, Public: n.key.Public(), Policies: n.asks},
+		Approvals: &activities.Approvals{Store: n.store, Trail: trail, Policies: n.asks, Table: table, Public: n.key.Public(), Authors: n.authors},
+		Actions:   &activities.Actions{Table: table, Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash, Policies: n.asks, Public: n.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
 		Saved:     &activities.Saved{Store: n.store, Trail: trail, CEL: searchCondition},
@@ -204,6 +219,15 @@ func (n *node) activities() worker.Activities {
 		Exempt:    &activities.Exceptions{Store: n.store, Rules: n.rules, Trail: trail},
 		Posture:   &activities.Posture{Store: n.store, Rules: n.rules.Now, Trail: trail},
 	}
+}
+
+// authors are the users whom a rule names as its author, by name or address.
+func (n *node) authors(rule string) []string {
+	r, ok := n.rules.Now().Rule(rule)
+	if !ok {
+		return nil
+	}
+	return approval.Split(r.Author)
 }
 
 // enricher composes what is put on events, with the versions that a plan pins.
@@ -233,10 +257,17 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		l = tls.NewListener(l, n.served.web)
 	}
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: n.rules.Now, Playbooks: n.books,
-		Org: n.a.org, Version: version(), Log: n.o.log, CEL: searchCondition, Dashboards: n.a.dashboardSystems, Measure: n.metrics.Requests,
+		Org: n.a.org, Namespace: cmp.Or(ep.Namespace, "default"), Version: version(), Log: n.o.log, CEL: searchCondition, Dashboards: n.a.dashboardSystems, Measure: n.metrics.Requests,
 		Spool: n.intake.spool, Host: n.intake.host, Secure: n.served.web != nil}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI
+	}
+	if ep.Encrypt {
+		codec, err := worker.OpenCodec(payloadKeys(n.a.data))
+		if err != nil {
+			return err
+		}
+		o.Codec = converter.NewPayloadCodecHTTPHandler(codec)
 	}
 	if ui.Built() {
 		o.UI = ui.FS()

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +33,9 @@ the data folder are used; one with the name of a built-in takes its place.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newPlaybooksListCmd(a), newPlaybooksShowCmd(a), newPlaybooksCheckCmd(a))
+	cmd.AddCommand(newPlaybooksListCmd(a), newPlaybooksShowCmd(a), newPlaybooksCheckCmd(a), newPlaybooksImportCmd(a), newPlaybooksRunCmd(a),
+		runPost(a, "cancel RUN", "End a run in order; its open approvals are void"), runPost(a, "terminate RUN", "End a run at once, without tidying up"),
+		runPost(a, "reset RUN", "Take a run back to its start, with the version and variables it had"), runPost(a, "rerun RUN", "Start the playbook of a run again, as it is now"))
 	return cmd
 }
 
@@ -88,8 +92,85 @@ func newPlaybooksCheckCmd(a *app) *cobra.Command {
 				d, bad := playbook.Parse(name, text, activities.PlaybookVerbs())
 				errs = append(errs, bad...)
 				if d != nil {
-					fmt.Fprintf(a.out, "%s: %s is good, version %s\n", name, d.Name, d.Hash()[:12])
+					fmt.Fprintf(a.out, "%s: %s is good, version %s\n", name, d.Slug(), d.Hash()[:12])
 				}
+			}
+			if a.ruleProblems(errs) > 0 {
+				return exit(3, nil)
+			}
+			return nil
+		},
+	}
+}
+
+// runPost makes a subcommand that changes a run as the signed-in user.
+func runPost(a *app, use, short string) *cobra.Command {
+	verb, _, _ := strings.Cut(use, " ")
+	var reason string
+	c := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1), Example: "  vigil playbooks " + verb + " run/main/5f1c…/contain-address/1",
+		RunE: func(c *cobra.Command, args []string) error {
+			var out struct {
+				Run string `json:"run"`
+			}
+			if err := a.call(c.Context(), "POST", "/runs/"+verb+"?id="+url.QueryEscape(args[0]), map[string]string{"reason": reason}, &out); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, out.Run)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why; it is kept in the audit trail")
+	return c
+}
+
+func newPlaybooksRunCmd(a *app) *cobra.Command {
+	var dry bool
+	c := &cobra.Command{
+		Use: "run NAME INCIDENT", Short: "Run a playbook for an incident, or try it out", Args: cobra.ExactArgs(2),
+		Long:    "With --dry-run nothing is done and nobody asked, and the incident may be closed: its alerts fill the variables.",
+		Example: "  vigil playbooks run ransomware-host 5f1c… --dry-run",
+		RunE: func(c *cobra.Command, args []string) error {
+			var out struct {
+				Run string `json:"run"`
+			}
+			if err := a.call(c.Context(), "POST", "/playbooks/"+url.PathEscape(args[0])+"/run", map[string]any{"incident": args[1], "dry_run": dry}, &out); err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, out.Run)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&dry, "dry-run", false, "go through the steps without acting or asking")
+	return c
+}
+
+func newPlaybooksImportCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "import FILE…", Short: "Take CACAO playbooks of others into use", Args: cobra.MinimumNArgs(1),
+		Long: `Checks the files and copies the good ones into the folder "playbooks" of the data folder; the next start of Vigil
+uses them. Sign-in data in them is not used: write a connector. Exits with 3 when a file is refused.`,
+		Example: "  vigil playbooks import ./their-playbook.json",
+		RunE: func(_ *cobra.Command, args []string) error {
+			var errs []error
+			dir := filepath.Join(a.data, "playbooks")
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return err
+			}
+			for _, name := range args {
+				text, err := os.ReadFile(name)
+				if err != nil {
+					return exit(2, err)
+				}
+				d, bad := playbook.Parse(name, text, activities.PlaybookVerbs())
+				errs = append(errs, bad...)
+				if d == nil {
+					continue
+				}
+				if err := os.WriteFile(filepath.Join(dir, d.Slug()+".json"), []byte(d.Encode()+"\n"), 0o600); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.out, "%s: %s, version %s\n", name, d.Slug(), d.Hash()[:12])
 			}
 			if a.ruleProblems(errs) > 0 {
 				return exit(3, nil)

@@ -121,7 +121,7 @@ func (e engines) stop(log *slog.Logger) {
 func startEngines(ctx context.Context, a *app, o upOptions, log *slog.Logger) (engines, endpoints, error) {
 	var e engines
 	ep := endpoints{PID: os.Getpid(), ClickHouse: o.clickhouse, ClickHouseUser: o.clickhouseUser, ClickHousePass: os.Getenv("VIGIL_CLICKHOUSE_PASSWORD"),
-		Temporal: o.temporal, Namespace: o.namespace, TemporalToken: os.Getenv("VIGIL_TEMPORAL_TOKEN")}
+		Temporal: o.temporal, Namespace: o.namespace, TemporalToken: os.Getenv("VIGIL_TEMPORAL_TOKEN"), Encrypt: encrypts(o.temporal != "")}
 	g, gctx := errgroup.WithContext(ctx)
 	if o.clickhouse == "" {
 		g.Go(func() (err error) {

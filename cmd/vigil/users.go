@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
@@ -40,9 +41,9 @@ func newUsersListCmd(a *app) *cobra.Command {
 			}
 			rows := make([][]any, len(list))
 			for i, u := range list {
-				rows[i] = []any{u.Name, u.Role, u.Disabled, u.FullName, u.Email}
+				rows[i] = []any{u.Name, u.Role, u.Disabled, u.FullName, u.Email, strings.Join(u.Groups, ","), u.Team}
 			}
-			return a.table([]string{"name", "role", "disabled", "full_name", "email"}, rows)
+			return a.table([]string{"name", "role", "disabled", "full_name", "email", "groups", "team"}, rows)
 		},
 	}
 }
@@ -67,14 +68,14 @@ func (a *app) admin(ctx context.Context, noun string, in flow.AdminInput) (flow.
 }
 
 func newUsersAddCmd(a *app) *cobra.Command {
-	var role, full, email string
+	var role, full, email, groups, team string
 	var keep bool
 	c := &cobra.Command{
 		Use: "add NAME", Short: "Add a user, or change role and password", Args: cobra.ExactArgs(1),
 		Long:    "Asks for the password, or reads it from standard input; it is hashed before it leaves this process.",
 		Example: "  vigil users add ana --role approver\n  vigil users add ana --role admin --keep-password",
 		RunE: func(c *cobra.Command, args []string) error {
-			in := flow.AdminInput{Verb: "user.put", By: "operator", Key: args[0], Args: map[string]string{"role": role, "full_name": full, "email": email}}
+			in := flow.AdminInput{Verb: "user.put", By: "operator", Key: args[0], Args: map[string]string{"role": role, "full_name": full, "email": email, "groups": groups, "team": team}}
 			if !keep {
 				plain, err := a.readPassword("New password of " + args[0] + ": ")
 				if err != nil {
@@ -94,6 +95,8 @@ func newUsersAddCmd(a *app) *cobra.Command {
 	c.Flags().StringVar(&role, "role", "viewer", "viewer, analyst, approver or admin")
 	c.Flags().StringVar(&full, "full-name", "", "name shown to others")
 	c.Flags().StringVar(&email, "email", "", "address")
+	c.Flags().StringVar(&groups, "groups", "", "comma-separated groups, which approval policies name")
+	c.Flags().StringVar(&team, "team", "", "team, for policies that ask for different ones")
 	c.Flags().BoolVar(&keep, "keep-password", false, "do not ask for a password")
 	return c
 }

@@ -19,6 +19,7 @@ import (
 	"vigil/integration/chtest"
 	"vigil/integration/tptest"
 	"vigil/internal/action"
+	"vigil/internal/approval"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
 	"vigil/internal/playbook"
@@ -40,17 +41,20 @@ func TestMain(m *testing.M) { chtest.Main(m) }
 
 // world is one Vigil: engines, store, worker and a webhook listener.
 type world struct {
-	t      *testing.T
-	engine *clickhouse.Engine
-	store  *store.Store
-	tp     client.Client
-	key    auth.DecisionKey
-	alerts *activities.Alerts
-	act    *activities.Actions
-	log    *audit.Log
-	lists  *action.Publisher
-	sets   *activities.RuleSets
-	heads  string
+	t                        *testing.T
+	engine                   *clickhouse.Engine
+	store                    *store.Store
+	tp                       client.Client
+	key                      auth.DecisionKey
+	alerts                   *activities.Alerts
+	act                      *activities.Actions
+	log                      *audit.Log
+	lists                    *action.Publisher
+	sets                     *activities.RuleSets
+	stopWorker, stopTemporal func()
+	temporalDir              string
+	with                     []func(*client.Options)
+	heads                    string
 	// atIngest are the rules that ingestion runs; nil: those of the library.
 	atIngest *rules.Set
 
@@ -63,12 +67,13 @@ func newWorld(t *testing.T) *world {
 	return newWorldWith(t, nil)
 }
 
-func newWorldWith(t *testing.T, atIngest *rules.Set) *world {
+func newWorldWith(t *testing.T, atIngest *rules.Set, with ...func(*client.Options)) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t, atIngest: atIngest, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
+	w := &world{t: t, atIngest: atIngest, with: with, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
 	w.store, w.engine = chtest.Open(t)
-	w.tp = tptest.Dial(t)
+	w.temporalDir = t.TempDir()
+	w.tp, w.stopTemporal = tptest.DialIn(t, w.temporalDir, w.with...)
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +105,7 @@ func (w *world) startWorker() {
 	ports := activities.ActionPorts(w.store, trail)
 	ports.Publish, ports.Webhook = w.lists, action.Webhook{URL: hook.URL, Secret: secret.New("hook")}
 	w.alerts = &activities.Alerts{Store: w.store, Rules: sets, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
-	w.act = &activities.Actions{Table: action.NewTable(ports), Store: w.store, Trail: trail, Temporal: w.tp}
+	w.act = &activities.Actions{Table: action.NewTable(ports), Store: w.store, Trail: trail, Temporal: w.tp, Policies: approval.Default(), Public: w.key.Public()}
 	atIngest := sets
 	if w.atIngest != nil {
 		atIngest = &activities.RuleSets{Store: w.store, Local: w.atIngest}
@@ -115,14 +120,15 @@ func (w *world) startWorker() {
 		Exempt:    &activities.Exceptions{Store: w.store, Rules: sets, Trail: trail},
 		Posture:   &activities.Posture{Store: w.store, Rules: get, Trail: trail},
 		Incidents: &activities.Incidents{Store: w.store, Playbooks: pbs, Trail: trail, Public: w.key.Public()},
-		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public()},
-		Approvals: &activities.Approvals{Store: w.store, Trail: trail},
+		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public(), Policies: approval.Default()},
+		Approvals: &activities.Approvals{Store: w.store, Trail: trail, Policies: approval.Default(), Table: w.act.Table, Public: w.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: w.store},
 		Admin:     &activities.Admin{Store: w.store, Trail: trail, Temporal: w.tp}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { _ = g.Stop() })
+	w.stopWorker = sync.OnceFunc(func() { _ = g.Stop() })
+	w.t.Cleanup(w.stopWorker)
 }
 
 // commit writes detections as a committed chunk would have them.

@@ -20,7 +20,7 @@ import (
 const address = "203.0.113.77"
 
 func (w *world) pending() (schema.Approval, bool) {
-	list, err := w.store.Approvals(w.t.Context(), "main", "pending", 10)
+	list, err := w.store.Approvals(w.t.Context(), "main", store.ApprovalFilter{Status: "pending", Limit: 10})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -74,8 +74,8 @@ func TestMainLine(t *testing.T) {
 	}
 	w.eventually("the published block", func() bool { ok, _ := w.lists.Contains("main", "addresses", address); return ok })
 	t.Logf("approval to block: %s", time.Since(began))
-	if _, err := w.decide(a, tok); err == nil {
-		t.Error("a second decision was accepted")
+	if got, err := w.decide(a, tok); err == nil && got.Have != 1 {
+		t.Errorf("a second click counted: %+v", got)
 	}
 	w.eventually("a contained incident", func() bool {
 		i, err := w.store.Incident(t.Context(), "main", list[0].Incident)

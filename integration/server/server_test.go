@@ -152,8 +152,9 @@ func (w *world) person(name string, role perm.Role) string {
 var routes = []struct{ method, path, weakest string }{
 	{"GET", "/me", "viewer"}, {"GET", "/home", "viewer"}, {"GET", "/alerts", "viewer"}, {"GET", "/alerts/x", "viewer"},
 	{"POST", "/alerts/update", "analyst"}, {"GET", "/incidents", "viewer"}, {"GET", "/incidents/x", "viewer"}, {"POST", "/incidents/x/ack", "analyst"},
-	{"GET", "/runs?id=x", "viewer"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
-	{"POST", "/approvals/x/sign", "approver"}, {"GET", "/sources", "viewer"}, {"GET", "/sources/x", "viewer"}, {"POST", "/sources/ingest", "analyst"},
+	{"GET", "/incidents/x/actions", "viewer"}, {"POST", "/incidents/x/undo", "approver"},
+	{"GET", "/runs?id=x", "viewer"}, {"POST", "/runs/cancel?id=x", "analyst"}, {"POST", "/playbooks/x/run", "analyst"}, {"GET", "/approvals", "viewer"}, {"GET", "/approvals/x", "viewer"}, {"POST", "/approvals/x/decide", "approver"},
+	{"POST", "/approvals/x/sign", "approver"}, {"GET", "/approvals/metrics", "viewer"}, {"POST", "/approvals/x/look", "viewer"}, {"POST", "/approvals/x/review", "approver"}, {"GET", "/sources", "viewer"}, {"GET", "/sources/x", "viewer"}, {"POST", "/sources/ingest", "analyst"},
 	{"POST", "/searches", "viewer"}, {"POST", "/searches/ocsf", "viewer"}, {"DELETE", "/searches/x", "viewer"}, {"GET", "/events/x", "viewer"}, {"GET", "/fields", "viewer"}, {"GET", "/rules", "viewer"},
 	{"GET", "/rules/x", "viewer"}, {"GET", "/playbooks", "viewer"}, {"GET", "/models", "viewer"}, {"GET", "/models/x", "viewer"},
 	{"POST", "/models/train", "admin"}, {"POST", "/models/x/rollback", "admin"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
@@ -168,7 +169,8 @@ var routes = []struct{ method, path, weakest string }{
 // valid are bodies that pass the shape check, so that the permission decides.
 var valid = map[string]any{
 	"/alerts/update": map[string]any{"ids": []string{}}, "/approvals/x/decide": map[string]any{"verdict": "approve"}, "/approvals/x/sign": map[string]any{"verdict": "approve"},
-	"/incidents/x/ack": map[string]any{}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"}, "/searches/ocsf": map[string]any{"query": "nothing:here"},
+	"/approvals/x/look": map[string]any{"verdict": "view"}, "/approvals/x/review": map[string]any{"verdict": "justified", "reason": "x"},
+	"/runs/cancel?id=x": map[string]any{}, "/playbooks/x/run": map[string]any{"incident": "x"}, "/incidents/x/ack": map[string]any{}, "/incidents/x/undo": map[string]any{"reason": "x"}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"}, "/searches/ocsf": map[string]any{"query": "nothing:here"},
 	"/tables/geo": "no database", "/tables/geo/rollback": map[string]any{"number": 9},
 	"/rules/check": map[string]any{"yaml": "id: x"}, "/searches/estimate": map[string]any{"query": "nothing:here"}, "/saved/search": map[string]any{"id": "x", "doc": "a", "title": ""},
 	"/users": map[string]any{"name": "zz", "role": "viewer", "password": "short"},

@@ -5,6 +5,7 @@ package tptest
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,20 +20,38 @@ import (
 // a worker; both end with the test.
 func Dial(t testing.TB) client.Client {
 	t.Helper()
+	c, _ := DialIn(t, t.TempDir())
+	return c
+}
+
+// DialIn is Dial over a folder of the caller's; stop ends both early, so that another
+// call can start them again over the same folder.
+func DialIn(t testing.TB, dir string, with ...func(*client.Options)) (c client.Client, stop func()) {
+	t.Helper()
 	silent := slog.New(slog.DiscardHandler)
-	s, err := temporal.Start(t.Context(), temporal.Options{Dir: t.TempDir(), NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: silent})
+	s, err := temporal.Start(t.Context(), temporal.Options{Dir: dir, NoUI: true, SearchAttributes: flow.SearchAttributes(), Logger: silent})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Stop)
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			if c != nil {
+				c.Close()
+			}
+			s.Stop()
+		})
+	}
+	t.Cleanup(stop)
 	o := client.Options{HostPort: s.HostPort, Namespace: s.Namespace, Credentials: client.NewAPIKeyStaticCredentials(s.WorkerToken.Reveal()), Logger: log.NewStructuredLogger(silent)}
 	o.ConnectionOptions.TLSDisabled = true
+	for _, w := range with {
+		w(&o)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	c, err := client.DialContext(ctx, o)
-	if err != nil {
+	if c, err = client.DialContext(ctx, o); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
-	return c
+	return c, stop
 }

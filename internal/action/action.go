@@ -34,6 +34,8 @@ type Kind string
 const (
 	Text    Kind = "text"
 	Address Kind = "ip"
+	Hash    Kind = "sha256"
+	Name    Kind = "name" // of a host, user or token: no separators that a URL or shell could take apart
 	Hours   Kind = "hours"
 	URL     Kind = "url"
 	List    Kind = "list" // comma-separated
@@ -59,6 +61,9 @@ type Definition struct {
 	TimeBoxed  bool   // takes "hours" and ends by itself
 	Reads      bool   // changes nothing: a dry run performs it
 	Honesty    string // what the action does not do, shown to approvers
+	Connector  string // the system it talks to, "" for none
+	Idempotent string // how a repeat is kept from acting twice
+	Blast      string // what it touches, for people: "one address, for everybody behind the firewalls"
 }
 
 // Request is one performance of an action.
@@ -69,6 +74,7 @@ type Request struct {
 	Key                      string // idempotency key
 	DryRun                   bool
 	Now                      time.Time
+	renew                    bool // it holds already; only its end changes
 }
 
 // Result is what came of it. It never holds secrets.
@@ -101,14 +107,18 @@ type Table map[string]Action
 // NewTable builds the table of all actions over their ports.
 func NewTable(p Ports) Table {
 	t := Table{}
-	for _, a := range []Action{
-		blockAction(p, "block-address", "addresses"), verifyAction(p), listAction(p, "contain-host", "hosts", "host"),
-		listAction(p, "contain-account", "accounts", "user"), watchAction(p), tagAction{p.Tags}, peersAction{p.Peers},
-		notifyAction(p), webhookAction(p), httpAction(p),
-	} {
-		t[a.Definition().Verb] = a
+	for _, list := range [][]Action{localActions(p), remoteActions(p), messageActions(p), ticketActions(p), shellActions(p)} {
+		for _, a := range list {
+			t[a.Definition().Verb] = a
+		}
 	}
 	return t
+}
+
+// localActions are those on what Vigil itself keeps, and on the configured webhooks.
+func localActions(p Ports) []Action {
+	return []Action{blockAction(p), verifyAction(p), listAction(p, "contain-host", "hosts", "host"), listAction(p, "contain-account", "accounts", "user"),
+		watchAction(p), tagAction{p.Tags}, peersAction{p.Peers}, huntAction{p.Hunts}, notifyAction(p), webhookAction(p), httpAction(p)}
 }
 
 // Definitions returns the rows of the table by verb, without ports: what
@@ -188,6 +198,18 @@ func (i Input) check(v string) error {
 		if u, err := url.Parse(v); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 			return fmt.Errorf("not an http(s) URL")
 		}
+	case Hash:
+		if len(v) != 64 || strings.Trim(strings.ToLower(v), "0123456789abcdef") != "" {
+			return fmt.Errorf("not a SHA-256 in hex")
+		}
+	case Name:
+		return checkName(v)
+	case List:
+		for _, x := range split(v) {
+			if err := checkName(x); err != nil {
+				return err
+			}
+		}
 	case Text:
 		if strings.ContainsAny(v, "\x00") {
 			return fmt.Errorf("holds a NUL byte")
@@ -196,9 +218,18 @@ func (i Input) check(v string) error {
 	return nil
 }
 
-func clip(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
+func checkName(v string) error {
+	if len(v) > 255 || strings.ContainsAny(v, "/?#%'\"`;&|<>\n\r\x00 ") {
+		return fmt.Errorf("not a name")
+	}
+	return nil
+}
+
+func clip(s string) string { return clipTo(s, 80) }
+
+func clipTo(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "…"
 	}
 	return s
 }

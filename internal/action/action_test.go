@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"vigil/internal/action/actiontest"
 	"vigil/internal/secret"
 	"vigil/schema"
 )
@@ -99,16 +101,35 @@ func newListener(t *testing.T, status ...int) *listener {
 
 const hookSecret = "s3cret-of-the-hook"
 
+type hunts struct{ started map[string]int }
+
+func (h hunts) StartHunt(_ context.Context, org, rule, key string, _ int) (string, error) {
+	id := "hunt/" + org + "/" + rule + "/" + key
+	if h.started[id] > 0 {
+		return id, schema.E(schema.Conflict, "it runs already", "")
+	}
+	h.started[id]++
+	return id, nil
+}
+
 type bench struct {
-	lists *lists
-	hook  *listener
-	table Table
-	pub   *Publisher
+	lists   *lists
+	hook    *listener
+	table   Table
+	pub     *Publisher
+	vendor  *actiontest.Vendor
+	mail    *mailbox
+	shell   *shell
+	hunts   hunts
+	systems Connectors
 }
 
 func newBench(t *testing.T, status ...int) bench {
-	b := bench{lists: &lists{m: map[string]Entry{}}, hook: newListener(t, status...), pub: NewPublisher(t.TempDir())}
-	b.table = NewTable(Ports{Lists: b.lists, Tags: tags{}, Peers: peers{}, Publish: b.pub, Webhook: Webhook{URL: b.hook.URL, Secret: secret.New(hookSecret)}})
+	b := bench{lists: &lists{m: map[string]Entry{}}, hook: newListener(t, status...), pub: NewPublisher(t.TempDir()), vendor: actiontest.New(t), mail: newMailbox(t), shell: newShell(t), hunts: hunts{map[string]int{}}}
+	systems := connectorsOf(b.vendor)
+	b.systems = systems
+	systems["smtp"], systems["ssh"] = b.mail.connector(), b.shell.connector(t)
+	b.table = NewTable(Ports{Lists: b.lists, Tags: tags{}, Peers: peers{}, Hunts: b.hunts, Publish: b.pub, Systems: systems, Webhook: Webhook{URL: b.hook.URL, Secret: secret.New(hookSecret)}})
 	return b
 }
 
@@ -123,6 +144,8 @@ func (b bench) sample(d Definition) map[string]string {
 			args[in.Name] = "2"
 		case URL:
 			args[in.Name] = b.hook.URL
+		case Hash:
+			args[in.Name] = strings.Repeat("ab", 32)
 		default:
 			args[in.Name] = "value"
 		}
@@ -132,6 +155,16 @@ func (b bench) sample(d Definition) map[string]string {
 		args["body"], args["method"] = `{"a":1}`, "POST"
 	case "verify-listed":
 		args["list"], args["value"] = "addresses", "203.0.113.5"
+	case "isolate-host":
+		args["hosts"] = "ws1,ws2"
+	case "email":
+		args["to"] = "soc@example.org"
+	case "ssh":
+		args["command"] = "echo once >> " + b.shell.file
+		args["host"] = "127.0.0.1"
+	case "openc2-http":
+		args["host"] = "127.0.0.1"
+		args["command"] = `{"action":"deny","target":{"ipv4_net":"203.0.113.5"}}`
 	}
 	return args
 }
@@ -151,7 +184,8 @@ func (b bench) effects(t *testing.T) string {
 	t.Helper()
 	b.hook.mu.Lock()
 	defer b.hook.mu.Unlock()
-	out, _ := json.Marshal(map[string]any{"entries": b.lists.m, "posts": b.hook.acted, "tags": b.table["tag"].(tagAction).tags})
+	out, _ := json.Marshal(map[string]any{"entries": b.lists.m, "posts": b.hook.acted, "tags": b.table["tag"].(tagAction).tags, "vendor": b.vendor.Effects(), "mail": b.mail.effects(),
+		"shell": b.shell.effects(t), "hunts": b.hunts.started})
 	return string(out)
 }
 
@@ -187,8 +221,8 @@ func TestContract(t *testing.T) {
 			if !d.Reads && second.Outcome != AlreadyDone {
 				t.Errorf("the second outcome is %s", second.Outcome)
 			}
-			if text, _ := json.Marshal(first); strings.Contains(string(text), hookSecret) {
-				t.Error("a secret is in the result")
+			if text, _ := json.Marshal(first); strings.Contains(string(text), hookSecret) || strings.Contains(string(text), actiontest.Secret) {
+				t.Errorf("a secret is in the result: %s", text)
 			}
 			checkUndo(t, a, r, first)
 		})
@@ -197,7 +231,7 @@ func TestContract(t *testing.T) {
 
 func checkDefinition(t *testing.T, d Definition) {
 	t.Helper()
-	if d.Title == "" || d.Risk != Low && d.Risk != Medium && d.Risk != High || d.Reversible && d.Undo == "" || d.TimeBoxed && !d.Reversible {
+	if d.Blast == "" || d.Idempotent == "" || d.Title == "" || d.Risk != Low && d.Risk != Medium && d.Risk != High || d.Reversible && d.Undo == "" || d.TimeBoxed && !d.Reversible {
 		t.Errorf("the definition is incomplete: %+v", d)
 	}
 	if _, err := d.Check(map[string]string{}); schema.CodeOf(err) != schema.Invalid {
@@ -217,23 +251,47 @@ func checkUndo(t *testing.T, a Action, r Request, res Result) {
 	if !d.Reversible {
 		return
 	}
-	l := a.(*lister)
+	l, ok := a.(*held)
+	if !ok { // what is resolved, such as a page
+		if out, err := a.Undo(t.Context(), r); err != nil || out.Outcome != Done {
+			t.Errorf("undo: %+v %v", out, err)
+		}
+		return
+	}
 	other := r
 	other.Key = "another run"
 	if out, err := a.Undo(t.Context(), other); err != nil || out.Outcome != AlreadyDone || out.Outputs["kept"] == "" {
 		t.Errorf("another run's undo took it away: %+v %v", out, err)
 	}
+	longer := other
+	longer.Arguments = maps.Clone(r.Arguments)
+	longer.Arguments["hours"] = "9"
+	if out, err := a.Run(t.Context(), longer); err != nil || out.Outcome != Done || !out.Expires.After(res.Expires) {
+		t.Errorf("a renewal: %+v %v", out, err)
+	}
+	if out, err := a.Undo(t.Context(), r); err != nil || out.Outcome != AlreadyDone || out.Outputs["kept"] == "" {
+		t.Errorf("what was renewed ended early: %+v %v", out, err)
+	}
 	for _, want := range []string{Done, AlreadyDone} {
-		if out, err := a.Undo(t.Context(), r); err != nil || out.Outcome != want {
+		if out, err := a.Undo(t.Context(), longer); err != nil || out.Outcome != want {
 			t.Errorf("undo: %+v %v, want %s", out, err, want)
 		}
 	}
-	if e, _ := l.lists.Entry(t.Context(), "main", l.list, l.value(r)); e.Active(r.Now) {
-		t.Error("it is still on the list after the undo")
-	}
-	if l.pub != nil {
-		if ok, _ := l.pub.Contains("main", l.list, l.value(r)); ok {
-			t.Error("it is still published after the undo")
+	values, _ := l.values(r)
+	for _, v := range values {
+		if e, _ := l.lists.Entry(t.Context(), "main", l.list, v); e.Active(r.Now) {
+			t.Error("it is still on the list after the undo")
+		}
+		if p, ok := l.eff.(publishing); ok && p.pub != nil {
+			if ok, _ := p.pub.Contains("main", l.list, v); ok {
+				t.Error("it is still published after the undo")
+			}
+		}
+		if s, ok := l.eff.(remoteState); ok {
+			id, err := s.lookUp(t.Context(), r, v)
+			if have, err2 := s.now(t.Context(), r, id); err != nil || err2 != nil || have {
+				t.Errorf("the other system still holds it: %v %v", err, err2)
+			}
 		}
 	}
 }
@@ -277,7 +335,7 @@ func TestWebhook(t *testing.T) {
 }
 
 func TestWebhookErrorsSayWhetherToTryAgain(t *testing.T) {
-	for status, want := range map[int]schema.Code{500: schema.Unavailable, 429: schema.Unavailable, 404: schema.Invalid, 302: schema.Invalid} {
+	for status, want := range map[int]schema.Code{500: schema.Unavailable, 429: schema.Unavailable, 404: schema.NotFound, 302: schema.Invalid} {
 		b := newBench(t, status)
 		r := b.request(t, b.table["notify"].Definition())
 		if _, err := b.table["notify"].Run(t.Context(), r); schema.CodeOf(err) != want {

@@ -1,14 +1,12 @@
 package action
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,14 +14,15 @@ import (
 	"strings"
 	"time"
 
+	"vigil/internal/secret"
 	"vigil/schema"
 )
 
-// poster is the one HTTP kernel of outbound actions: allowed URLs only, no
-// redirects, a time limit, a signature, and errors that say whether to try again.
+// poster posts to URLs that the operator allows, with a signature.
 type poster struct {
 	def  Definition
 	hook Webhook
+	api  *Connector // whose addresses http-api may call
 	http *http.Client
 	body func(r Request) any
 	to   func(r Request) string
@@ -38,22 +37,22 @@ func client(p Ports) *http.Client {
 
 func notifyAction(p Ports) Action {
 	return &poster{hook: p.Webhook, http: client(p), to: func(Request) string { return p.Webhook.URL }, body: notification, def: Definition{
-		Verb: "notify", Title: "Notify people", Target: "subject", Risk: Low,
+		Verb: "notify", Title: "Notify people", Target: "subject", Risk: Low, Blast: "people read it", Idempotent: "the receiver tells repeats by the key",
 		Inputs: []Input{{"subject", Text, true, "what it is about: an address, host or user"}, {"text", Text, false, "what to say"}, {"alerts", List, false, "alert ids"}},
 	}}
 }
 
 func webhookAction(p Ports) Action {
 	return &poster{hook: p.Webhook, http: client(p), to: func(r Request) string { return r.Arguments["url"] }, body: notification, def: Definition{
-		Verb: "webhook", Title: "Post to a webhook", Target: "url", Risk: Low,
+		Verb: "webhook", Title: "Post to a webhook", Target: "url", Risk: Low, Blast: "one request to the receiver", Idempotent: "the receiver tells repeats by the key",
 		Inputs:  []Input{{"url", URL, true, "one of the configured URLs"}, {"subject", Text, false, "what it is about"}, {"text", Text, false, "what to say"}},
 		Honesty: "Posts only to URLs that the operator has configured.",
 	}}
 }
 
 func httpAction(p Ports) Action {
-	return &poster{hook: p.Webhook, http: client(p), to: func(r Request) string { return r.Arguments["url"] }, body: func(r Request) any { return json.RawMessage(r.Arguments["body"]) }, def: Definition{
-		Verb: "http-api", Title: "Call an HTTP API", Target: "url", Risk: Medium,
+	return &poster{hook: p.Webhook, api: p.Systems["http"], http: client(p), to: func(r Request) string { return r.Arguments["url"] }, body: func(r Request) any { return json.RawMessage(cmp.Or(r.Arguments["body"], "{}")) }, def: Definition{
+		Verb: "http-api", Title: "Call an HTTP API", Target: "url", Risk: Medium, Blast: "whatever the other side does with it", Idempotent: "the receiver tells repeats by the key",
 		Inputs:  []Input{{"url", URL, true, "one of the configured URLs"}, {"method", Text, false, "POST"}, {"body", Text, false, "JSON"}},
 		Honesty: "Posts only to URLs that the operator has configured; what the other side does with it cannot be undone from here.",
 	}}
@@ -73,8 +72,8 @@ func (p *poster) Run(ctx context.Context, r Request) (Result, error) {
 	if target == "" {
 		return Result{Outcome: Done, Outputs: map[string]string{"channel": "ui"}}, nil
 	}
-	if target != p.hook.URL && !slices.Contains(p.hook.Allow, target) {
-		return Result{}, schema.E(schema.Denied, "no request is sent to "+hostOf(target), "the operator allows URLs with --webhook")
+	if target != p.hook.URL && !slices.Contains(p.hook.Allow, target) && !p.api.covers(target) {
+		return Result{}, schema.E(schema.Denied, "no request is sent to "+hostOf(target), "the operator allows URLs with --webhook, or below the url of the connector http")
 	}
 	body, err := json.Marshal(p.body(r))
 	if err != nil {
@@ -88,38 +87,36 @@ func (p *poster) Run(ctx context.Context, r Request) (Result, error) {
 
 func (p *poster) send(ctx context.Context, r Request, target string, body []byte) (Result, error) {
 	method := "POST"
-	if m := strings.ToUpper(r.Arguments["method"]); m == "PUT" || m == "PATCH" || m == "DELETE" {
+	if m := strings.ToUpper(r.Arguments["method"]); m == "GET" || m == "PUT" || m == "PATCH" || m == "DELETE" {
 		method = m
 	}
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return Result{}, schema.E(schema.Invalid, "building the request", "", err)
+	c := &Connector{Name: hostOf(target), URL: secret.New(target), Auth: "none", Timeout: 15 * time.Second}
+	if p.api.covers(target) { // its sign-in goes to its own addresses only
+		api := *p.api
+		api.URL = c.URL
+		c = &api
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "vigil")
-	req.Header.Set("Idempotency-Key", r.Key)
+	x := call{method: method, header: map[string]string{}, accept: []int{http.StatusConflict}}
+	if method != "GET" {
+		x.body = json.RawMessage(body)
+	}
 	if !p.hook.Secret.Empty() {
 		stamp := strconv.FormatInt(r.Now.Unix(), 10)
-		req.Header.Set("X-Vigil-Timestamp", stamp)
-		req.Header.Set("X-Vigil-Signature", "sha256="+Signature(p.hook.Secret.Reveal(), stamp, body))
+		x.header["X-Vigil-Timestamp"] = stamp
+		x.header["X-Vigil-Signature"] = "sha256=" + Signature(p.hook.Secret.Reveal(), stamp, body)
 	}
-	res, err := p.http.Do(req)
+	got, err := c.do(ctx, p.http, r.Key, x)
 	if err != nil {
-		return Result{}, schema.E(schema.Unavailable, "no answer from "+hostOf(target), "", scrub(err))
+		return Result{}, err
 	}
-	defer func() { _ = res.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)
-	out := map[string]string{"host": hostOf(target), "status": strconv.Itoa(res.StatusCode)}
-	switch {
-	case res.StatusCode < 300:
-		return Result{Outcome: Done, Outputs: out}, nil
-	case res.StatusCode == http.StatusConflict:
+	out := map[string]string{"host": hostOf(target), "status": strconv.Itoa(got.status)}
+	if p.api != nil {
+		out["body"] = p.api.redact(clipTo(string(got.body), 4096))
+	}
+	if got.status == http.StatusConflict {
 		return Result{Outcome: AlreadyDone, Outputs: out}, nil // the receiver knows the key
-	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusRequestTimeout, res.StatusCode >= 500:
-		return Result{}, schema.E(schema.Unavailable, fmt.Sprintf("%s answered %d", hostOf(target), res.StatusCode), "")
-	default:
-		return Result{}, schema.E(schema.Invalid, fmt.Sprintf("%s refused with %d", hostOf(target), res.StatusCode), "check the webhook's settings")
 	}
+	return Result{Outcome: Done, Outputs: out}, nil
 }
 
 // Undo implements [Action]; what was said cannot be unsaid.

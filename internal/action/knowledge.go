@@ -14,7 +14,7 @@ type tagAction struct{ tags Tags }
 
 // Definition implements [Action].
 func (tagAction) Definition() Definition {
-	return Definition{Verb: "tag", Title: "Tag alerts", Target: "tag", Risk: Low,
+	return Definition{Verb: "tag", Title: "Tag alerts", Target: "tag", Risk: Low, Blast: "a word on alerts", Idempotent: "a tag is there once",
 		Inputs: []Input{{"tag", Text, true, "the tag"}, {"alerts", List, true, "alert ids"}}}
 }
 
@@ -58,7 +58,7 @@ const maxPeers = 20
 
 // Definition implements [Action].
 func (peersAction) Definition() Definition {
-	return Definition{Verb: "find-peers", Title: "Find who else talked to an address", Target: "address", Risk: Low, Reads: true,
+	return Definition{Verb: "find-peers", Title: "Find who else talked to an address", Target: "address", Risk: Low, Reads: true, Blast: "reads stored events", Idempotent: "it changes nothing",
 		Inputs: []Input{{"address", Address, true, "the address"}}}
 }
 
@@ -79,5 +79,35 @@ func (p peersAction) Run(ctx context.Context, r Request) (Result, error) {
 
 // Undo implements [Action]; there is nothing to undo.
 func (peersAction) Undo(context.Context, Request) (Result, error) {
+	return Result{Outcome: AlreadyDone}, nil
+}
+
+// huntAction starts a hunt over stored history.
+type huntAction struct{ hunts Hunts }
+
+// Definition implements [Action].
+func (huntAction) Definition() Definition {
+	return Definition{Verb: "run-hunt", Title: "Hunt with a rule over stored history", Target: "rule", Risk: Low, Idempotent: "the hunt's id is made of the key", Blast: "reads stored events",
+		Inputs: []Input{{"rule", Name, true, "id of a loaded rule"}, {"hours", Hours, false, "how far back; default 24"}}}
+}
+
+// Run implements [Action].
+func (h huntAction) Run(ctx context.Context, r Request) (Result, error) {
+	hours := int(r.hours(24).Hours())
+	if r.DryRun {
+		return Result{Outcome: DryRun, Outputs: map[string]string{"rule": r.Target, "hours": strconv.Itoa(hours)}}, nil
+	}
+	if h.hunts == nil {
+		return Result{}, schema.E(schema.Unavailable, "no hunts can be started here", "")
+	}
+	id, err := h.hunts.StartHunt(ctx, r.Org, r.Target, r.Key, hours)
+	if schema.CodeOf(err) == schema.Conflict {
+		return Result{Outcome: AlreadyDone, Outputs: map[string]string{"hunt": id}}, nil
+	}
+	return Result{Outcome: Done, Outputs: map[string]string{"hunt": id}}, err
+}
+
+// Undo implements [Action]; a hunt changes nothing.
+func (huntAction) Undo(context.Context, Request) (Result, error) {
 	return Result{Outcome: AlreadyDone}, nil
 }

@@ -3,7 +3,6 @@ package action
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -85,16 +84,6 @@ func (p *Publisher) Contains(org, list, value string) (bool, error) {
 	return false, nil
 }
 
-// lister puts values on a list, publishes it, and takes them off again.
-type lister struct {
-	def   Definition
-	lists Lists
-	pub   *Publisher
-	list  string
-	hours int // default time box
-	mu    *sync.Mutex
-}
-
 func reasonInput() Input {
 	return Input{Name: "reason", Kind: Text, Doc: "why, for those who find it on the list"}
 }
@@ -103,116 +92,64 @@ func hoursInput() Input {
 	return Input{Name: "hours", Kind: Hours, Doc: "how long it stays; it ends by itself"}
 }
 
-func blockAction(p Ports, verb, list string) Action {
-	return &lister{lists: p.Lists, pub: p.Publish, list: list, hours: 24, mu: &sync.Mutex{}, def: Definition{
-		Verb: verb, Title: "Block an address", Target: "address", Risk: High, Reversible: true, TimeBoxed: true,
-		Inputs:  []Input{{"address", Address, true, "the address to block"}, hoursInput(), reasonInput()},
-		Undo:    "the address is taken off the published list",
-		Honesty: "The address is put on the list " + list + ", a file and URL. It is blocked where firewalls poll that list, not before.",
-	}}
+// publishing is the effect of a list that others poll.
+type publishing struct {
+	lists Lists
+	pub   *Publisher
+	list  string
 }
 
-func listAction(p Ports, verb, list, input string) Action {
-	return &lister{lists: p.Lists, pub: p.Publish, list: list, hours: 24, mu: &sync.Mutex{}, def: Definition{
-		Verb: verb, Title: "Contain a " + input, Target: input, Risk: High, Reversible: true, TimeBoxed: true,
-		Inputs:  []Input{{input, Text, true, "the " + input + " to contain"}, hoursInput(), reasonInput()},
-		Undo:    "the " + input + " is taken off the published list",
-		Honesty: "The " + input + " is put on the list " + list + ", a file and URL. It is contained where an agent, switch or directory polls that list; Vigil itself cuts no connection and locks no account.",
-	}}
+func (p publishing) on(ctx context.Context, r Request, _ string, _ time.Time) error {
+	return p.publish(ctx, r)
 }
 
-func watchAction(p Ports) Action {
-	return &lister{lists: p.Lists, list: "watch", hours: 24 * 7, mu: &sync.Mutex{}, def: Definition{
-		Verb: "watch", Title: "Add to the watch list", Target: "value", Risk: Low, Reversible: true, TimeBoxed: true,
-		Inputs: []Input{{"value", Text, true, "host, user or address to watch"}, hoursInput(), reasonInput()},
-		Undo:   "the value is taken off the watch list",
-	}}
-}
+func (p publishing) off(ctx context.Context, r Request, _ string) error { return p.publish(ctx, r) }
 
-// Definition implements [Action].
-func (l *lister) Definition() Definition { return l.def }
+func (publishing) dry(context.Context, Request, string) (string, error) { return "", nil }
 
-func (l *lister) value(r Request) string {
-	v := strings.TrimSpace(r.Target)
-	if a, err := netip.ParseAddr(v); err == nil {
-		return a.Unmap().String()
-	}
-	return v
-}
-
-// Run implements [Action]. The same run puts a value there once; another run can
-// only make it stay longer.
-func (l *lister) Run(ctx context.Context, r Request) (Result, error) {
-	value := l.value(r)
-	expires := r.Now.Add(l.round(r.hours(l.hours))).Truncate(time.Millisecond)
-	if strings.ContainsAny(value, "\r\n") {
-		return Result{}, schema.E(schema.Invalid, "a list value must be one line", "")
-	}
-	if r.DryRun {
-		return Result{Outcome: DryRun, Outputs: map[string]string{"list": l.list, "value": value}}, nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	old, err := l.lists.Entry(ctx, r.Org, l.list, value)
-	if err != nil {
-		return Result{}, err
-	}
-	res := Result{Outcome: Done, Outputs: map[string]string{"list": l.list, "value": value}, Undo: map[string]string{l.def.Target: value}, Expires: expires}
-	switch {
-	case old.Active(r.Now) && old.Run == r.Key:
-		res.Outcome, res.Expires = AlreadyDone, old.Expires
-	case old.Active(r.Now) && old.Expires.After(expires):
-		res.Outcome, res.Expires = AlreadyDone, time.Time{} // it stays on by the other run's time box
-	default:
-		e := Entry{Org: r.Org, List: l.list, Value: value, Reason: r.Arguments["reason"], Run: r.Key, Added: r.Now, Expires: expires, Version: old.Version + 1}
-		if err := l.lists.PutEntry(ctx, e); err != nil {
-			return Result{}, err
-		}
-	}
-	res.Outputs["expires"] = res.Expires.UTC().Format(time.RFC3339)
-	return res, l.publish(ctx, r)
-}
-
-// round leaves a time box as it is; a box of nothing is the default.
-func (l *lister) round(d time.Duration) time.Duration {
-	if d <= 0 {
-		return time.Duration(l.hours) * time.Hour
-	}
-	return d
-}
-
-// Undo implements [Action]. A value that another run has put there since stays.
-func (l *lister) Undo(ctx context.Context, r Request) (Result, error) {
-	value := l.value(r)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e, err := l.lists.Entry(ctx, r.Org, l.list, value)
-	if err != nil {
-		return Result{}, err
-	}
-	out := map[string]string{"list": l.list, "value": value}
-	if e.Version == 0 || e.Removed || e.Run != r.Key {
-		if e.Version > 0 && !e.Removed {
-			out["kept"] = "another run keeps it there until " + e.Expires.UTC().Format(time.RFC3339)
-		}
-		return Result{Outcome: AlreadyDone, Outputs: out}, l.publish(ctx, r)
-	}
-	e.Removed, e.Version = true, e.Version+1
-	if err := l.lists.PutEntry(ctx, e); err != nil {
-		return Result{}, err
-	}
-	return Result{Outcome: Done, Outputs: out}, l.publish(ctx, r)
-}
-
-func (l *lister) publish(ctx context.Context, r Request) error {
-	if l.pub == nil {
+func (p publishing) publish(ctx context.Context, r Request) error {
+	if p.pub == nil {
 		return nil
 	}
-	entries, err := l.lists.Entries(ctx, r.Org, l.list)
+	entries, err := p.lists.Entries(ctx, r.Org, p.list)
 	if err != nil {
 		return err
 	}
-	return l.pub.Publish(r.Org, l.list, entries, r.Now)
+	return p.pub.Publish(r.Org, p.list, entries, r.Now)
+}
+
+func (p Ports) listed(d Definition, list string, hours int) Action {
+	pub := p.Publish
+	if list == "watch" {
+		pub = nil // watched by us, polled by nobody
+	}
+	d.Idempotent = "a value is on a list once"
+	return &held{def: d, lists: p.Lists, list: list, hours: hours, eff: publishing{p.Lists, pub, list}, mu: &sync.Mutex{}}
+}
+
+func blockAction(p Ports) Action {
+	return p.listed(Definition{Verb: "block-address", Title: "Block an address", Target: "address", Risk: High, Reversible: true, TimeBoxed: true,
+		Inputs:  []Input{{"address", Address, true, "the address to block"}, hoursInput(), reasonInput()},
+		Undo:    "the address is taken off the published list",
+		Blast:   "traffic of everybody behind the firewalls that poll the list, with this address",
+		Honesty: "The address is put on the list addresses, a file and URL. It is blocked where firewalls poll that list, not before.",
+	}, "addresses", 24)
+}
+
+func listAction(p Ports, verb, list, input string) Action {
+	return p.listed(Definition{Verb: verb, Title: "Contain a " + input, Target: input, Risk: High, Reversible: true, TimeBoxed: true,
+		Inputs:  []Input{{input, Text, true, "the " + input + " to contain"}, hoursInput(), reasonInput()},
+		Undo:    "the " + input + " is taken off the published list",
+		Blast:   "one " + input + ", and whoever works with it",
+		Honesty: "The " + input + " is put on the list " + list + ", a file and URL. It is contained where an agent, switch or directory polls that list; Vigil itself cuts no connection and locks no account.",
+	}, list, 24)
+}
+
+func watchAction(p Ports) Action {
+	return p.listed(Definition{Verb: "watch", Title: "Add to the watch list", Target: "value", Risk: Low, Reversible: true, TimeBoxed: true,
+		Inputs: []Input{{"value", Text, true, "host, user or address to watch"}, hoursInput(), reasonInput()},
+		Undo:   "the value is taken off the watch list", Blast: "nobody notices",
+	}, "watch", 24*7)
 }
 
 // verify reads back what a list action published.
@@ -225,7 +162,7 @@ func verifyAction(p Ports) Action { return verify{p.Lists, p.Publish} }
 
 // Definition implements [Action].
 func (verify) Definition() Definition {
-	return Definition{Verb: "verify-listed", Title: "Verify that a value is published", Target: "value", Risk: Low, Reads: true,
+	return Definition{Verb: "verify-listed", Title: "Verify that a value is published", Target: "value", Risk: Low, Reads: true, Blast: "reads a list", Idempotent: "it changes nothing",
 		Inputs: []Input{{"list", Text, true, "addresses, hosts or accounts"}, {"value", Text, true, "the value that must be there"}}}
 }
 

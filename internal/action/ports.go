@@ -53,6 +53,13 @@ type Peers interface {
 	TalkedTo(ctx context.Context, org, address string, limit int) ([]Peer, error)
 }
 
+// Hunts starts hunts.
+type Hunts interface {
+	// StartHunt starts a hunt with a rule over the last hours, once for each key, and
+	// returns its workflow id.
+	StartHunt(ctx context.Context, org, rule, key string, hours int) (id string, err error)
+}
+
 // Ports are what actions act through.
 type Ports struct {
 	Lists   Lists
@@ -60,6 +67,8 @@ type Ports struct {
 	Peers   Peers
 	Publish *Publisher // files that firewalls poll
 	Webhook Webhook
+	Hunts   Hunts
+	Systems Connectors
 	HTTP    *http.Client // nil: a client with timeouts that follows no redirects
 }
 

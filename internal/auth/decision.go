@@ -13,16 +13,16 @@ import (
 	"strings"
 	"time"
 
-	"vigil/internal/auth/perm"
 	"vigil/schema"
 )
 
-// The verdicts a decision token can carry.
-const (
-	VerdictApprove = "approve"
-	VerdictDeny    = "deny"
-	VerdictRun     = "run" // proves who asked for a playbook run
-)
+// VerdictRun is the verdict of tokens that prove who asked for a playbook run. What
+// else a token can say is internal/approval's table of verbs.
+const VerdictRun = "run"
+
+// VerdictUndo is the verdict of tokens that prove who takes an incident's actions back;
+// their approval is the incident's id.
+const VerdictUndo = "undo"
 
 // DecisionTTL is how long a decision token is good for.
 const DecisionTTL = 10 * time.Minute
@@ -37,9 +37,11 @@ type Claims struct {
 	User     string `json:"user"`
 	Verdict  string `json:"verdict"`
 	Reason   string `json:"reason"`
-	Channel  string `json:"channel"` // web, cli, temporal
-	Nonce    string `json:"nonce"`
-	Expires  int64  `json:"expires"` // Unix seconds
+	// Args are what the verdict needs: whom to delegate to, until when, narrowed arguments.
+	Args    map[string]string `json:"args,omitempty"`
+	Channel string            `json:"channel"` // web, cli, temporal
+	Nonce   string            `json:"nonce"`
+	Expires int64             `json:"expires"` // Unix seconds
 }
 
 // RequestClaims are the claims by which the server proves who asked for a playbook
@@ -122,10 +124,8 @@ func (k DecisionKey) SignDecision(c Claims, now time.Time) (string, Claims, erro
 	switch {
 	case c.Approval == "" || c.User == "":
 		return "", c, schema.E(schema.Invalid, "a decision needs an approval and a user", "")
-	case c.Verdict != VerdictApprove && c.Verdict != VerdictDeny && c.Verdict != VerdictRun:
-		return "", c, schema.E(schema.Invalid, fmt.Sprintf("unknown verdict %q", c.Verdict), "approve or deny")
-	case c.Verdict == VerdictDeny && strings.TrimSpace(c.Reason) == "":
-		return "", c, schema.E(schema.Invalid, "a denial needs a reason", "say why, for those who read the audit later")
+	case c.Verdict == "":
+		return "", c, schema.E(schema.Invalid, "a decision needs a verdict", "such as approve or deny")
 	}
 	if c.Nonce == "" {
 		b := make([]byte, 16)
@@ -172,20 +172,4 @@ func VerifyDecision(public, token string, now time.Time) (Claims, error) {
 
 func refused(what string) error {
 	return schema.E(schema.Unauthorized, what, "a signed-in approver gets one with `vigil approvals sign ID`")
-}
-
-// MayDecide says whether the user may decide an approval that requester asked for:
-// nil, or a schema.Error that says why not and what to do.
-func MayDecide(u schema.User, requester string) error {
-	switch {
-	case u.Name == "":
-		return schema.E(schema.Unauthorized, "this user does not exist", "an admin adds users with `vigil users add`")
-	case u.Disabled:
-		return schema.E(schema.Denied, u.Name+" is disabled", "")
-	case !perm.May(perm.Role(u.Role), "decide:approvals"):
-		return schema.E(schema.Denied, fmt.Sprintf("%s has the role %s, which may not decide approvals", u.Name, u.Role), "the role approver may")
-	case strings.EqualFold(u.Name, requester):
-		return schema.E(schema.Denied, u.Name+" asked for this run and may not approve it", "a second user is needed")
-	}
-	return nil
 }

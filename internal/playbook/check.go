@@ -15,6 +15,7 @@ type Verb struct {
 	Inputs   []string
 	Required []string
 	LowRisk  bool
+	Kinds    map[string]string // type of each input
 }
 
 // ConditionVars are the variables that conditions may use: v holds the playbook's
@@ -56,13 +57,12 @@ func (c *checker) run() {
 	if !strings.HasPrefix(d.ID, "playbook--") {
 		c.fail(p("id"), "it starts with playbook--", "id cannot be %q", d.ID)
 	}
-	if !nameForm.MatchString(d.Name) {
-		c.fail(p("name"), "small letters, digits and hyphens", "name cannot be %q", d.Name)
+	if !nameForm.MatchString(d.Slug()) || len(d.Name) > 200 {
+		c.fail(p("name"), "letters and digits, at most 200", "name cannot be %q", d.Name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.PlaybookVariables)) {
-		if !variableForm.MatchString(name) {
-			c.fail(p("playbook_variables", name), "write __name__", "no variable can be named %q", name)
-		}
+	c.variables(p("playbook_variables"), d.PlaybookVariables)
+	if d.WorkflowException != "" {
+		c.reference(p("workflow_exception"), d.WorkflowException)
 	}
 	for _, id := range slices.Sorted(maps.Keys(d.Workflow)) {
 		c.step(id, d.Workflow[id])
@@ -83,6 +83,19 @@ func (c *checker) step(id string, s Step) {
 	for _, next := range s.NextSteps {
 		c.reference(w("next_steps"), next)
 	}
+	for _, v := range slices.Sorted(maps.Keys(s.Cases)) {
+		c.reference(w("cases", v), s.Cases[v])
+	}
+	c.variables(w("step_variables"), s.StepVariables)
+	if s.Delay < 0 || s.Delay > maxWait || s.Timeout < 0 || s.Timeout > maxWait {
+		c.fail(w(), "milliseconds, up to 30 days", "this delay or timeout cannot be")
+	}
+	if s.Type != Start && s.Type != End && s.After() == "" {
+		c.fail(w(), "name the next step in on_completion; the last is an end step", "the branch ends nowhere: %s has no next step", id)
+	}
+	if s.Type == End && len(s.Next()) > 0 {
+		c.fail(w(), "", "an end step leads nowhere")
+	}
 	switch s.Type {
 	case Start:
 		if s.After() == "" {
@@ -97,8 +110,16 @@ func (c *checker) step(id string, s Step) {
 		if len(s.NextSteps) < 2 {
 			c.fail(w(), "name two or more steps in next_steps", "a parallel step needs branches")
 		}
+	case Switch:
+		c.switches(w, s)
+	case SubPlaybook:
+		if s.Playbook == "" {
+			c.fail(w(), "its id or name", "a playbook-action step needs a playbook_id")
+		}
+		c.known(w("in_args"), s.InArgs)
+		c.known(w("out_args"), s.OutArgs)
 	default:
-		c.fail(w("type"), "start, end, action, if-condition, while-condition or parallel", "steps of type %q do not run", s.Type)
+		c.fail(w("type"), "start, end, action, playbook-action, parallel, if-, while- or switch-condition", "steps of type %q do not run", s.Type)
 	}
 }
 
@@ -130,23 +151,28 @@ func (c *checker) action(w func(...string) []string, s Step) {
 	switch cmd.Type {
 	case VigilAction:
 		c.verb(w, cmd)
-	case HTTPAPI:
-		if f := strings.Fields(cmd.Command); len(f) != 2 || !slices.Contains([]string{"POST", "PUT", "PATCH", "DELETE"}, f[0]) {
-			c.fail(w("commands", "0", "command"), "write POST https://…", "an http-api command cannot be %q", cmd.Command)
+	case HTTPAPI, OpenC2:
+		c.http(w, s, cmd)
+	case SSH:
+		c.where(w, s, "ssh", "linux", "net-address")
+		if strings.TrimSpace(cmd.Command) == "" {
+			c.fail(w("commands"), "", "the ssh command is empty")
 		}
+	case "bash", "powershell":
+		c.fail(w("commands", "0", "type"), "it is off: Vigil runs nothing on its own machine; use ssh", "commands of type %q do not run", cmd.Type)
 	case Manual:
 		if strings.TrimSpace(cmd.Command) == "" {
 			c.fail(w("commands"), "say what the person is asked to do", "the manual command is empty")
 		}
 	default:
-		c.fail(w("commands", "0", "type"), "vigil-action, http-api or manual", "commands of type %q do not run", cmd.Type)
+		hint := near(cmd.Type, []string{VigilAction, HTTPAPI, OpenC2, SSH, Manual})
+		if hint == "" {
+			hint = "vigil-action, http-api, openc2-http, ssh or manual"
+		}
+		c.fail(w("commands", "0", "type"), hint, "commands of type %q do not run", cmd.Type)
 	}
 	c.references(w("commands", "0"), cmd.Command+"\n"+cmd.Content+"\n"+strings.Join(slices.Sorted(maps.Values(cmd.Arguments)), "\n"))
-	for _, out := range s.OutArgs {
-		if _, ok := c.d.PlaybookVariables[out]; !ok {
-			c.fail(w("out_args"), near(out, slices.Sorted(maps.Keys(c.d.PlaybookVariables))), "there is no variable %q", out)
-		}
-	}
+	c.known(w("out_args"), s.OutArgs)
 }
 
 func (c *checker) verb(w func(...string) []string, cmd Command) {
@@ -164,6 +190,7 @@ func (c *checker) verb(w func(...string) []string, cmd Command) {
 			c.fail(w("commands", "0", "arguments", name), hint, "%s has no input %q", cmd.Command, name)
 		}
 	}
+	c.kinds(w, cmd, v)
 	for _, name := range v.Required {
 		if cmd.Arguments[name] == "" {
 			c.fail(w("commands", "0"), "", "%s needs the input %q", cmd.Command, name)
@@ -175,9 +202,7 @@ func (c *checker) verb(w func(...string) []string, cmd Command) {
 func (c *checker) references(path []string, text string) {
 	for _, m := range variableRef.FindAllStringSubmatch(text, -1) {
 		name := "__" + m[1] + "__"
-		if _, ok := c.d.PlaybookVariables[name]; !ok {
-			c.fail(path, near(name, slices.Sorted(maps.Keys(c.d.PlaybookVariables))), "there is no variable %s", name)
-		}
+		c.known(path, []string{name})
 	}
 }
 
@@ -229,6 +254,9 @@ func (c *checker) graph() {
 		open[id] = false
 	}
 	walk(c.d.WorkflowStart)
+	if c.d.WorkflowException != "" {
+		walk(c.d.WorkflowException)
+	}
 	for _, id := range slices.Sorted(maps.Keys(c.d.Workflow)) {
 		if !reached[id] {
 			c.fail(p("workflow", id), "", "the step %s is never reached", id)

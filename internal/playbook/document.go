@@ -6,6 +6,7 @@ package playbook
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -25,13 +26,17 @@ const (
 	ActionStep  = "action"
 	IfCondition = "if-condition"
 	WhileLoop   = "while-condition"
+	Switch      = "switch-condition"
 	Parallel    = "parallel"
+	SubPlaybook = "playbook-action"
 )
 
 // The command types that run.
 const (
 	VigilAction = "vigil-action"
 	HTTPAPI     = "http-api"
+	OpenC2      = "openc2-http"
+	SSH         = "ssh"
 	Manual      = "manual"
 )
 
@@ -49,7 +54,90 @@ type Document struct {
 	Labels            []string            `json:"labels,omitempty" yaml:"labels"`
 	PlaybookVariables map[string]Variable `json:"playbook_variables,omitempty" yaml:"playbook_variables"`
 	WorkflowStart     string              `json:"workflow_start" yaml:"workflow_start"`
+	WorkflowException string              `json:"workflow_exception,omitempty" yaml:"workflow_exception"` // runs when a step fails and names no on_failure
 	Workflow          map[string]Step     `json:"workflow" yaml:"workflow"`
+	Targets           map[string]Target   `json:"target_definitions,omitempty" yaml:"target_definitions"`
+
+	// What the standard has and running does not need. Sign-in data is read and dropped:
+	// it would stand in histories; connectors hold it.
+	About `json:"-" yaml:",inline"`
+}
+
+// About is what a document may say beside what runs.
+type About struct {
+	Activities     any `yaml:"playbook_activities"`
+	Summary        any `yaml:"playbook_processing_summary"`
+	Revoked        any `yaml:"revoked"`
+	ValidFrom      any `yaml:"valid_from"`
+	ValidUntil     any `yaml:"valid_until"`
+	DerivedFrom    any `yaml:"derived_from"`
+	RelatedTo      any `yaml:"related_to"`
+	Priority       any `yaml:"priority"`
+	Severity       any `yaml:"severity"`
+	Impact         any `yaml:"impact"`
+	Industry       any `yaml:"industry_sectors"`
+	References     any `yaml:"external_references"`
+	Markings       any `yaml:"markings"`
+	Extensions     any `yaml:"playbook_extensions"`
+	SignIn         any `yaml:"authentication_info_definitions"`
+	Agents         any `yaml:"agent_definitions"`
+	ExtensionTypes any `yaml:"extension_definitions"`
+	MarkingTypes   any `yaml:"data_marking_definitions"`
+	Signatures     any `yaml:"signatures"`
+}
+
+// Target is where the commands of a step go.
+type Target struct {
+	Type     string              `json:"type" yaml:"type"`
+	Name     string              `json:"name" yaml:"name"`
+	Text     string              `json:"description,omitempty" yaml:"description"`
+	Address  map[string][]string `json:"address,omitempty" yaml:"address"` // dname, ipv4, ipv6, url …
+	Port     string              `json:"port,omitempty" yaml:"port"`
+	SignIn   any                 `json:"-" yaml:"authentication_info"`
+	Category any                 `json:"-" yaml:"category"`
+	Location any                 `json:"-" yaml:"location"`
+	Contact  any                 `json:"-" yaml:"contact"`
+}
+
+// Host is the first address of a target.
+func (t Target) Host() string {
+	for _, kind := range []string{"dname", "ipv4", "ipv6"} {
+		if v := t.Address[kind]; len(v) > 0 {
+			return v[0]
+		}
+	}
+	return ""
+}
+
+// Base is the URL that the target's HTTP commands stand below: https unless its port
+// is 80.
+func (t Target) Base() string {
+	if u := t.Address["url"]; len(u) > 0 {
+		return strings.TrimSuffix(u[0], "/")
+	}
+	host := t.Host()
+	if host == "" {
+		return ""
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	switch t.Port {
+	case "", "443":
+		return "https://" + host
+	case "80":
+		return "http://" + host
+	}
+	return "https://" + host + ":" + t.Port
+}
+
+var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
+
+// Slug is what rules and people call the playbook: its name in small letters, digits
+// and hyphens.
+func (d *Document) Slug() string {
+	s := strings.Trim(notSlug.ReplaceAllString(strings.ToLower(d.Name), "-"), "-")
+	return strings.TrimRight(s[:min(len(s), 63)], "-")
 }
 
 // Variable is a typed value, named like __address__.
@@ -76,14 +164,47 @@ type Step struct {
 	Commands     []Command `json:"commands,omitempty" yaml:"commands"`
 	OutArgs      []string  `json:"out_args,omitempty" yaml:"out_args"` // variables filled from outputs of the same name
 	Approval     *Approval `json:"approval,omitempty" yaml:"approval"`
+	InArgs       []string  `json:"in_args,omitempty" yaml:"in_args"`
+	Delay        int       `json:"delay,omitempty" yaml:"delay"`     // milliseconds to wait before the step
+	Timeout      int       `json:"timeout,omitempty" yaml:"timeout"` // milliseconds; for manual steps the deadline
+	Where        []string  `json:"targets,omitempty" yaml:"targets"`
+
+	SwitchOn string            `json:"switch,omitempty" yaml:"switch"` // __variable__:value
+	Cases    map[string]string `json:"cases,omitempty" yaml:"cases"`   // value, or "default" → step
+
+	Playbook        string `json:"playbook_id,omitempty" yaml:"playbook_id"` // id or name
+	PlaybookVersion string `json:"playbook_version,omitempty" yaml:"playbook_version"`
+
+	StepVariables map[string]Variable `json:"step_variables,omitempty" yaml:"step_variables"`
+	Agent         string              `json:"-" yaml:"agent"`
+	Owner         any                 `json:"-" yaml:"owner"`
+	References    any                 `json:"-" yaml:"external_references"`
+	Extensions    any                 `json:"-" yaml:"step_extensions"`
 }
 
 // Command is what an action step does.
 type Command struct {
-	Type      string            `json:"type" yaml:"type"`
-	Command   string            `json:"command" yaml:"command"` // a verb, "POST URL", or what a person is asked to do
-	Arguments map[string]string `json:"arguments,omitempty" yaml:"arguments"`
-	Content   string            `json:"content,omitempty" yaml:"content"` // body of http-api
+	Type      string              `json:"type" yaml:"type"`
+	Command   string              `json:"command" yaml:"command"` // a verb, "POST URL", or what a person is asked to do
+	Arguments map[string]string   `json:"arguments,omitempty" yaml:"arguments"`
+	Content   string              `json:"content,omitempty" yaml:"content"` // body of http-api, openc2-http
+	Encoded   string              `json:"content_b64,omitempty" yaml:"content_b64"`
+	Headers   map[string][]string `json:"headers,omitempty" yaml:"headers"`
+	Text      string              `json:"description,omitempty" yaml:"description"`
+	Activity  any                 `json:"-" yaml:"playbook_activity"`
+	Version   any                 `json:"-" yaml:"version"`
+}
+
+// Body is the content of a command, decoded.
+func (c Command) Body() (string, error) {
+	if c.Encoded == "" {
+		return c.Content, nil
+	}
+	b, err := base64.StdEncoding.DecodeString(c.Encoded)
+	if err != nil {
+		return "", fmt.Errorf("content_b64 is not base64: %w", err)
+	}
+	return string(b), nil
 }
 
 // Approval widens what the action table asks for; it cannot narrow it.
@@ -118,7 +239,11 @@ func Decode(text string) (*Document, error) {
 // Next lists the steps that may follow, in the order in which they stand.
 func (s Step) Next() []string {
 	var out []string
-	for _, id := range append([]string{s.OnTrue, s.OnFalse}, append(slices.Clone(s.NextSteps), s.OnCompletion, s.OnSuccess, s.OnFailure)...) {
+	heads := append([]string{s.OnTrue, s.OnFalse}, s.NextSteps...)
+	for _, v := range slices.Sorted(maps.Keys(s.Cases)) {
+		heads = append(heads, s.Cases[v])
+	}
+	for _, id := range append(heads, s.OnCompletion, s.OnSuccess, s.OnFailure) {
 		if id != "" && !slices.Contains(out, id) {
 			out = append(out, id)
 		}
@@ -137,7 +262,7 @@ func (s Step) After() string {
 // StepIDs returns the ids of the steps as a reader walks them from the start.
 func (d *Document) StepIDs() []string {
 	var out []string
-	queue := []string{d.WorkflowStart}
+	queue := []string{d.WorkflowStart, d.WorkflowException}
 	for len(queue) > 0 {
 		id := queue[0]
 		queue = queue[1:]
@@ -157,8 +282,10 @@ func (d *Document) StepIDs() []string {
 
 var variableRef = regexp.MustCompile(`__([a-z][a-z0-9_]*?)__:value`)
 
-// bare takes the underscores off a variable's name.
-func bare(name string) string { return strings.TrimSuffix(strings.TrimPrefix(name, "__"), "__") }
+// Bare takes the underscores off a variable's name.
+func Bare(name string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(name, "__"), "__")
+}
 
 // Fill replaces each __name__:value by the variable's value.
 func Fill(text string, vars map[string]string) string {
@@ -178,6 +305,19 @@ func FillAll(args, vars map[string]string) map[string]string {
 	return out
 }
 
+// variables are those of the playbook and of its steps. A step's own are in scope for
+// the whole run: names are unique, which checking sees to.
+func (d *Document) variables() map[string]Variable {
+	all := maps.Clone(d.PlaybookVariables)
+	if all == nil {
+		all = map[string]Variable{}
+	}
+	for _, s := range d.Workflow {
+		maps.Copy(all, s.StepVariables)
+	}
+	return all
+}
+
 // Variables returns the values that a run starts with: the document's defaults
 // overridden by what was given. Constants stay. It names the external variables
 // that are missing.
@@ -186,13 +326,14 @@ func (d *Document) Variables(given map[string]string) (vars map[string]string, m
 	if vars == nil {
 		vars = map[string]string{}
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.PlaybookVariables)) {
-		v := d.PlaybookVariables[name]
-		if vars[bare(name)] == "" || v.Constant {
-			vars[bare(name)] = v.Value
+	all := d.variables()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		v := all[name]
+		if vars[Bare(name)] == "" || v.Constant {
+			vars[Bare(name)] = v.Value
 		}
-		if v.External && vars[bare(name)] == "" {
-			missing = append(missing, bare(name))
+		if v.External && vars[Bare(name)] == "" {
+			missing = append(missing, Bare(name))
 		}
 	}
 	return vars, missing

@@ -189,7 +189,7 @@ func Load(verbs map[string]Verb, more ...fs.FS) (*Set, []error) {
 			d, bad := Parse(name, text, verbs)
 			errs = append(errs, bad...)
 			if d != nil {
-				s.byName[d.Name] = d
+				s.byName[d.Slug()] = d
 			}
 			return nil
 		})
@@ -197,12 +197,46 @@ func Load(verbs map[string]Verb, more ...fs.FS) (*Set, []error) {
 			errs = append(errs, fmt.Errorf("reading playbooks: %w", err))
 		}
 	}
-	return s, errs
+	return s, append(errs, s.subs()...)
 }
 
-// Get returns a playbook by name.
+// subs drops playbooks whose sub-playbooks are missing or lead back to them.
+func (s *Set) subs() (errs []error) {
+	for _, name := range s.Names() {
+		if err := s.reach(s.byName[name], nil); err != nil {
+			errs = append(errs, &LoadError{File: name, Line: 1, Column: 1, Message: err.Error()})
+			delete(s.byName, name)
+		}
+	}
+	return errs
+}
+
+func (s *Set) reach(d *Document, above []string) error {
+	if slices.Contains(above, d.Slug()) {
+		return fmt.Errorf("the playbooks call each other in a circle: %s", strings.Join(append(above, d.Slug()), " → "))
+	}
+	for _, id := range d.StepIDs() {
+		if st := d.Workflow[id]; st.Type == SubPlaybook {
+			sub, err := s.Get(st.Playbook)
+			if err != nil {
+				return fmt.Errorf("step %s: %w", id, err)
+			}
+			if err := s.reach(sub, append(slices.Clone(above), d.Slug())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Get returns a playbook by name, or by its id.
 func (s *Set) Get(name string) (*Document, error) {
 	d, ok := s.byName[name]
+	for _, other := range s.byName {
+		if !ok && strings.HasPrefix(name, "playbook--") && other.ID == name {
+			d, ok = other, true
+		}
+	}
 	if !ok {
 		return nil, schema.E(schema.NotFound, fmt.Sprintf("there is no playbook %q", name), near(name, s.Names()))
 	}
@@ -215,5 +249,8 @@ func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 // LowRisk says whether the named playbook exists and may run without a person.
 func (s *Set) LowRisk(name string) bool {
 	d, ok := s.byName[name]
-	return ok && d.LowRisk(s.verbs)
+	return ok && d.LowRisk(s.verbs) && !slices.ContainsFunc(d.StepIDs(), func(id string) bool {
+		st := d.Workflow[id]
+		return st.Type == SubPlaybook && !s.LowRisk(st.Playbook)
+	})
 }

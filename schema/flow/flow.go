@@ -6,6 +6,8 @@ package flow
 import (
 	"fmt"
 	"strings"
+
+	"vigil/schema"
 )
 
 // The workflow types, as typed after `--type` in the Temporal CLI.
@@ -59,6 +61,7 @@ const (
 	UpdateRemove   = "remove"    // Exception: end it before its time
 	SignalAlert    = "alert"     // Incident: alerts join ([]AlertRef)
 	SignalKick     = "kick"      // Detect: chunks were committed
+	SignalEnd      = "end"       // Action: end the time box now (ActionEnd)
 	SignalRunState = "run-state" // Incident: a playbook run changed (RunReport)
 )
 
@@ -125,6 +128,12 @@ func RunID(org, incident, playbook string, n int) string {
 // ActionID is the id of the child workflow that performs one action once:
 // digest = schema.HashID(action, canonical arguments, target, incident or time box).
 func ActionID(org, digest string) string { return join("action", org, digest) }
+
+// UndoID is the id of the workflow that takes an action back, at the end of its time
+// box or before: there is one for each action, so that it is taken back once.
+func UndoID(org, action, target, key string) string {
+	return ActionID(org, schema.HashID("undo", action, target, key))
+}
 
 // PostureID is the id of the posture assessment.
 func PostureID(org string) string { return join("posture", org) }

@@ -358,6 +358,8 @@ type RunPlaybookInput struct {
 	Requester string            `json:"requester,omitempty"` // "system", a user; empty = unknown: two approvers
 	Variables map[string]string `json:"variables,omitempty"`
 	DryRun    bool              `json:"dry_run,omitempty"`
+	Parent    string            `json:"parent,omitempty"` // run of the playbook that this is a step of
+	Depth     int               `json:"depth,omitempty"`  // of playbooks within playbooks
 	// Token proves Requester when a person started the run: a decision token with
 	// verdict "run" over the playbook id (auth.RequestClaims). Without it, and without an Incident
 	// as parent, the requester is unknown.
@@ -428,8 +430,10 @@ type Vote struct {
 type VoteResult struct {
 	Approval string `json:"approval"`
 	Status   string `json:"status"`
+	Stage    string `json:"stage"`
 	Have     int    `json:"have"`
-	Needed   int    `json:"needed"`
+	Needed   int    `json:"needed"`  // in this stage
+	Binding  string `json:"binding"` // of what is asked now: narrowing changes it
 }
 
 // ActionInput performs one action once.
@@ -448,6 +452,13 @@ type ActionInput struct {
 	Undo      bool              `json:"undo,omitempty"`
 	NotBefore time.Time         `json:"not_before,omitzero"` // wait until then first: how a time box ends
 	Workflow  string            `json:"workflow,omitempty"`  // incident workflow to tell when the time box has ended
+	By        string            `json:"by,omitempty"`        // the person who takes it back; "" at the end of its time box
+}
+
+// ActionEnd is the signal end of an Action that waits for the end of a time box: take
+// it back now.
+type ActionEnd struct {
+	By string `json:"by"`
 }
 
 // ActionResult is what an action reports back; secrets never appear in it.
@@ -472,4 +483,22 @@ type AdminInput struct {
 type AdminResult struct {
 	Changed int    `json:"changed"`
 	Doc     string `json:"doc,omitempty"`
+}
+
+// UndoResult is what taking an incident's actions back came to (AdminResult.Doc of
+// incident.undo).
+type UndoResult struct {
+	Incident string     `json:"incident"`
+	By       string     `json:"by"`
+	Steps    []UndoStep `json:"steps"`          // the last action first
+	Left     []string   `json:"left,omitempty"` // what cannot be undone
+}
+
+// UndoStep is one action that was taken back, or not.
+type UndoStep struct {
+	Action  string `json:"action"`
+	Target  string `json:"target"`
+	Outcome string `json:"outcome"` // done, already-done, failed
+	Kept    string `json:"kept,omitempty"`
+	Error   string `json:"error,omitempty"`
 }

@@ -89,13 +89,23 @@ export const api = {
   changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
     post<unknown>(`/incidents/${at(id)}/${verb}`, body),
   reportURL: (id: string, format: string) => `/api/v1/incidents/${at(id)}/report${params({ format })}`,
+  changeRun: (id: string, verb: "cancel" | "terminate" | "reset" | "rerun", reason: string) =>
+    post<{ run: string }>(`/runs/${verb}${params({ id })}`, { reason }),
+  runPlaybook: (name: string, incident: string, dry_run: boolean) =>
+    post<{ run: string }>(`/playbooks/${at(name)}/run`, { incident, dry_run }),
+  actions: (id: string) => get<T.Page<T.ActionRecord>>(`/incidents/${at(id)}/actions`),
+  undo: (id: string, reason: string) => post<T.UndoResult>(`/incidents/${at(id)}/undo`, { reason }),
   run: (id: string) => get<T.RunDetail>(`/runs${params({ id })}`),
 
   approvals: (status: string, limit: number) =>
-    get<T.Page<T.Approval>>(`/approvals${params({ status, limit })}`),
+    get<T.Page<T.Approval>>(
+      `/approvals${params(status === "review" ? { review: "pending", limit } : { status, limit })}`,
+    ),
   approval: (id: string) => get<T.Approval>(`/approvals/${at(id)}`),
-  decide: (id: string, decision: { verdict: "approve" | "deny"; reason: string; binding: string }) =>
-    post<unknown>(`/approvals/${at(id)}/decide`, decision),
+  decide: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/decide`, act),
+  look: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/look`, act),
+  review: (id: string, verdict: string, reason: string) =>
+    post<unknown>(`/approvals/${at(id)}/review`, { verdict, reason }),
 
   sources: () => get<T.Page<T.Source>>("/sources"),
   source: (id: string) => get<T.SourceDetail>(`/sources/${at(id)}`),

@@ -20,6 +20,7 @@ export const queries = {
     queryKey: ["incidents", status, limit],
     queryFn: () => api.incidents(status, limit),
   }),
+  actions: (id: string) => ({ queryKey: ["incidents", "actions", id], queryFn: () => api.actions(id) }),
   incident: (id: string) => ({ queryKey: ["incidents", "one", id], queryFn: () => api.incident(id) }),
   run: (id: string) => ({ queryKey: ["runs", id], queryFn: () => api.run(id) }),
   approvals: (status: string, limit: number) => ({

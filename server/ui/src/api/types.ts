@@ -168,8 +168,54 @@ export interface Approval {
   binding: string;
   created: string;
   deadline: string;
+  expires: string;
   status: string;
+  stage: number;
+  terms: ApprovalTerms;
+  facts: { targets: number; criticality?: string; authors?: string[]; owner?: string; score: number };
+  kinds?: Record<string, string>;
+  preview?: string;
+  blast?: string;
+  if_silent?: string;
+  claim?: { user: string; until: string };
+  snoozes?: Record<string, string>;
+  moves?: { kind: string; by: string; text?: string; time: string }[];
+  review?: { state: string; by?: string; reason?: string; time?: string };
   decisions?: Decision[];
+}
+
+export interface ApprovalTerms {
+  policy: string;
+  mode: string;
+  stages?: { name: string; quorum: number; deadline_minutes: number }[];
+  on_timeout: string;
+  denials: number;
+  break_glass?: object;
+}
+
+export interface ActionRecord {
+  key: string;
+  action: string;
+  target: string;
+  outcome: string;
+  undo: string;
+  at: string;
+  expires?: string;
+  undone?: string;
+  undone_by?: string;
+  undo_result?: string;
+}
+
+export interface UndoResult {
+  steps: { action: string; target: string; outcome: string; kept?: string; error?: string }[];
+  left?: string[];
+}
+
+export interface Act {
+  verdict: string;
+  reason?: string;
+  binding?: string;
+  args?: Record<string, string>;
 }
 
 export interface Progress {

@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Check, ShieldAlert, ShieldX, Undo2 } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import { queries } from "../api/queries";
 import type { Approval } from "../api/types";
+import { Acts, Stages } from "./approval-acts";
+import { ReviewPanel } from "./approval-review";
 import { Risk, State } from "../kit/badges";
 import { Code, CopyButton } from "../kit/code";
 import { Dialog } from "../kit/dialog";
@@ -17,7 +19,7 @@ import { useToast } from "../kit/toast";
 import { Value } from "../kit/value";
 import { pretty, until, when } from "../lib/format";
 
-type Verdict = "approve" | "deny";
+type Verdict = "approve" | "deny" | "break-glass";
 
 export function ApprovalPage({ id }: { id: string }) {
   const q = useQuery(queries.approval(id));
@@ -30,7 +32,13 @@ function View({ a }: { a: Approval }) {
   const [asks, setAsks] = useState<Verdict | null>(null);
   const decided = (a.decisions ?? []).some((d) => d.user === me.user);
   const mine = a.requester === me.user;
-  const open = a.status === "pending" && may("decide:approvals") && !decided && !mine;
+  const author = (a.facts.authors ?? []).includes(me.user);
+  const open = a.status === "pending" && may("decide:approvals") && !decided && !mine && !author;
+  const seen = a.status === "pending" ? a.id : "";
+  useEffect(() => {
+    // The time to the first look is measured; that it could not be told bothers nobody.
+    if (seen) api.look(seen, { verdict: "view" }).catch(() => undefined);
+  }, [seen]);
   useCommand("approve", open ? () => setAsks("approve") : undefined);
   useCommand("deny", open ? () => setAsks("deny") : undefined);
   return (
@@ -68,6 +76,14 @@ function View({ a }: { a: Approval }) {
                   ),
                 ],
                 ["Asked at", `${when(a.created)} UTC`],
+                [
+                  "Touches",
+                  <Text of={[a.blast, `${a.facts.targets} target(s)`].filter(Boolean).join("; ")} />,
+                ],
+                ["Criticality", a.facts.criticality || "not known"],
+                ["Risk of the incident", String(a.facts.score)],
+                ["Preview", <Text of={a.preview || "none"} />],
+                ["If nobody answers", <Text of={a.if_silent || "It is denied."} />],
               ]}
             />
             <h3>With</h3>
@@ -94,7 +110,10 @@ function View({ a }: { a: Approval }) {
           </Panel>
         </div>
         <aside className="stack" aria-label="Decision">
-          <Decide a={a} open={open} why={whyNot(a, mine, decided)} ask={setAsks} />
+          <Decide a={a} open={open} why={whyNot(a, mine, decided, author)} ask={setAsks} />
+          <Stages a={a} />
+          {open ? <Acts a={a} /> : null}
+          <ReviewPanel a={a} />
           <Decisions a={a} />
         </aside>
       </div>
@@ -120,10 +139,11 @@ function Undo({ a }: { a: Approval }) {
 }
 
 /** Why a person who may decide in general may not decide this. */
-function whyNot(a: Approval, mine: boolean, decided: boolean): string {
+function whyNot(a: Approval, mine: boolean, decided: boolean, author: boolean): string {
   if (a.status !== "pending") return `It is ${a.status}; nothing is left to decide.`;
   if (decided) return "You have decided; it waits for others.";
   if (mine) return "You asked for this, so somebody else decides it.";
+  if (author) return "You wrote the rule behind it, so somebody else decides it.";
   return "";
 }
 
@@ -140,7 +160,10 @@ function Decide({ a, open, why, ask }: DecideProps) {
     <Panel title="Decision" className="decide">
       {a.status === "pending" ? (
         <p className="countdown">
-          Denied by itself in <b>{until(a.deadline, now)}</b>
+          {a.terms.on_timeout === "escalate" && a.stage + 1 < (a.terms.stages?.length ?? 0)
+            ? "Escalated by itself in "
+            : "Denied by itself in "}
+          <b>{until(a.deadline, now)}</b>
         </p>
       ) : null}
       {open ? (
@@ -151,6 +174,11 @@ function Decide({ a, open, why, ask }: DecideProps) {
           <button className="danger big" onClick={() => ask("deny")}>
             <ShieldX size={16} aria-hidden /> Deny… <kbd>Y</kbd>
           </button>
+          {a.terms.break_glass ? (
+            <button onClick={() => ask("break-glass")}>
+              <ShieldAlert size={16} aria-hidden /> Break glass…
+            </button>
+          ) : null}
         </div>
       ) : (
         <p className="dim">{why}</p>
@@ -197,14 +225,15 @@ function DecideDialog({ a, verdict, close }: { a: Approval; verdict: Verdict; cl
     ["approvals"],
     () => api.decide(a.id, { verdict, reason: reason.trim(), binding: a.binding }),
     () => {
-      toast({ text: verdict === "approve" ? `You approved ${a.action}` : `You denied ${a.action}` });
+      toast({ text: verdict === "deny" ? `You denied ${a.action}` : `You approved ${a.action}` });
       close();
     },
   );
-  const approve = verdict === "approve";
+  const approve = verdict !== "deny";
+  const glass = verdict === "break-glass";
   return (
     <Dialog
-      title={approve ? "Approve this action" : "Deny this action"}
+      title={glass ? "Approve this action alone" : approve ? "Approve this action" : "Deny this action"}
       close={close}
       submit={() => reason.trim() && decide.mutate(undefined)}
       footer={
@@ -216,7 +245,13 @@ function DecideDialog({ a, verdict, close }: { a: Approval; verdict: Verdict; cl
             className={approve ? "primary" : "danger"}
             disabled={reason.trim() === "" || decide.isPending}
           >
-            {decide.isPending ? "Signing…" : approve ? "Sign and approve" : "Sign and deny"}
+            {decide.isPending
+              ? "Signing…"
+              : glass
+                ? "Sign and break the glass"
+                : approve
+                  ? "Sign and approve"
+                  : "Sign and deny"}
           </button>
         </>
       }
@@ -237,6 +272,7 @@ function DecideDialog({ a, verdict, close }: { a: Approval; verdict: Verdict; cl
           "It cannot be undone."
         )}
       </p>
+      {glass ? <p className="tone-bad">Somebody else will review whether this was justified.</p> : null}
       <p className="hash">
         <span className="dim">SHA-256</span> <span className="mono">{a.binding.slice(0, 32)}…</span>
       </p>

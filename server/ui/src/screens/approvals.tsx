@@ -12,9 +12,10 @@ import { until, when } from "../lib/format";
 import { useRoute } from "../lib/router";
 import { ApprovalPage } from "./approval";
 
-const statuses = ["pending", "approved", "denied", "expired", "void"].map((id) => ({
+const names: Record<string, string> = { pending: "Waiting", review: "To review" };
+const statuses = ["pending", "approved", "denied", "expired", "void", "review"].map((id) => ({
   id,
-  name: id === "pending" ? "Waiting" : id[0]?.toUpperCase() + id.slice(1),
+  name: names[id] ?? id[0]?.toUpperCase() + id.slice(1),
 }));
 
 export default function Approvals({ id }: { id?: string }) {
@@ -91,6 +92,15 @@ function Card({ a, active, activate }: { a: Approval; active: boolean; activate:
             </b>
           </span>
           <span className="dim">{a.playbook}</span>
+          <span className="dim">{a.terms.policy}</span>
+          {a.claim && Date.parse(a.claim.until) > now ? (
+            <span>
+              <b>
+                <Text of={a.claim.user} />
+              </b>{" "}
+              is looking into it
+            </span>
+          ) : null}
           {a.incident ? <To to={`/incidents/${encodeURIComponent(a.incident)}`}>incident</To> : null}
         </p>
       </div>
@@ -100,7 +110,10 @@ function Card({ a, active, activate }: { a: Approval; active: boolean; activate:
         </span>
         {pending ? (
           <span className={urgent ? "tone-bad" : "dim"}>
-            denied in <b className="nowrap">{until(a.deadline, now)}</b>
+            {a.terms.on_timeout === "escalate" && a.stage + 1 < (a.terms.stages?.length ?? 0)
+              ? "escalated"
+              : "denied"}{" "}
+            in <b className="nowrap">{until(a.deadline, now)}</b>
           </span>
         ) : (
           <>

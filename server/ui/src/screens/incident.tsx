@@ -29,6 +29,7 @@ import { Text } from "../kit/text";
 import { useToast } from "../kit/toast";
 import { Entities } from "../kit/value";
 import { ago, isSet, plural, span, until, when, words } from "../lib/format";
+import { Done } from "./incident-undo";
 import { RunView, Waiting } from "./run";
 import { Verdict } from "./verdict";
 
@@ -70,6 +71,7 @@ function View({ d }: { d: IncidentDetail }) {
               <EntityGraph alerts={d.alerts ?? []} />
             </Panel>
           ) : null}
+          <Done id={i.id} />
           <Panel title="Timeline" note={plural((i.timeline ?? []).length, "entry", "entries")}>
             <SwimLanes of={i.timeline ?? []} />
             <Timeline of={i.timeline ?? []} />

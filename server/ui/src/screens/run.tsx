@@ -11,6 +11,7 @@ import { Facts, Head, Panel, To } from "../kit/layout";
 import { Failed, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
 import { Value } from "../kit/value";
+import { RunActions } from "./run-actions";
 import { isSet, pretty, span, until, when, words } from "../lib/format";
 
 /** A run as a page of its own. */
@@ -20,7 +21,15 @@ export default function RunPage({ id }: { id: string }) {
     <Loaded q={q}>
       {({ run, temporal_url }) => (
         <>
-          <Head title={<>Run of {run.playbook}</>} actions={<TemporalLink url={temporal_url} />}>
+          <Head
+            title={<>Run of {run.playbook}</>}
+            actions={
+              <>
+                <RunActions run={run} />
+                <TemporalLink url={temporal_url} />
+              </>
+            }
+          >
             <State of={run.status} />
           </Head>
           <div className="stack">

@@ -1,9 +1,15 @@
-package playbook
+// Package approval decides whether people have approved an action: which policy
+// asks for whom ([Policies]), what a person's act makes of a request ([Apply]), what
+// a deadline does ([Tick]), and whether a stored approval really holds ([Holds]).
+// It is pure; workflows and activities are thin around it.
+package approval
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+
+	"vigil/schema"
 )
 
 // Payload is exactly what people approve. Its canonical JSON is shown to them, and
@@ -23,14 +29,24 @@ type Payload struct {
 	Arguments map[string]string `json:"arguments"`
 	Evidence  []string          `json:"evidence,omitempty"` // alert ids
 	Requester string            `json:"requester"`
-	Needed    int               `json:"needed"`
-	Deadline  string            `json:"deadline"` // RFC 3339
+	Policy    string            `json:"policy"` // name@version
+	Terms     string            `json:"terms"`  // hash of the terms, and of who may never decide
+	Needed    int               `json:"needed"` // over all stages that must approve
+	Expires   string            `json:"expires"`
+	Nonce     string            `json:"nonce"`
+	Change    int               `json:"change,omitempty"` // how often it was narrowed
 }
 
 // Canonical returns the JSON text and its hex SHA-256.
 func (p Payload) Canonical() (text, binding string) {
 	b, _ := json.Marshal(p) // fixed field order, sorted arguments; strings cannot fail
 	return string(b), Binding(string(b))
+}
+
+// termsHash binds who must approve, so that nobody loosens it afterwards.
+func termsHash(a schema.Approval) string {
+	b, _ := json.Marshal([]any{a.Terms, a.Facts.Authors, a.Facts.Owner, a.Facts.Team, a.Requester}) // plain data
+	return Binding(string(b))[:32]
 }
 
 // Binding is the hex SHA-256 of a payload's text.
