@@ -32,7 +32,9 @@ var rings = []ring{
 	{"internal/parser", []string{"schema", "internal/expr", "internal/ocsf"}},
 	{"internal/spool", []string{"schema"}},
 	{"internal/parser/evtx", nil}, // event logs cannot be cut into records without decoding them
+	{"internal/document", []string{"schema"}},
 	{"internal/source", []string{"schema", "internal/secret", "internal/parser/evtx", "internal/spool"}},
+	{"internal/source/pull", []string{"schema", "internal/secret", "internal/document"}},
 	{"internal/enrich", []string{"schema", "internal/intel", "internal/ml", "internal/tables"}},
 	{"internal/tables", []string{"schema"}},
 	{"internal/alert", []string{"schema"}},
@@ -41,7 +43,7 @@ var rings = []ring{
 	{"internal/auth/perm", nil},
 	{"internal/intel", []string{"schema", "internal/secret"}},
 	{"internal/ml", []string{"schema"}},
-	{"internal/posture", []string{"schema"}},
+	{"internal/posture", []string{"schema", "internal/document"}},
 	{"internal/ocsf", []string{"schema"}},
 	{"internal/playbook", []string{"schema", "internal/expr"}},
 	{"internal/action", []string{"schema", "internal/secret"}},
@@ -87,11 +89,16 @@ var onlyHome = map[string][]string{
 	"github.com/danielgtaylor/huma":         {"server"},
 	"go.temporal.io/sdk":                    {"workflows", "activities", "worker", "server", "cmd", "integration", "internal/standalone"},
 	"golang.org/x/crypto":                   {"internal/auth"},
+	"golang.org/x/oauth2":                   {"internal/source"},
+	"github.com/fsnotify/fsnotify":          {"internal/source"},
 	"google.golang.org/grpc":                {"server/receive", "cmd"}, // cmd: a client, for benchmarks
 	"github.com/oschwald/maxminddb-golang":  {"internal/tables"},
 	"github.com/mileusna/useragent":         {"internal/enrich"},
 	"golang.org/x/net/publicsuffix":         {"internal/enrich", "internal/intel"},
 	"github.com/santhosh-tekuri/jsonschema": {"internal/playbook"},
+	"github.com/twmb/franz-go":              {"internal/source/kafka"},
+	"github.com/aws":                        {"internal/source/objects"},
+	"github.com/parquet-go":                 {"internal/source"},
 }
 
 // forbidden lists standard packages that a ring must not touch.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -13,7 +14,6 @@ import (
 	"vigil/internal/pipeline"
 	"vigil/internal/source"
 	"vigil/internal/store"
-	"vigil/rules"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -33,6 +33,7 @@ type IngestStore interface {
 	PlanTotals(ctx context.Context, org, source string, epoch int, ingested time.Time) (chunks int64, total schema.Chunk, err error)
 	CommitChunk(ctx context.Context, d store.ChunkData) error
 	PutNotes(ctx context.Context, notes ...schema.Note) error
+	SourceStore
 }
 
 // IngestMetrics counts chunks for operators; *telemetry.Metrics is one.
@@ -56,7 +57,7 @@ type Scoring interface {
 // Ingest moves sources into the store.
 type Ingest struct {
 	Store IngestStore
-	Rules func() *rules.Set
+	Rules *RuleSets
 	// Enricher makes the enrichment of a plan, with the versions that it pins; nil
 	// enriches nothing.
 	Enricher func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error)
@@ -85,13 +86,22 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	if _, err := time.LoadLocation(in.Zone); err != nil {
 		return flow.IngestPlan{}, Retryable(schema.E(schema.Invalid, "unknown time zone "+in.Zone, "use an IANA name such as Europe/Berlin"))
 	}
+	in.Org = cmp.Or(in.Org, schema.DefaultOrg)
+	if sourceName.MatchString(in.Source) { // others cannot be told by name what to do
+		if _, err := define(ctx, a.Store, &in); err != nil {
+			return flow.IngestPlan{}, Retryable(err)
+		}
+	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes, RuleSet: a.Rules().Hash()}
-	if err := a.pin(ctx, cmp.Or(in.Org, schema.DefaultOrg), &plan); err != nil {
+	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes}
+	if err := a.pin(ctx, in.Org, &plan); err != nil {
 		return plan, Retryable(fmt.Errorf("pinning versions: %w", err))
 	}
 	for o, err := range source.Objects(ctx, in.Paths) {
 		activity.RecordHeartbeat(ctx)
+		if err == nil && !asked(in, o) {
+			continue
+		}
 		if err == nil {
 			plan.Objects++
 			plan.Size += o.Size
@@ -102,8 +112,23 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 	return plan, nil
 }
 
-// pin writes the indicator set, the tables and the models now in force into the plan.
+// asked says whether an object was changed in the time that is asked for.
+func asked(in flow.IngestInput, o source.Object) bool {
+	if in.Since.IsZero() && in.Until.IsZero() {
+		return true
+	}
+	fi, err := os.Stat(o.Path)
+	return err != nil || !fi.ModTime().Before(in.Since) && (in.Until.IsZero() || fi.ModTime().Before(in.Until))
+}
+
+// pin writes the rule set, the indicator set, the tables and the models now in force into
+// the plan.
 func (a *Ingest) pin(ctx context.Context, org string, plan *flow.IngestPlan) (err error) {
+	set, err := a.Rules.InForce(ctx, org)
+	if err != nil {
+		return err
+	}
+	plan.RuleSet = set.Hash()
 	if a.IntelVersion != nil {
 		if plan.Intel, err = a.IntelVersion(ctx, org); err != nil {
 			return err
@@ -131,12 +156,14 @@ type SegmentInput struct {
 type SegmentResult struct {
 	Progress flow.IngestProgress `json:"progress"`
 	Done     bool                `json:"done"`
+	Wait     time.Duration       `json:"wait,omitempty"`     // nothing to do for so long
+	RuleSet  string              `json:"rule_set,omitempty"` // in force by now: the next stretch pins it
 }
 
 // IngestSegment moves chunks for about a minute, from where the manifest says, and
 // heartbeats its progress. It may be killed and repeated at any point.
 func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentResult, error) {
-	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), p: in.Progress, beat: time.Now()}
+	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), p: in.Progress, beat: time.Now(), fresh: activity.GetInfo(ctx).Attempt == 1}
 	s.resume(ctx)
 	activity.RecordHeartbeat(ctx, s.p) // before anything slow
 	done, err := s.run(ctx)
@@ -145,5 +172,13 @@ func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentRes
 		return SegmentResult{Progress: s.p}, Retryable(err)
 	}
 	s.publish(ctx, done)
-	return SegmentResult{Progress: s.p, Done: done}, nil
+	res := SegmentResult{Progress: s.p, Done: done}
+	if !done { // between two stretches nothing is in doubt, so rules may change here
+		set, err := a.Rules.InForce(ctx, in.Ingest.Org)
+		if err != nil {
+			return res, Retryable(err)
+		}
+		res.RuleSet = set.Hash()
+	}
+	return res, nil
 }

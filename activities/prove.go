@@ -36,6 +36,8 @@ type Prove struct {
 	Store ProveStore
 	Trail Trail
 	Spool *spool.Dir // of this host; nil: it has none
+	// Sources knows how to reach sources that are pulled again; nil: there are none.
+	Sources SourceStore
 }
 
 // Proof is the outcome of recounting one source.
@@ -54,6 +56,16 @@ type Proof struct {
 	Suspected int64    `json:"suspected"`
 	Waiting   int64    `json:"waiting"`  // records safe in the spool of this host, not yet committed
 	Problems  []string `json:"problems"` // each names its chunk
+	// Gone are followed files that cannot be read again: what of them was proved is that
+	// the tables hold what the manifest says.
+	Gone []string `json:"gone,omitempty"`
+	// Lost are offsets of a queue that were deleted there before they were read: the
+	// manifest says so, and each range is kept as a failure. Gaps are offsets that hold no
+	// record: what was compacted, and the marks and remains of transactions.
+	Lost int64 `json:"lost,omitempty"`
+	Gaps int64 `json:"gaps,omitempty"`
+
+	def flow.IngestInput // how the source is reached, if it is one that is pulled
 }
 
 const maxProofProblems = 100
@@ -107,11 +119,29 @@ func (x *Prove) prove(ctx context.Context, org, source string) (Proof, error) {
 		return p, fmt.Errorf("counting rows: %w", err)
 	}
 	p.tables(chunks, rows)
+	if err := x.reach(ctx, org, &p); err != nil {
+		return p, err
+	}
 	if err := p.objects(ctx, chunks); err != nil {
 		return p, err
 	}
 	p.OK = len(p.Problems) == 0
 	return p, nil
+}
+
+// reach finds out how a source is reached that is pulled.
+func (x *Prove) reach(ctx context.Context, org string, p *Proof) error {
+	if x.Sources == nil {
+		return nil
+	}
+	d, err := x.Sources.SourceDef(ctx, org, p.Source)
+	if schema.CodeOf(err) == schema.NotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the definition of the source: %w", err)
+	}
+	return json.Unmarshal(d.Doc, &p.def)
 }
 
 // tables compares manifest rows with stored rows, and finds rows of no chunk.
@@ -176,7 +206,22 @@ func (p *Proof) objects(ctx context.Context, chunks []schema.Chunk) error {
 // reread splits the object's bytes at line ends and compares each chunk's lines and
 // hash with its manifest row.
 func (p *Proof) reread(ctx context.Context, list []schema.Chunk) error {
-	r, closeAll, err := openAgain(list[0].Object)
+	if _, _, ok := followedHead(list[0].Fingerprint); ok {
+		return p.refollow(ctx, list)
+	}
+	switch object := list[0].Object; {
+	case p.def.Kafka != nil && strings.HasPrefix(object, "kafka://"):
+		return p.requeue(ctx, list)
+	case p.def.S3 != nil && strings.HasPrefix(object, "s3://"):
+		return p.refetch(ctx, list)
+	default:
+		return p.recountFile(ctx, object, list)
+	}
+}
+
+// recountFile recounts a file, or a member of an archive, as its first bytes ask for.
+func (p *Proof) recountFile(ctx context.Context, path string, list []schema.Chunk) error {
+	r, closeAll, err := openAgain(path)
 	if err != nil {
 		return err
 	}
@@ -185,12 +230,20 @@ func (p *Proof) reread(ctx context.Context, list []schema.Chunk) error {
 	if head, _ := in.Peek(8); string(head) == "VIGILSP1" {
 		return p.respool(ctx, in, list)
 	}
+	if head, _ := in.Peek(4); string(head) == "PAR1" {
+		return p.recountRows(in, list)
+	}
 	if isEventLog(in) {
 		return p.eventLog(ctx, in, list)
 	}
 	if framedByElement(in) {
 		return nil // element framing is proved by the tables alone
 	}
+	return p.recount(ctx, in, list)
+}
+
+// recount counts and hashes the lines of each chunk.
+func (p *Proof) recount(ctx context.Context, in *bufio.Reader, list []schema.Chunk) error {
 	at, i := int64(0), 0
 	sum, lines := sha256.New(), int64(0)
 	for i < len(list) {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,6 +23,40 @@ type sourceView struct {
 	schema.SourceStatus
 	Progress *flow.IngestProgress `json:"progress,omitempty"`
 	Receive  *receiveView         `json:"receive,omitempty"` // of a push source: what its receiver did
+	Controls []string             `json:"controls"`          // what can be asked of it
+}
+
+// newView is a source with its kind and what can be asked of it. defs are the
+// definitions by id; a source without one is pushed, or was ingested before there were
+// any.
+func (s *Server) newView(st schema.SourceStatus, defs map[string]schema.SourceDef) sourceView {
+	v := sourceView{SourceStatus: st, Receive: s.receiving(st.ID), Controls: []string{}}
+	d, defined := defs[st.ID]
+	switch {
+	case defined:
+		v.Kind = d.Kind
+	case v.Receive != nil:
+		v.Kind = flow.KindPush
+	default:
+		return v
+	}
+	k, err := flow.KindOf(v.Kind)
+	for _, c := range flow.Controls() {
+		if err == nil && !d.Removed && k.Takes(c) == nil {
+			v.Controls = append(v.Controls, c)
+		}
+	}
+	return v
+}
+
+// definitions are those of all sources that are not removed, by id.
+func (s *Server) definitions(ctx context.Context) (map[string]schema.SourceDef, error) {
+	list, err := s.o.Store.SourceDefs(ctx, s.o.Org)
+	out := map[string]schema.SourceDef{}
+	for _, d := range list {
+		out[d.ID] = d
+	}
+	return out, err
 }
 
 // receiveView is what the receiver of a push source did on this host, and what waits.
@@ -42,24 +77,30 @@ func (s *Server) receiving(source string) *receiveView {
 	return &receiveView{Kind: l.Kind, Limits: l.InForce(), Stats: l.Stats()}
 }
 
-// ingestID is the workflow that moves a source: of a push source, the one that drains it.
-func (s *Server) ingestID(source string) string {
-	if s.receiving(source) != nil {
-		return flow.DrainID(s.o.Org, source, s.o.Host)
+// workflowOf is the workflow that moves a source: of a push source, the one that drains it.
+func (s *Server) workflowOf(v *sourceView) string {
+	if v.Kind == flow.KindPush {
+		return flow.DrainID(s.o.Org, v.ID, s.o.Host)
 	}
-	return flow.IngestID(s.o.Org, source)
+	return flow.IngestID(s.o.Org, v.ID)
 }
 
-// unseenSources are push sources of which nothing is committed yet.
-func (s *Server) unseenSources(known []schema.SourceStatus) []schema.SourceStatus {
-	if s.o.Spool == nil {
-		return nil
-	}
+// unseenSources are sources of which nothing is committed yet.
+func (s *Server) unseenSources(known []schema.SourceStatus, defs map[string]schema.SourceDef) []schema.SourceStatus {
 	var out []schema.SourceStatus
-	for _, l := range s.o.Spool.Logs() {
-		if !slices.ContainsFunc(known, func(k schema.SourceStatus) bool { return k.ID == l.Source }) {
-			out = append(out, schema.SourceStatus{Org: s.o.Org, ID: l.Source, Status: "running", Formats: []string{l.Format}})
+	add := func(id string, formats ...string) {
+		has := func(k schema.SourceStatus) bool { return k.ID == id }
+		if !slices.ContainsFunc(known, has) && !slices.ContainsFunc(out, has) {
+			out = append(out, schema.SourceStatus{Org: s.o.Org, ID: id, Status: "running", Formats: formats})
 		}
+	}
+	if s.o.Spool != nil {
+		for _, l := range s.o.Spool.Logs() {
+			add(l.Source, l.Format)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(defs)) {
+		add(id)
 	}
 	return out
 }
@@ -69,11 +110,16 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[sourc
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, s.unseenSources(all)...)
+	defs, err := s.definitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, s.unseenSources(all, defs)...)
 	views := make([]sourceView, len(all))
 	for i, st := range all {
-		views[i] = sourceView{SourceStatus: st, Receive: s.receiving(st.ID)}
-		if views[i].Receive != nil || time.Since(st.Last) < 24*time.Hour && i < 20 {
+		views[i] = s.newView(st, defs)
+		goesOn := views[i].Kind != "" && views[i].Kind != flow.KindFiles
+		if goesOn || time.Since(st.Last) < 24*time.Hour && i < 20 {
 			s.progress(ctx, &views[i])
 		}
 	}
@@ -84,7 +130,7 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[sourc
 func (s *Server) progress(ctx context.Context, v *sourceView) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	val, err := s.o.Temporal.QueryWorkflow(ctx, s.ingestID(v.ID), "", flow.QueryState)
+	val, err := s.o.Temporal.QueryWorkflow(ctx, s.workflowOf(v), "", flow.QueryState)
 	if err != nil {
 		return
 	}
@@ -100,6 +146,14 @@ type sourceDetail struct {
 	sourceView
 	Samples []failureSample `json:"samples"`
 	Chunks  []chunkRow      `json:"chunks"`
+	Paths   []string        `json:"paths,omitempty"`
+	Work    []sourceWork    `json:"work"` // back-fills that run
+}
+
+// sourceWork is a back-fill that runs.
+type sourceWork struct {
+	Workflow string              `json:"workflow"`
+	Progress flow.IngestProgress `json:"progress"`
 }
 
 type failureSample struct {
@@ -124,12 +178,26 @@ type chunkRow struct {
 }
 
 func (s *Server) getSource(ctx context.Context, in *byID) (*body[sourceDetail], error) {
-	st, err := s.o.Store.Source(ctx, s.o.Org, in.ID)
+	defs, err := s.definitions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d := sourceDetail{sourceView: sourceView{SourceStatus: st, Receive: s.receiving(st.ID)}, Samples: []failureSample{}, Chunks: []chunkRow{}}
+	st, err := s.o.Store.Source(ctx, s.o.Org, in.ID)
+	if unseen := s.unseenSources(nil, defs); schema.CodeOf(err) == schema.NotFound {
+		if i := slices.IndexFunc(unseen, func(k schema.SourceStatus) bool { return k.ID == in.ID }); i >= 0 {
+			st, err = unseen[i], nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := sourceDetail{sourceView: s.newView(st, defs), Samples: []failureSample{}, Chunks: []chunkRow{}}
+	var start flow.IngestInput
+	if doc := defs[st.ID].Doc; len(doc) > 0 && json.Unmarshal(doc, &start) == nil {
+		d.Paths = start.Paths
+	}
 	s.progress(ctx, &d.sourceView)
+	d.Work = s.backfills(ctx, st.ID)
 	samples, err := s.o.Store.FailureSamples(ctx, s.o.Org, in.ID, 20)
 	if err != nil {
 		return nil, err
@@ -188,9 +256,11 @@ type changeSourceInput struct {
 	Verb string `path:"verb" enum:"pause,resume,prove"`
 }
 
-// sourceChange is the state after pause or resume, or the proof.
+// sourceChange is the state after a change, the workflow or schedule that it started, or
+// the proof.
 type sourceChange struct {
 	Progress *flow.IngestProgress `json:"progress,omitempty"`
+	Workflow string               `json:"workflow,omitempty"`
 	Proof    json.RawMessage      `json:"proof,omitempty"`
 }
 
@@ -202,14 +272,5 @@ func (s *Server) changeSource(ctx context.Context, in *changeSourceInput) (*body
 		}
 		return answer(sourceChange{Proof: json.RawMessage(res.Doc)}), nil
 	}
-	name := flow.UpdatePause
-	if in.Verb == "resume" {
-		name = flow.UpdateResume
-	}
-	var p flow.IngestProgress
-	if err := s.update(ctx, s.ingestID(in.ID), name, "", nil, &p); err != nil {
-		return nil, err
-	}
-	s.audit(ctx, callerOf(ctx).user.Name, "source."+in.Verb, in.ID, "ok", nil)
-	return answer(sourceChange{Progress: &p}), nil
+	return s.controlSource(ctx, in.ID, in.Verb, nil)
 }

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -19,6 +20,8 @@ import (
 // Activities are the capabilities of one process; nil ones are not registered.
 type Activities struct {
 	Ingest    *activities.Ingest
+	Kafka     *activities.Kafka
+	Objects   *activities.Objects
 	Alerts    *activities.Alerts
 	Incidents *activities.Incidents
 	Playbooks *activities.Playbooks
@@ -26,13 +29,18 @@ type Activities struct {
 	Actions   *activities.Actions
 	Audit     *activities.Audit
 	Admin     *activities.Admin
+	Controls  *activities.Controls
 	Prove     *activities.Prove
 	Drain     *activities.Drain // nil: this process has no spool
-	Host      string            // names the queue of its spool
+	Tail      *activities.Tail
+	Pull      *activities.Pull
+	Host      string // names the queue of what only this host can read
 	Models    *activities.Models
 	Intel     *activities.Intel
 	Hunts     *activities.Hunts
 	Posture   *activities.Posture
+	Rules     *activities.RuleChanges
+	Exempt    *activities.Exceptions
 	Tables    *activities.Tables
 }
 
@@ -42,23 +50,29 @@ type registration struct {
 	workflows  map[string]any
 	activities []any
 	slots      int // activities at once; 0: the SDK's default
+	// beat is how often heartbeats are sent at most, and so how soon an activity hears that
+	// it is to stop; default 5 s.
+	beat time.Duration
 }
 
 // table says what runs where.
 func table(a Activities) []registration {
 	rows := []registration{
 		{queue: flow.QueueIngest, workflows: map[string]any{flow.Ingest: workflows.Ingest}, activities: []any{a.Ingest, a.Prove}, slots: 4},
-		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect, flow.Hunt: workflows.Hunt, flow.AssessPosture: workflows.AssessPosture},
-			activities: []any{a.Alerts, a.Hunts, a.Posture}, slots: 6},
+		// A slot for each source, and for each member of a consumer group: they hold it for good.
+		{queue: flow.QueuePull, activities: []any{a.Kafka, a.Objects}, slots: 200},
+		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect, flow.Hunt: workflows.Hunt, flow.AssessPosture: workflows.AssessPosture,
+			flow.DeployRules: workflows.DeployRules, flow.Exception: workflows.Exception},
+			activities: []any{a.Alerts, a.Hunts, a.Posture, a.Rules, a.Exempt, a.Approvals}, slots: 6},
 		{queue: flow.QueueTrain, workflows: map[string]any{flow.Retrain: workflows.Retrain}, activities: []any{a.Models}, slots: 1},
 		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
-			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Tables}},
+			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls, a.Tables}},
 	}
 	if a.Drain != nil {
-		// A slot for each source: a drain holds its slot for good.
-		rows = append(rows, registration{queue: flow.QueueSpool(a.Host), workflows: map[string]any{flow.Drain: workflows.Drain}, activities: []any{a.Drain}, slots: 200})
+		// A slot for each source: a drain or a tail holds its slot for good.
+		rows = append(rows, registration{queue: flow.QueueSpool(a.Host), workflows: map[string]any{flow.Drain: workflows.Drain}, activities: []any{a.Drain, a.Tail, a.Pull}, slots: 200, beat: 2 * time.Second})
 	}
 	return rows
 }
@@ -73,8 +87,9 @@ const stopTimeout = 15 * time.Second
 func Start(c client.Client, a Activities) (*Group, error) {
 	g := &Group{}
 	for _, r := range table(a) {
-		w := sdk.New(c, r.queue, sdk.Options{WorkerStopTimeout: stopTimeout, MaxHeartbeatThrottleInterval: 5 * time.Second,
-			DefaultHeartbeatThrottleInterval: 5 * time.Second, MaxConcurrentActivityExecutionSize: r.slots, DisableRegistrationAliasing: true})
+		beat := cmp.Or(r.beat, 5*time.Second)
+		w := sdk.New(c, r.queue, sdk.Options{WorkerStopTimeout: stopTimeout, MaxHeartbeatThrottleInterval: beat,
+			DefaultHeartbeatThrottleInterval: beat, MaxConcurrentActivityExecutionSize: r.slots, DisableRegistrationAliasing: true})
 		for name, fn := range r.workflows {
 			w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
 		}

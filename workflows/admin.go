@@ -27,7 +27,14 @@ func adminVerbs() []adminVerb {
 		{"incident.comment", adminIncident(flow.UpdateComment)},
 		{"model.rollback", adminRollback},
 		{"prove", adminProve},
+		{"source.add", adminSource("add")},
+		{"source.backfill", adminSource("backfill")},
+		{"source.pause", adminSource("pause")},
 		{"source.push", adminSourcePush},
+		{"source.remove", adminSource("remove")},
+		{"source.resume", adminSource("resume")},
+		{"source.rewind", adminSource("rewind")},
+		{"source.schedule", adminSource("schedule")},
 		{"table.put", adminTable},
 		{"table.rollback", adminTable},
 		{"user.disable", adminUserDisable},
@@ -101,6 +108,15 @@ func adminSourcePush(ctx workflow.Context, in flow.AdminInput) (res flow.AdminRe
 	var a *activities.Admin
 	err = do(ctx, respondOptions("token of push source "+in.Key), a.PutPushToken, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
+}
+
+// adminSource adds, removes or controls a source.
+func adminSource(control string) func(workflow.Context, flow.AdminInput) (flow.AdminResult, error) {
+	return func(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+		var a *activities.Controls
+		err = do(ctx, actOptions(clip(control+" "+in.Key, 100)), a.ControlSource, &res, activities.ControlInput{Admin: in, Control: control, Key: changeKey(ctx)})
+		return res, err
+	}
 }
 
 func adminIncident(update string) func(workflow.Context, flow.AdminInput) (flow.AdminResult, error) {

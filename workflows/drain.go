@@ -1,10 +1,8 @@
 package workflows
 
 import (
-	"errors"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"vigil/activities"
@@ -16,7 +14,7 @@ import (
 // to wait.
 func Drain(ctx workflow.Context, in flow.DrainInput) (flow.IngestProgress, error) {
 	in.Org = org(in.Org)
-	w := &drain{in: in}
+	w := &drain{in: in, control: control{org: in.Org, source: in.Source}}
 	w.p = flow.IngestProgress{Status: "running", Started: workflow.Now(ctx)}
 	if in.Cursor != nil {
 		w.p, w.paused = in.Cursor.Progress, in.Cursor.Paused
@@ -33,29 +31,16 @@ func Drain(ctx workflow.Context, in flow.DrainInput) (flow.IngestProgress, error
 
 // drain is the state of one Drain workflow.
 type drain struct {
-	in     flow.DrainInput
-	p      flow.IngestProgress
-	paused bool
-	stop   workflow.CancelFunc // of the activity that runs; nil: none does
+	control
+	in flow.DrainInput
+	p  flow.IngestProgress
 }
 
 func (w *drain) handlers(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, flow.QueryState, func() (flow.IngestProgress, error) { return w.p, nil }); err != nil {
 		return err
 	}
-	set := func(paused bool, status string) func(workflow.Context) (flow.IngestProgress, error) {
-		return func(workflow.Context) (flow.IngestProgress, error) {
-			w.paused, w.p.Status = paused, status
-			if paused && w.stop != nil {
-				w.stop()
-			}
-			return w.p, nil
-		}
-	}
-	if err := workflow.SetUpdateHandler(ctx, flow.UpdatePause, set(true, "paused")); err != nil {
-		return err
-	}
-	return workflow.SetUpdateHandler(ctx, flow.UpdateResume, set(false, "running"))
+	return w.pausing(ctx, &w.p)
 }
 
 func (w *drain) run(ctx workflow.Context) (flow.IngestProgress, error) {
@@ -76,20 +61,10 @@ func (w *drain) run(ctx workflow.Context) (flow.IngestProgress, error) {
 // stretch drains for about a minute. A pause ends it early; what it had not yet told of
 // is in the manifest.
 func (w *drain) stretch(ctx workflow.Context) error {
-	o := workflow.ActivityOptions{TaskQueue: flow.QueueSpool(w.in.Host), StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: 20 * time.Second, Summary: "drain the spool",
-		WaitForCancellation: true,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, NonRetryableErrorTypes: permanent()}}
-	run, stop := workflow.WithCancel(workflow.WithActivityOptions(ctx, o))
-	w.stop = stop
+	o := workflow.ActivityOptions{TaskQueue: flow.QueueSpool(w.in.Host), StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: 20 * time.Second, Summary: "drain the spool"}
 	var p flow.IngestProgress
-	err := workflow.ExecuteActivity(run, "DrainSpool", activities.DrainInput{Drain: w.in, Progress: w.p}).Get(ctx, &p)
-	w.stop = nil
-	stop()
-	var cancelled *temporal.CanceledError
-	if errors.As(err, &cancelled) && ctx.Err() == nil {
-		return nil // paused
-	}
-	if err == nil {
+	interrupted, err := w.execute(ctx, o, "DrainSpool", activities.DrainInput{Drain: w.in, Progress: w.p}, &p)
+	if err == nil && !interrupted {
 		p.Status = w.p.Status
 		w.p = p
 	}

@@ -162,7 +162,7 @@ func (b *receiveBench) register(ctx context.Context) error {
 
 // drain pauses or resumes what moves the source's spool into the store.
 func (b *receiveBench) drain(ctx context.Context, update string) error {
-	host, err := spoolHost()
+	host, err := hostName()
 	if err != nil {
 		return err
 	}

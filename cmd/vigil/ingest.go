@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,15 +23,16 @@ import (
 
 func newIngestCmd(a *app) *cobra.Command {
 	var in flow.IngestInput
-	var detach bool
+	var detach, follow bool
 	c := &cobra.Command{
 		Use:   "ingest PATH…",
 		Short: "Ingest files, folders and archives",
 		Long: `Starts a durable Ingest workflow and shows its progress. Gzip, zstd and zip are read directly; folders are read
 recursively; each file's format is detected. The same bytes are never stored twice. Ctrl-C stops the display, not the work.
+With --follow the files are read on as they grow, through rotation (as ` + "`vigil sources add-tail`" + ` does).
 
 Exit code: 0 all is stored, 3 stored, but some records or files could not be taken (they are kept and listed), 1 failed.`,
-		Example: "  vigil ingest /var/log/auth.log\n  vigil ingest --source office zeek/ windows.zip\n  vigil ingest --format zeek-json --zone Europe/Berlin strange-names/",
+		Example: "  vigil ingest /var/log/auth.log\n  vigil ingest --source office zeek/ windows.zip\n  vigil ingest --format zeek-json --zone Europe/Berlin strange-names/\n  vigil ingest --follow '/var/log/nginx/*.log'",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return exit(2, errors.New("name at least one file or folder; see `vigil ingest --help`"))
@@ -38,6 +40,12 @@ Exit code: 0 all is stored, 3 stored, but some records or files could not be tak
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if follow {
+				if in.Source == "" {
+					in.Source = sourceOf(args[0])
+				}
+				return a.addTail(c.Context(), in, args)
+			}
 			if err := ingestPaths(&in, args); err != nil {
 				return err
 			}
@@ -50,6 +58,7 @@ Exit code: 0 all is stored, 3 stored, but some records or files could not be tak
 	f.StringVar(&in.Format, "format", "", "format of all files; default: detected per file")
 	f.StringVar(&in.Zone, "zone", "", "time zone of timestamps that name none (IANA), default UTC")
 	f.IntVar(&in.Epoch, "epoch", 0, "raise to store the same bytes again on purpose")
+	f.BoolVar(&follow, "follow", false, "follow files and globs as they grow")
 	f.BoolVar(&detach, "detach", false, "start and return at once")
 	return c
 }
@@ -68,14 +77,23 @@ func ingestPaths(in *flow.IngestInput, args []string) error {
 		in.Paths = append(in.Paths, abs)
 	}
 	if in.Source == "" {
-		in.Source = strings.Map(func(r rune) rune {
-			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' {
-				return r
-			}
-			return '-'
-		}, filepath.Base(in.Paths[0]))
+		in.Source = sourceOf(in.Paths[0])
 	}
 	return nil
+}
+
+// sourceOf makes a source's name of a path.
+func sourceOf(path string) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' {
+			return r
+		}
+		return '-'
+	}, filepath.Base(path))
+	if name = strings.TrimLeft(name, "-._"); name == "" {
+		return "files"
+	}
+	return name
 }
 
 func (a *app) ingest(ctx context.Context, in flow.IngestInput, detach bool) error {
@@ -135,7 +153,7 @@ func ingestState(ctx context.Context, tp client.Client, id string) (flow.IngestP
 	d, err := tp.DescribeWorkflowExecution(ctx, id, "")
 	if err == nil {
 		for _, act := range d.GetPendingActivities() {
-			if hb := act.GetHeartbeatDetails(); hb != nil && act.GetActivityType().GetName() == "IngestSegment" {
+			if hb := act.GetHeartbeatDetails(); hb != nil && moves(act.GetActivityType().GetName()) {
 				if err := dataConverter().FromPayloads(hb, &p); err == nil {
 					return p, nil
 				}
@@ -147,6 +165,11 @@ func ingestState(ctx context.Context, tp client.Client, id string) (flow.IngestP
 		return p, err
 	}
 	return p, v.Get(&p)
+}
+
+// moves says whether an activity moves chunks, and heartbeats its progress.
+func moves(activity string) bool {
+	return slices.ContainsFunc(flow.SourceKinds(), func(k flow.SourceKind) bool { return k.Activity == activity })
 }
 
 // progress returns a function that draws: a bar on a terminal, a line every five

@@ -36,6 +36,9 @@ import (
 	"vigil/worker"
 )
 
+// rulesEvery is how often a process looks whether other rules are in force.
+const rulesEvery = 2 * time.Second
+
 // nodeOptions say which halves of Vigil a process runs.
 type nodeOptions struct {
 	worker, server bool
@@ -55,7 +58,7 @@ type node struct {
 	tp      client.Client
 	audit   *audit.Log
 	key     auth.DecisionKey
-	rules   *rules.Set
+	rules   *activities.RuleSets
 	metrics *telemetry.Metrics
 	books   *playbook.Set
 	group   *worker.Group
@@ -88,6 +91,13 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.hub = live.NewHub(n.store, a.org, o.log)
+	if _, err := n.rules.InForce(ctx, a.org); err != nil {
+		return nil, err
+	}
+	n.background(func() error {
+		n.rules.Watch(run, a.org, rulesEvery, func(err error) { o.log.Warn("looking for the rule set in force", "error", err) })
+		return nil
+	})
 	if o.worker {
 		if err := n.openSpool(); err != nil {
 			return nil, err
@@ -141,7 +151,7 @@ func (n *node) load() {
 	for _, err := range errs {
 		n.o.log.Error("a rule is not used", "error", err)
 	}
-	n.rules = set
+	n.rules = &activities.RuleSets{Store: n.store, Local: set}
 	books, errs := playbook.Load(activities.PlaybookVerbs(), n.a.playbookSystems()...)
 	for _, err := range errs {
 		n.o.log.Error("a playbook is not used", "error", err)
@@ -152,25 +162,33 @@ func (n *node) load() {
 // activities composes the capabilities of the workers.
 func (n *node) activities() worker.Activities {
 	trail := activities.Trail{Log: n.audit}
-	set := func() *rules.Set { return n.rules }
 	crash := crashPoints(n.a.data, n.o.log)
 	ports := activities.ActionPorts(n.store, trail)
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
-	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
+	alerts := &activities.Alerts{Store: n.store, Rules: n.rules, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	sets := &activities.IntelSets{Store: n.store}
 	live := &activities.LiveTables{Store: n.store, FormatDir: formatDir(n.a.data), Log: n.o.log}
-	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
+	ingest := &activities.Ingest{Store: n.store, Rules: n.rules, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
 		Enricher: enricher(sets, live), IntelVersion: sets.Version, TableVersion: live.Version, Formats: live.Formats, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
+	var tail *activities.Tail
+	var pull *activities.Pull
 	if n.intake.spool != nil {
 		drain = &activities.Drain{Ingest: ingest, Spool: n.intake.spool}
+		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
+		pull = &activities.Pull{Spool: n.intake.spool, Sources: n.store, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
 	}
+	hunts := &activities.Hunts{Store: n.store, Rules: n.rules.Now, Folder: alerts, Trail: trail, Log: n.o.log}
 	return worker.Activities{
 		Ingest:    ingest,
+		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},
+		Objects:   &activities.Objects{Ingest: ingest, Sources: n.store, Dir: filepath.Join(n.a.data, "objects")},
 		Drain:     drain,
+		Tail:      tail,
+		Pull:      pull,
 		Host:      n.intake.host,
-		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool},
+		Prove:     &activities.Prove{Store: n.store, Trail: trail, Spool: n.intake.spool, Sources: n.store},
 		Tables:    &activities.Tables{Store: n.store, Trail: trail},
 		Intel:     &activities.Intel{Store: n.store, Sets: sets, Trail: trail, Temporal: n.tp, Log: n.o.log},
 		Alerts:    alerts,
@@ -180,9 +198,12 @@ func (n *node) activities() worker.Activities {
 		Actions:   &activities.Actions{Table: action.NewTable(ports), Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Controls:  &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
-		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
-		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
+		Hunts:     hunts,
+		Rules:     &activities.RuleChanges{Store: n.store, Rules: n.rules, Hunts: hunts, Trail: trail, Public: n.key.Public()},
+		Exempt:    &activities.Exceptions{Store: n.store, Rules: n.rules, Trail: trail},
+		Posture:   &activities.Posture{Store: n.store, Rules: n.rules.Now, Trail: trail},
 	}
 }
 
@@ -212,7 +233,7 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 	if n.served.web != nil {
 		l = tls.NewListener(l, n.served.web)
 	}
-	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: func() *rules.Set { return n.rules }, Playbooks: n.books,
+	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: n.rules.Now, Playbooks: n.books,
 		Org: n.a.org, Version: version(), Log: n.o.log, Condition: searchCondition, Measure: n.metrics.Requests,
 		Spool: n.intake.spool, Host: n.intake.host, Secure: n.served.web != nil}
 	if ep.TemporalUI != "" {

@@ -69,6 +69,9 @@ func (a *app) prove(c *cobra.Command, sources []string) error {
 		for _, text := range p.Problems {
 			problems = append(problems, p.Source+": "+text)
 		}
+		for _, text := range notes(p) {
+			problems = append(problems, p.Source+": note: "+text)
+		}
 	}
 	if err := a.table([]string{"source", "status", "records", "events", "failures", "chunks", "objects", "reread", "waiting", "suspected", "bytes"}, rows); err != nil {
 		return err
@@ -80,4 +83,16 @@ func (a *app) prove(c *cobra.Command, sources []string) error {
 		return exit(3, nil)
 	}
 	return nil
+}
+
+// notes are what a proof tells that is no difference.
+func notes(p activities.Proof) []string {
+	out := p.Gone
+	if p.Lost > 0 {
+		out = append(out, fmt.Sprintf("%d offsets were deleted from the topics by retention before they were read; each range is kept as a failure", p.Lost))
+	}
+	if p.Gaps > 0 {
+		out = append(out, fmt.Sprintf("%d offsets hold no record: compacted, or of transactions", p.Gaps))
+	}
+	return out
 }

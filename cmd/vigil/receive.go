@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -71,24 +70,12 @@ type intake struct {
 
 const minSpoolMB = 256
 
-// spoolHost names the spool of this host.
-func spoolHost() (string, error) {
-	if host := os.Getenv("VIGIL_HOST"); host != "" {
-		return host, nil
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return "", fmt.Errorf("naming the spool: %w", err)
-	}
-	return host, nil
-}
-
 // openSpool opens this host's spool. Every worker has one, because what an earlier
 // process received must be drained whether or not anything is received now.
 func (n *node) openSpool() (err error) {
 	in := &n.intake
-	if in.host, err = spoolHost(); err != nil {
-		return err
+	if in.host, err = hostName(); err != nil {
+		return fmt.Errorf("naming the spool: %w", err)
 	}
 	if n.o.receive.spoolMB < minSpoolMB {
 		return schema.E(schema.Invalid, fmt.Sprintf("--spool-mb %d is too little", n.o.receive.spoolMB), fmt.Sprintf("at least %d: one request may take a third of it", minSpoolMB))
@@ -141,6 +128,7 @@ func (n *node) receive(ctx context.Context) error {
 		return nil
 	}
 	n.background(func() error { n.keepDraining(ctx); return nil })
+	n.background(func() error { n.keepSources(ctx); return nil })
 	n.intake.receiver = receive.New(receive.Options{Org: n.a.org, Spool: n.intake.spool, Token: n.store.Token, Begun: n.kickDrain, Log: n.o.log})
 	if o.http != "" {
 		if err := n.receiveHTTP(ctx, o); err != nil {

@@ -19,19 +19,23 @@ import (
 // newSourcesCmd makes `vigil sources`.
 func newSourcesCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "sources", Short: "List sources, make tokens for those that push, and formats for those that no format takes", Args: cobra.NoArgs,
-		Example: "  vigil sources list\n  vigil sources add-push web --kind bulk\n  vigil sources test gate.yaml",
+		Use: "sources", Short: "List, add and control sources", Args: cobra.NoArgs,
+		Example: "  vigil sources list\n  vigil sources add-push web --kind bulk\n  vigil sources add-tail auth /var/log/auth.log\n  vigil sources add-pull okta.yaml\n  vigil sources pause auth\n  vigil sources test gate.yaml",
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newSourcesListCmd(a), newSourcesAddPushCmd(a), newSourcesRevokePushCmd(a), newSourcesTestCmd(a), newSourcesAddFormatCmd(a))
+	cmd.AddCommand(newSourcesListCmd(a), newSourcesShowCmd(a), newSourcesAddPushCmd(a), newSourcesRevokePushCmd(a),
+		newSourcesAddTailCmd(a), newSourcesAddPullCmd(a), newSourcesAddKafkaCmd(a), newSourcesAddS3Cmd(a), newSourcesCheckPullCmd(a), newSourcesExamplesCmd(a),
+		newSourcesPauseCmd(a), newSourcesResumeCmd(a), newSourcesRewindCmd(a), newSourcesBackfillCmd(a), newSourcesScheduleCmd(a), newSourcesRemoveCmd(a),
+		newSourcesTestCmd(a), newSourcesAddFormatCmd(a))
 	return cmd
 }
 
 func newSourcesListCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List sources, with what their receivers took, refused and dropped", Args: cobra.NoArgs, Example: "  vigil sources list -o json",
-		Long: `received, duplicates, suspected, refused (told to come later), invalid and dropped count since the process started; waiting is
-bytes in the spool that are not committed, quota the most that may wait (0: the source's fair share) and rate the most that may come a second (0: any).`,
+		Long: `rate is events a second over the last five minutes, usual over seven days; lag is seconds from event to store, bytes_day what was committed in 24 hours.
+received, duplicates, suspected, refused (told to come later), invalid and dropped count since the process started; waiting is bytes in the spool
+that are not committed, quota the most that may wait (0: the source's fair share) and limit the most that may come a second (0: any).`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := a.store(c.Context())
 			if err != nil {
@@ -49,21 +53,36 @@ bytes in the spool that are not committed, quota the most that may wait (0: the 
 			for _, r := range pushed {
 				by[r.Source] = r
 			}
-			var rows [][]any
-			add := func(name string, records, events, failures int64) {
-				r := by[name]
-				delete(by, name)
-				rows = append(rows, []any{name, r.Kind, records, events, failures, r.Records, r.Duplicates, r.Suspected, r.Refused, r.Invalid, r.Dropped, r.Pending, r.Quota, r.Rate})
+			defs, err := s.SourceDefs(c.Context(), a.org)
+			if err != nil {
+				return err
 			}
-			for _, st := range list {
-				add(st.ID, st.Records, st.Events, st.Failures)
-			}
-			for _, name := range slices.Sorted(maps.Keys(by)) {
-				add(name, 0, 0, 0)
-			}
-			return a.table([]string{"source", "kind", "records", "events", "failures", "received", "duplicates", "suspected", "refused", "invalid", "dropped", "waiting", "quota", "rate"}, rows)
+			return a.listSources(list, by, defs)
 		},
 	}
+}
+
+// listSources shows the sources that have events, and those that do not yet.
+func (a *app) listSources(list []schema.SourceStatus, by map[string]receiverRow, defs []schema.SourceDef) error {
+	kinds := map[string]string{}
+	for _, d := range defs {
+		kinds[d.ID] = d.Kind
+		if !slices.ContainsFunc(list, func(st schema.SourceStatus) bool { return st.ID == d.ID }) {
+			list = append(list, schema.SourceStatus{ID: d.ID})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		if !slices.ContainsFunc(list, func(st schema.SourceStatus) bool { return st.ID == name }) {
+			list = append(list, schema.SourceStatus{ID: name})
+		}
+	}
+	var rows [][]any
+	for _, st := range list {
+		r := by[st.ID]
+		rows = append(rows, []any{st.ID, cmpOr(kinds[st.ID], r.Kind), st.Records, st.Events, st.Failures, round(st.Rate), round(st.Usual), int64(st.Lag), st.BytesDay, cmpOr(st.Proof, "never"),
+			r.Records, r.Duplicates, r.Suspected, r.Refused, r.Invalid, r.Dropped, r.Pending, r.Quota, r.Limits.Rate})
+	}
+	return a.table([]string{"source", "kind", "records", "events", "failures", "rate", "usual", "lag", "bytes_day", "proof", "received", "duplicates", "suspected", "refused", "invalid", "dropped", "waiting", "quota", "limit"}, rows)
 }
 
 // pushKinds are the kinds that need a token.

@@ -3,6 +3,7 @@
 package ocsf
 
 import (
+	"slices"
 	"strings"
 
 	"vigil/schema"
@@ -32,21 +33,24 @@ var classRows = []classRow{
 }
 
 // ClassOf is the class of an event, 0 for an event that is of none.
-func ClassOf(e *schema.Event) int64 {
-	set, categories, action := e.Str(schema.FEventDataset), e.List(schema.FEventCategory), e.Str(schema.FEventAction)
-	module, _, _ := strings.Cut(set, ".")
-	rows, ok := classIndex[module]
-	if !ok {
-		rows = classIndex[""]
-	}
-	for _, i := range rows {
-		row := &classRows[i]
-		if strings.HasPrefix(set, row.dataset) && strings.HasPrefix(action, row.action) && (row.category == "" || has(categories, row.category)) {
+func ClassOf(e *schema.Event) int64 { return new(Classifier).Of(e) }
+
+// Classifier says the classes of many events: it finds the rows of a data set once. It is not
+// safe for concurrent use.
+type Classifier struct {
+	rows map[string][]classRow // those that a data set may be of
+}
+
+// Of is the class of an event, 0 for an event that is of none.
+func (c *Classifier) Of(e *schema.Event) int64 {
+	categories, action := e.List(schema.FEventCategory), e.Str(schema.FEventAction)
+	for _, row := range c.rowsOf(e.Str(schema.FEventDataset)) {
+		if (row.category == "" || slices.Contains(categories, row.category)) && strings.HasPrefix(action, row.action) {
 			return row.uid
 		}
 	}
 	switch protocol := e.Str(schema.FNetworkProtocol); {
-	case !has(categories, "network"):
+	case !slices.Contains(categories, "network"):
 		return 0
 	case protocol == "dns":
 		return 4003
@@ -56,30 +60,21 @@ func ClassOf(e *schema.Event) int64 {
 	return 4001
 }
 
-func has(list []string, v string) bool {
-	for _, x := range list {
-		if x == v {
-			return true
+func (c *Classifier) rowsOf(set string) []classRow {
+	if rows, ok := c.rows[set]; ok {
+		return rows
+	}
+	var rows []classRow
+	for _, row := range classRows {
+		if strings.HasPrefix(set, row.dataset) {
+			rows = append(rows, row)
 		}
 	}
-	return false
+	if c.rows == nil {
+		c.rows = map[string][]classRow{}
+	}
+	if len(c.rows) < 200 { // a hostile log may make up data sets
+		c.rows[strings.Clone(set)] = rows
+	}
+	return rows
 }
-
-// classIndex are the rows to try for a module; those for all modules come last. Modules
-// without rows of their own are under "".
-var classIndex = func() map[string][]int {
-	own, all := map[string][]int{}, []int{}
-	for i, row := range classRows {
-		module, _, _ := strings.Cut(row.dataset, ".")
-		if module == "" {
-			all = append(all, i)
-		} else {
-			own[module] = append(own[module], i)
-		}
-	}
-	for module := range own {
-		own[module] = append(own[module], all...)
-	}
-	own[""] = all
-	return own
-}()

@@ -1,4 +1,4 @@
-package ocsf
+package ocsf_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"vigil/internal/ocsf"
 	"vigil/internal/parser"
 	"vigil/internal/source"
 	"vigil/internal/testdata"
@@ -35,7 +36,7 @@ func TestRecordings(t *testing.T) {
 			}
 			eachEvent(t, obj, func(e *schema.Event) {
 				all++
-				got := encoded(t, Export(e, Origin{ID: e.ID.String(), Org: "main", Source: "test", Ingested: time.Unix(1_700_000_000, 0)}))
+				got := encoded(t, ocsf.Export(e, ocsf.Origin{ID: e.ID.String(), Org: "main", Source: "test", Ingested: time.Unix(1_700_000_000, 0)}))
 				n, _ := got["class_uid"].(json.Number).Int64()
 				seen[n]++
 				for _, p := range o.check(got) {
@@ -179,7 +180,7 @@ func TestExport(t *testing.T) {
 		"told by the parser": {map[string]string{"ocsf.class_uid": "4001", "event.category": "process", "source.ip": "192.0.2.1"}, map[string]string{"class_uid": "4001"}},
 		"an unknown class":   {map[string]string{"ocsf.class_uid": "77", "user.name": "ana"}, map[string]string{"class_uid": "0", "actor.user.name": "ana"}},
 	} {
-		got := encoded(t, Export(event(t, c.event), Origin{ID: "i", Org: "main", Source: "s"}))
+		got := encoded(t, ocsf.Export(event(t, c.event), ocsf.Origin{ID: "i", Org: "main", Source: "s"}))
 		for _, p := range o.check(got) {
 			t.Errorf("%s: %s", name, p)
 		}

@@ -1,4 +1,4 @@
-package ocsf
+package ocsf_test
 
 import (
 	"archive/zip"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"vigil/internal/ocsf"
 	"vigil/internal/testdata"
 )
 
@@ -69,8 +70,8 @@ func newOracle(t *testing.T) *oracle {
 		}
 		o.files[f.Name] = v
 	}
-	if v := o.files["version.json"]["version"]; v != Version {
-		t.Fatalf("the schema is of version %v, we say %s", v, Version)
+	if v := o.files["version.json"]["version"]; v != ocsf.Version {
+		t.Fatalf("the schema is of version %v, we say %s", v, ocsf.Version)
 	}
 	o.compile(t)
 	return o

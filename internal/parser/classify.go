@@ -5,8 +5,14 @@ import (
 	"vigil/schema"
 )
 
-// classified is a parser whose events carry their OCSF class.
-type classified struct{ Parser }
+// Classified is a parser whose events carry their class of the Open Cybersecurity Schema
+// Framework.
+func Classified(p Parser) Parser { return &classified{Parser: p} }
+
+type classified struct {
+	Parser
+	classes ocsf.Classifier
+}
 
 // Parse implements Parser.
 func (p *classified) Parse(raw []byte, e *schema.Event) error {
@@ -14,7 +20,7 @@ func (p *classified) Parse(raw []byte, e *schema.Event) error {
 		return err
 	}
 	if !e.Has(schema.FOcsfClassUid) {
-		if uid := ocsf.ClassOf(e); uid != 0 {
+		if uid := p.classes.Of(e); uid != 0 {
 			e.SetInt(schema.FOcsfClassUid, uid)
 		}
 	}

@@ -93,7 +93,7 @@ var formats = func() []Format {
 	}
 	for i := range list {
 		bare := list[i].New
-		list[i].New = func(o Options) Parser { return &classified{bare(o)} }
+		list[i].New = func(o Options) Parser { return Classified(bare(o)) }
 	}
 	return list
 }()

@@ -17,6 +17,7 @@ import (
 	"vigil/internal/parser"
 	"vigil/internal/source"
 	"vigil/rules"
+	"vigil/rules/correlate"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -146,6 +147,7 @@ type run struct {
 	event schema.Event
 	hits  []rules.Hit
 	sum   hash.Hash
+	bytes int64 // of the current chunk's records where offsets count something else
 	cur   *Commit
 	free  chan Events  // event buffers not in use
 	ready chan *Commit // chunks to commit, in order
@@ -203,7 +205,7 @@ func (r *run) readAll(ctx context.Context) error {
 		rec, err := in.Next()
 		switch {
 		case errors.Is(err, io.EOF) && r.object.Limit > 0:
-			return r.pause()
+			return r.pause(ctx)
 		case errors.Is(err, io.EOF):
 			return r.finish(ctx)
 		case err != nil && r.object.Passing(err):
@@ -224,8 +226,12 @@ func (r *run) readAll(ctx context.Context) error {
 	}
 }
 
-// pause ends a run at the last cut of a segment that still grows.
-func (r *run) pause() error {
+// pause ends a run before the end of an object that still grows: at the last cut of a
+// segment, and of a file that is followed at the limit itself, which is kept for retries.
+func (r *run) pause(ctx context.Context) error {
+	if r.cur != nil && r.object.File != nil {
+		return r.cut(ctx, false)
+	}
 	if r.cur != nil {
 		return fmt.Errorf("%s may be read to %d, but no chunk ends there", r.object.Name(), r.object.Limit)
 	}
@@ -277,6 +283,9 @@ func (r *run) chooseFormat(sample []byte) (parser.Format, error) {
 		return formats.ByName(r.cfg.Format)
 	}
 	f, _, err := formats.Detect(sample, r.object.Name())
+	if err != nil && r.object.Feed != nil {
+		return formats.ByName("text") // a queue has no end to close it at; what is in it is kept record by record
+	}
 	return f, err
 }
 
@@ -298,7 +307,11 @@ func (r *run) record(ctx context.Context, rec source.Record) error {
 		if rec.Cut {
 			return nil // a chunk was full just before it
 		}
-		if err := r.begin(ctx, rec.Offset); err != nil {
+		from := rec.Offset
+		if r.object.Feed != nil {
+			from = r.object.Feed.From
+		}
+		if err := r.begin(ctx, from); err != nil {
 			return err
 		}
 		if !rec.Received.IsZero() {
@@ -313,7 +326,11 @@ func (r *run) record(ctx context.Context, rec source.Record) error {
 	r.sum.Write(rec.Own())
 	r.sum.Write([]byte{'\n'})
 	r.take(rec)
-	if c.Records+c.Skipped >= r.cfg.Plan.Records || c.To-c.From >= r.cfg.Plan.Bytes {
+	r.bytes += rec.Weight
+	if r.object.Feed != nil {
+		return nil // it carries its own cut
+	}
+	if c.Records+c.Skipped >= r.cfg.Plan.Records || max(c.To-c.From, r.bytes) >= r.cfg.Plan.Bytes {
 		return r.cut(ctx, false)
 	}
 	return nil
@@ -446,6 +463,7 @@ func (r *run) begin(ctx context.Context, from int64) error {
 	case events := <-r.free:
 		r.cur = &Commit{Chunk: chunk, Events: events, InDoubt: r.at.InDoubt}
 		r.sum.Reset()
+		r.bytes = 0
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -469,11 +487,18 @@ func (r *run) cut(ctx context.Context, last bool) error {
 	ch := &c.Chunk
 	ch.Last = last
 	ch.Bytes = ch.To - ch.From
+	if r.bytes > 0 || r.object.Feed != nil {
+		ch.Bytes = r.bytes
+	}
+	r.bytes = 0
 	ch.Hash = hex.EncodeToString(r.sum.Sum(nil))
 	ch.ID = schema.ChunkID(ch.Org, ch.Source, ch.Epoch, ch.Fingerprint, ch.From, ch.To)
 	if last && ch.From == ch.To {
 		// An empty tail still needs an id of its own beside the chunk that ends here.
 		ch.ID = schema.ChunkID(ch.Org, ch.Source, ch.Epoch, ch.Fingerprint+"#end", ch.From, ch.To)
+	}
+	if r.cfg.Evaluator != nil {
+		c.Detections = correlate.Thin(r.cfg.Evaluator.Set(), c.Detections)
 	}
 	ch.Events, ch.Failures, ch.Detections = int64(c.Events.Rows()), int64(len(c.Failures)), int64(len(c.Detections))
 	for i := range c.Failures {

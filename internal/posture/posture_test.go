@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vigil/internal/document"
 	"vigil/internal/testdata"
 	"vigil/schema"
 )
@@ -202,7 +203,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%v %v", d, errs)
 		}
 		for _, err := range errs {
-			le, ok := errors.AsType[*LoadError](err)
+			le, ok := errors.AsType[*document.Error](err)
 			if !ok || le.Line < 1 || le.Column < 1 {
 				t.Fatalf("no place: %v", err)
 			}

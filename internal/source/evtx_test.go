@@ -66,7 +66,7 @@ func TestCutEventLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, _, err := o.Open()
+		r, err := o.open()
 		if err != nil {
 			t.Fatal(err)
 		}

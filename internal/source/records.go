@@ -16,11 +16,14 @@ import (
 
 // Record is one unit of bytes. Data is valid until the next record is asked for.
 type Record struct {
-	Data    []byte // without line ending
-	Offset  int64  // of its first byte in the decompressed object
-	Size    int64  // bytes it takes there, line ending included
-	TooLong bool   // longer than MaxRecord: Data is its head, Size its length
-	// Cut says that this is no record: a chunk ends here. Only spool segments have cuts.
+	Data   []byte // without line ending
+	Offset int64  // of its first byte in the decompressed object
+	Size   int64  // bytes it takes there, line ending included
+	// Weight is the record's length in bytes where Offset and Size count something else:
+	// rows, or places in a queue. 0 elsewhere.
+	Weight  int64
+	TooLong bool // longer than MaxRecord: Data is its head, Size its length
+	// Cut says that this is no record: a chunk ends here. Only spool segments and feeds have cuts.
 	Cut bool
 	// Received is when a receiver took the record; zero for files.
 	Received time.Time
@@ -42,8 +45,7 @@ func (r Record) Own() []byte {
 
 // Reader reads the records of an object one after another.
 type Reader struct {
-	r      io.ReadCloser
-	stored func() int64
+	r      *stack
 	buf    []byte
 	start  int // of unread bytes in buf
 	end    int
@@ -53,6 +55,8 @@ type Reader struct {
 	text   *utf16Frame
 	spool  *spoolFrame
 	evtx   *evtxFrame
+	rows   *rowFrame
+	feed   *feedFrame
 	xml    bool // framed by Event elements
 }
 
@@ -85,11 +89,14 @@ func (o Object) Records(ctx context.Context, from int64) iter.Seq2[Record, error
 
 // Reader opens the object at an offset that was the end of a record before.
 func (o Object) Reader(from int64) (*Reader, error) {
-	rc, stored, err := o.Open()
+	if o.Feed != nil {
+		return &Reader{feed: &feedFrame{feed: o.Feed}}, nil
+	}
+	rc, err := o.open()
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{r: rc, stored: stored, buf: make([]byte, 256<<10)}
+	r := &Reader{r: rc, buf: make([]byte, 256<<10)}
 	if err := r.frame(o.Limit); err != nil {
 		_ = rc.Close()
 		return nil, err
@@ -102,13 +109,27 @@ func (o Object) Reader(from int64) (*Reader, error) {
 }
 
 // Close ends reading.
-func (r *Reader) Close() error { return r.r.Close() }
+func (r *Reader) Close() error {
+	switch {
+	case r.feed != nil:
+		return nil
+	case r.rows != nil:
+		return errors.Join(r.rows.Close(), r.r.Close())
+	default:
+		return r.r.Close()
+	}
+}
 
 // Sample returns the first bytes of the object (up to 64 KiB, decompressed), for the
 // detection of its format. It must be called before Next and leaves the position.
 func (r *Reader) Sample() ([]byte, error) {
-	if r.spool != nil {
+	switch {
+	case r.spool != nil:
 		return r.spool.sample()
+	case r.feed != nil:
+		return r.feed.sample(), nil
+	case r.rows != nil:
+		return r.rows.sample()
 	}
 	for r.end-r.start < 64<<10 && r.eof == nil {
 		r.fill()
@@ -130,11 +151,20 @@ func (r *Reader) Sample() ([]byte, error) {
 }
 
 // Stored is how many stored (compressed) bytes have been read.
-func (r *Reader) Stored() int64 { return r.stored() }
+func (r *Reader) Stored() int64 {
+	switch {
+	case r.feed != nil:
+		return 0
+	case r.rows != nil:
+		return r.rows.stored()
+	default:
+		return r.r.count.read()
+	}
+}
 
 // frame looks at the first bytes: a JSON document that is one array (or CloudTrail's
 // {"Records":[…]}) and objects over several lines are framed by element, UTF-16 text is converted, Windows event logs
-// and spool segments are framed by their own structure, XML exports of event logs by element, the rest is lines.
+// spool segments and Parquet files are framed by their own structure, XML exports of event logs by element, the rest is lines.
 func (r *Reader) frame(limit int64) error {
 	for r.end < 4096 && r.eof == nil {
 		r.fill()
@@ -144,6 +174,9 @@ func (r *Reader) frame(limit int64) error {
 		in, err := spool.NewReader(io.MultiReader(bytes.NewReader(head), r.r), limit)
 		r.spool = &spoolFrame{r: in}
 		return err
+	}
+	if bytes.HasPrefix(head, []byte(parquetMagic)) {
+		return r.parquet(head)
 	}
 	if evtx.IsFile(head) {
 		if len(head) < evtx.HeaderSize(head) {
@@ -261,6 +294,9 @@ func (r *Reader) skip(to int64) error {
 	if r.spool != nil {
 		return r.spool.r.Skip(to)
 	}
+	if r.rows != nil {
+		return r.rows.to(to)
+	}
 	if r.evtx != nil && r.offset > 0 {
 		r.evtx.from = to // chunks are skipped whole
 		return nil
@@ -269,6 +305,13 @@ func (r *Reader) skip(to int64) error {
 		if r.start == r.end {
 			if r.eof != nil {
 				return io.ErrUnexpectedEOF
+			}
+			if left := to - r.offset; left > int64(len(r.buf)) && r.r.base != nil {
+				if err := r.r.ahead(left); err != nil {
+					return err
+				}
+				r.offset = to
+				continue
 			}
 			r.fill()
 			continue
@@ -286,6 +329,10 @@ func (r *Reader) Next() (Record, error) {
 	switch {
 	case r.spool != nil:
 		return r.spool.next()
+	case r.feed != nil:
+		return r.feed.next()
+	case r.rows != nil:
+		return r.rows.next()
 	case r.evtx != nil:
 		return r.event()
 	case r.xml:
@@ -499,4 +546,26 @@ func (f *spoolFrame) next() (Record, error) {
 		rec.TooLong, rec.Data = true, rec.Data[:keptHead]
 	}
 	return rec, err
+}
+
+// Lines says whether a file that starts with head is framed by line ends; if not, the
+// error says by what.
+func Lines(head []byte) error {
+	switch {
+	case bytes.HasPrefix(head, []byte(spool.Magic)):
+		return errors.New("this is a segment of a spool")
+	case evtx.IsFile(head):
+		return errors.New("this is a Windows event log")
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		return errors.New("this is UTF-16 text")
+	case bytes.IndexByte(head, 0) >= 0 && isBinary(head):
+		return errors.New("this is binary")
+	case xmlStart(head):
+		return errors.New("this is XML")
+	case spread(head):
+		return errors.New("these are JSON objects over several lines")
+	case arrayStart(head) > 0:
+		return errors.New("this is one JSON array")
+	}
+	return nil
 }

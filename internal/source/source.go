@@ -48,6 +48,13 @@ type Object struct {
 	// Spool says that the object is a segment of this host's spool: there is no other
 	// copy of it, so that trouble in reading it is tried again instead of ending it.
 	Spool bool
+	// Feed is set for a chunk of a queue; there is no file then.
+	Feed *Feed
+	// Label names the object to people and parsers where Path is only a copy of it.
+	Label string
+	// File is the open file of one that is followed: by now its path may be that of another
+	// file. It is read up to Size, and stays open.
+	File *os.File
 }
 
 // Passing says whether an error of reading the object may go away: then the object is
@@ -66,10 +73,14 @@ func Spooled(s spool.Segment) Object {
 
 // Name is the object as shown to people and as parsers see it.
 func (o Object) Name() string {
-	if o.Member != "" {
-		return o.Path + "!" + o.Member
+	name := o.Path
+	if o.Label != "" {
+		name = o.Label
 	}
-	return o.Path
+	if o.Member != "" {
+		name += "!" + o.Member
+	}
+	return name
 }
 
 // Problem is an object that cannot be read, with what a person can do about it.
@@ -207,25 +218,35 @@ func fingerprint(f io.ReaderAt, size int64) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:16]), nil
 }
 
-// Open returns the object's decompressed bytes and a function that tells how many
-// stored bytes have been read so far.
-func (o Object) Open() (io.ReadCloser, func() int64, error) {
-	f, err := os.Open(o.Path)
-	if err != nil {
-		return nil, nil, err
+// open opens the object for reading, decompressed.
+func (o Object) open() (*stack, error) {
+	f := o.File
+	s := &stack{count: &counter{}}
+	if f == nil {
+		var err error
+		if f, err = os.Open(o.Path); err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, f)
+		s.base = f
+	} else {
+		s.base = io.NewSectionReader(f, 0, o.Size)
 	}
-	count := &counter{r: f}
-	raw, err := o.member(f, count)
+	s.count.r = s.base
+	raw, err := o.member(f, s.count)
 	if err != nil {
-		_ = f.Close()
-		return nil, nil, err
+		return nil, errors.Join(err, s.Close())
 	}
-	r, err := decompress(raw)
+	r, plain, err := decompress(raw)
 	if err != nil {
-		_ = f.Close()
-		return nil, nil, fmt.Errorf("reading %s: %w", o.Name(), err)
+		return nil, errors.Join(fmt.Errorf("reading %s: %w", o.Name(), err), s.Close())
 	}
-	return &stack{Reader: r, closers: []io.Closer{r, f}}, count.read, nil
+	if !plain || o.Member != "" {
+		s.base = nil
+	}
+	s.Reader = r
+	s.closers = append([]io.Closer{r}, s.closers...)
+	return s, nil
 }
 
 func (o Object) member(f *os.File, count *counter) (io.Reader, error) {
@@ -253,27 +274,29 @@ func (o Object) member(f *os.File, count *counter) (io.Reader, error) {
 	return nil, fmt.Errorf("%s has no member %s any more", o.Path, o.Member)
 }
 
-// decompress looks at the first bytes and unwraps gzip or zstd.
-func decompress(r io.Reader) (io.ReadCloser, error) {
+// decompress looks at the first bytes and unwraps gzip or zstd; plain says that there was
+// nothing to unwrap.
+func decompress(r io.Reader) (out io.ReadCloser, plain bool, err error) {
 	head := make([]byte, 4)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, false, err
 	}
 	head = head[:n]
 	all := io.MultiReader(bytes.NewReader(head), r)
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return gzip.NewReader(all)
+		z, err := gzip.NewReader(all)
+		return z, false, err
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		// One decoder goroutine; a window a hostile file may ask for is bounded.
 		z, err := zstd.NewReader(all, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20), zstd.WithDecoderLowmem(true))
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return z.IOReadCloser(), nil
+		return z.IOReadCloser(), false, nil
 	default:
-		return io.NopCloser(all), nil
+		return io.NopCloser(all), true, nil
 	}
 }
 
@@ -290,9 +313,34 @@ func (c *counter) Read(p []byte) (int, error) {
 
 func (c *counter) read() int64 { return c.n }
 
+// stack is an opened object: its decompressed bytes, and what to close.
 type stack struct {
 	io.Reader
+	count   *counter
+	base    io.ReadSeeker // the bytes themselves, if nothing is unwrapped
 	closers []io.Closer
+}
+
+// ahead goes n bytes on without reading them, if it can: what was read so far must be in
+// the reader's hands. It does not go behind the end.
+func (s *stack) ahead(n int64) error {
+	if s.base == nil || n <= 0 {
+		return nil
+	}
+	at, err := s.base.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	end, err := s.base.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if at+n > end {
+		return io.ErrUnexpectedEOF
+	}
+	s.count.n += n
+	_, err = s.base.Seek(at+n, io.SeekStart)
+	return err
 }
 
 func (s *stack) Close() error {

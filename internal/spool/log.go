@@ -560,7 +560,7 @@ const pinName = "pinned.json"
 func (l *Log) Pin(doc []byte) error {
 	name := filepath.Join(l.path, pinName)
 	if doc != nil {
-		return replaceFile(name, doc)
+		return ReplaceFile(name, doc)
 	}
 	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

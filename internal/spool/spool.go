@@ -213,11 +213,11 @@ func (l *Log) saveMeta() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(l.path, metaName), text)
+	return ReplaceFile(filepath.Join(l.path, metaName), text)
 }
 
-// replaceFile puts a file in the place of another as a whole, durably.
-func replaceFile(name string, text []byte) error {
+// ReplaceFile puts a file in the place of another as a whole, durably.
+func ReplaceFile(name string, text []byte) error {
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

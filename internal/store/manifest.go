@@ -107,9 +107,9 @@ func (s *Store) putFailures(ctx context.Context, token string, list []schema.Par
 func (s *Store) PutDetections(ctx context.Context, token string, list []schema.Detection) error {
 	rows := make([][]any, len(list))
 	for i, d := range list {
-		rows[i] = []any{d.Org, d.ID, d.Source, d.Chunk, d.Rule, d.RuleVersion, d.Kind, string(d.Severity), int32(d.Risk), d.EventID, d.Dataset, d.Time, d.Ingested, d.DedupKey, nonNil(d.Entities), asJSON(d)}
+		rows[i] = []any{d.Org, d.ID, d.Source, d.Chunk, d.Rule, d.RuleVersion, d.Kind, string(d.Severity), int32(d.Risk), d.EventID, d.Dataset, d.Time, d.Ingested, d.DedupKey, nonNil(d.Entities), asJSON(d), d.Exception}
 	}
-	return s.insert(ctx, "detections", "org, id, source, chunk, rule, rule_version, kind, severity, risk, event_id, dataset, time, ingested, dedup_key, entities, doc", token, rows)
+	return s.insert(ctx, "detections", "org, id, source, chunk, rule, rule_version, kind, severity, risk, event_id, dataset, time, ingested, dedup_key, entities, doc, exception", token, rows)
 }
 
 func nonNil(m map[string]string) map[string]string {
@@ -219,41 +219,6 @@ func (s *Store) RowCounts(ctx context.Context, org, source string) (map[string]R
 		return nil
 	})
 	return out, err
-}
-
-// Sources returns the manifest's totals of every source, newest first.
-func (s *Store) Sources(ctx context.Context, org string) ([]schema.SourceStatus, error) {
-	out := []schema.SourceStatus{}
-	err := s.each(ctx, `SELECT source, groupUniqArray(format), uniqExact(fingerprint), uniqExactIf(fingerprint, last), sum(bytes), sum(records), sum(events), sum(failures), sum(detections), max(committed)
-		FROM chunks FINAL WHERE org = {org:String} GROUP BY source ORDER BY max(committed) DESC LIMIT 1000`, P{"org": org}, func(r driver.Rows) error {
-		st := schema.SourceStatus{Org: org}
-		var all, done uint64
-		if err := r.Scan(&st.ID, &st.Formats, &all, &done, &st.Bytes, &st.Records, &st.Events, &st.Failures, &st.Detections, &st.Last); err != nil {
-			return err
-		}
-		st.Objects, st.ObjectsAll = int64(done), int64(all)
-		st.Status = "completed"
-		if done < all {
-			st.Status = "running"
-		}
-		out = append(out, st)
-		return nil
-	})
-	return out, err
-}
-
-// Source returns one source; NotFound when nothing of it is committed.
-func (s *Store) Source(ctx context.Context, org, id string) (schema.SourceStatus, error) {
-	all, err := s.Sources(ctx, org)
-	if err != nil {
-		return schema.SourceStatus{}, err
-	}
-	for _, st := range all {
-		if st.ID == id {
-			return st, nil
-		}
-	}
-	return schema.SourceStatus{}, schema.E(schema.NotFound, "there is no source "+id, "`vigil search` or the Sources screen lists them")
 }
 
 // FailureSamples returns the newest failures of a source.

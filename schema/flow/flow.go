@@ -14,6 +14,8 @@ const (
 	Drain         = "Drain"
 	Detect        = "Detect"
 	Hunt          = "Hunt"
+	DeployRules   = "DeployRules"
+	Exception     = "Exception"
 	SyncIntel     = "SyncIntel"
 	Retrain       = "Retrain"
 	Incident      = "Incident"
@@ -26,6 +28,7 @@ const (
 // The task queues. Each workflow runs on the queue its activities use.
 const (
 	QueueIngest  = "ingest"  // I/O of sources
+	QueuePull    = "pull"    // sources that keep a slot for good: Kafka, S3
 	QueueDetect  = "detect"  // stateful rules, alert sweep, hunts, posture
 	QueueTrain   = "train"   // CPU-heavy training, one or two slots
 	QueueIntel   = "intel"   // feeds
@@ -35,7 +38,7 @@ const (
 // Queue returns the task queue of a workflow type.
 func Queue(workflowType string) string {
 	return map[string]string{
-		Ingest: QueueIngest, Detect: QueueDetect, Hunt: QueueDetect, AssessPosture: QueueDetect,
+		Ingest: QueueIngest, Detect: QueueDetect, Hunt: QueueDetect, AssessPosture: QueueDetect, DeployRules: QueueDetect, Exception: QueueDetect,
 		SyncIntel: QueueIntel, Retrain: QueueTrain,
 		Incident: QueueRespond, RunPlaybook: QueueRespond, Action: QueueRespond, Admin: QueueRespond,
 	}[workflowType]
@@ -45,12 +48,15 @@ func Queue(workflowType string) string {
 const (
 	QueryState     = "state"     // every workflow: its current state
 	UpdateDecide   = "decide"    // RunPlaybook: a Vote on an approval
-	UpdatePause    = "pause"     // Ingest, Drain
-	UpdateResume   = "resume"    // Ingest, Drain
+	UpdatePause    = "pause"     // Ingest, Drain (SourceControl)
+	UpdateResume   = "resume"    // Ingest, Drain (SourceControl)
+	UpdateRewind   = "rewind"    // Ingest of a kind that goes on (SourceControl)
+	UpdateSchedule = "schedule"  // Ingest of pull (SourceControl)
 	UpdateComment  = "comment"   // Incident
 	UpdateAck      = "ack"       // Incident
 	UpdateClose    = "close"     // Incident
 	UpdateRespond  = "respond"   // Incident: start a playbook by hand
+	UpdateRemove   = "remove"    // Exception: end it before its time
 	SignalAlert    = "alert"     // Incident: alerts join ([]AlertRef)
 	SignalKick     = "kick"      // Detect: chunks were committed
 	SignalRunState = "run-state" // Incident: a playbook run changed (RunReport)
@@ -72,6 +78,12 @@ func SearchAttributes() map[string]string {
 // IngestID is the id of the Ingest workflow of a source.
 func IngestID(org, source string) string { return join("ingest", org, source) }
 
+// BackfillID is the id of a back-fill of a source; digest is made of what it reads.
+func BackfillID(org, source, digest string) string { return join("backfill", org, source, digest) }
+
+// IngestScheduleID is the id of the schedule that walks a source's paths again.
+func IngestScheduleID(org, source string) string { return "ingest-" + org + "-" + source }
+
 // QueueSpool is the task queue of a host's spool: only that host can read it.
 func QueueSpool(host string) string { return "spool-" + host }
 
@@ -83,6 +95,12 @@ func DetectID(org string) string { return join("detect", org) }
 
 // HuntID is the id of one hunt.
 func HuntID(org, rule, window string) string { return join("hunt", org, rule, window) }
+
+// DeployRulesID is the id of the workflow that puts a rule set in force: one at a time.
+func DeployRulesID(org string) string { return join("deploy", org, "rules") }
+
+// ExceptionID is the id of the workflow that keeps one exception until it expires.
+func ExceptionID(org, id string) string { return join("exception", org, id) }
 
 // SyncIntelID is the id of a feed's sync.
 func SyncIntelID(org, feed string) string { return join("intel", org, feed) }

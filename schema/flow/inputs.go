@@ -9,12 +9,23 @@ import (
 
 // IngestInput starts or continues the ingestion of one source.
 type IngestInput struct {
-	Org    string   `json:"org,omitempty"`    // default "main"
-	Source string   `json:"source"`           // source id
-	Paths  []string `json:"paths"`            // files, folders or archives on the worker's host
-	Format string   `json:"format,omitempty"` // parser format; default: detected per object
-	Zone   string   `json:"zone,omitempty"`   // IANA zone of zone-less timestamps; default UTC
-	Epoch  int      `json:"epoch,omitempty"`  // raise to ingest the same bytes again on purpose
+	Org      string              `json:"org,omitempty"`           // default "main"
+	Source   string              `json:"source"`                  // source id
+	Kind     string              `json:"kind,omitempty"`          // a row of SourceKinds; default files
+	Paths    []string            `json:"paths,omitempty"`         // files, folders, archives; of tail: files and globs, on the worker's host
+	Host     string              `json:"host,omitempty"`          // of tail and pull: whose worker reads
+	Settings string              `json:"settings,omitempty"`      // of pull: its YAML document
+	Kafka    *schema.KafkaSource `json:"kafka,omitempty"`         // of kafka: what is consumed
+	S3       *schema.S3Source    `json:"s3,omitempty"`            // of s3: which objects
+	Format   string              `json:"format,omitempty"`        // parser format; default: detected per object
+	Zone     string              `json:"zone,omitempty"`          // IANA zone of zone-less timestamps; default UTC
+	Epoch    int                 `json:"epoch,omitempty"`         // raise to ingest the same bytes again on purpose
+	Since    time.Time           `json:"since,omitzero"`          // only files changed since, or records of that time on
+	Until    time.Time           `json:"until,omitzero"`          // only files changed before, or records before that time
+	Every    int                 `json:"every_seconds,omitempty"` // of pull and s3: how often it asks or lists; default: as its document says, of s3 60
+	Once     bool                `json:"once,omitempty"`          // read what is there, and end: a back-fill
+	By       string              `json:"by,omitempty"`            // who asked
+	Rewound  string              `json:"rewound,omitempty"`       // names the last rewind, so that it is done once; set by it
 	// Cursor is set by continue-as-new; leave it empty.
 	Cursor *IngestCursor `json:"cursor,omitempty"`
 }
@@ -45,7 +56,7 @@ type IngestPlan struct {
 
 // IngestProgress is what the state query of Ingest returns and `vigil ingest` draws.
 type IngestProgress struct {
-	Status     string    `json:"status"` // planning, running, paused, completed, failed
+	Status     string    `json:"status"` // planning, running, waiting, paused, completed, failed
 	Objects    int       `json:"objects"`
 	ObjectsAll int       `json:"objects_all"`
 	Size       int64     `json:"size"`     // stored bytes of finished objects and the part read of the current one
@@ -57,10 +68,21 @@ type IngestProgress struct {
 	Detections int64     `json:"detections"`
 	Alerts     int64     `json:"alerts"`
 	Chunks     int64     `json:"chunks"`
-	Object     string    `json:"object"` // being read
+	Waiting    int64     `json:"waiting,omitempty"` // bytes that are there and not committed, of a kind that goes on
+	Object     string    `json:"object"`            // being read
+	Cursor     string    `json:"cursor,omitempty"`  // of s3: where listing goes on
 	Started    time.Time `json:"started"`
 	Error      string    `json:"error,omitempty"`
 	Problems   []string  `json:"problems,omitempty"` // objects that could not be read, at most 20
+}
+
+// SourceControl is the argument of the updates of Ingest and Drain. All of it may be
+// left out, but To of a rewind and Every of a schedule.
+type SourceControl struct {
+	By    string    `json:"by,omitempty"`            // who asks, for the audit trail
+	To    time.Time `json:"to,omitzero"`             // rewind: to when
+	Again bool      `json:"again,omitempty"`         // rewind: store again what is stored, under the next epoch
+	Every int       `json:"every_seconds,omitempty"` // schedule: how often
 }
 
 // DrainInput drains the spool of one push source on one host, until it is cancelled.
@@ -122,6 +144,87 @@ type HuntState struct {
 	All     int        `json:"all"`     // windows altogether
 	Result  HuntResult `json:"result"`
 	Error   string     `json:"error,omitempty"`
+}
+
+// DeployRulesInput puts a rule set in force, after everything that speaks against it was
+// looked at.
+type DeployRulesInput struct {
+	Org      string `json:"org,omitempty"`
+	Set      string `json:"set,omitempty"`      // hash of a stored set; "": the rule files of the processes
+	Rollback bool   `json:"rollback,omitempty"` // take the set that was in force before
+	DryRun   bool   `json:"dry_run,omitempty"`  // report only
+	Days     int    `json:"days,omitempty"`     // of stored events that changes are tried on; default 7
+	Limit    int    `json:"limit,omitempty"`    // alerts more a day from which people must approve; default 50
+	Reason   string `json:"reason,omitempty"`
+	By       string `json:"by,omitempty"`
+	// Token proves By: a decision token with verdict "run" over DeployRules and the set.
+	// Without it nobody knows who asks, and an approval needs two people.
+	Token string `json:"token,omitempty"`
+}
+
+// RulesReport is what speaks for and against a rule set.
+type RulesReport struct {
+	Set       string       `json:"set"`
+	Rules     int          `json:"rules"`
+	Added     []string     `json:"added"`
+	Changed   []string     `json:"changed"`
+	Removed   []string     `json:"removed"`
+	Tests     int          `json:"tests"`
+	Problems  []string     `json:"problems"` // why it cannot be deployed, at most 50
+	Warnings  []string     `json:"warnings"` // of the cost lint, at most 50
+	From      time.Time    `json:"from"`     // event times that changes were tried on
+	To        time.Time    `json:"to"`
+	Changes   []RuleChange `json:"changes"` // at most 200
+	Alerts    int          `json:"alerts"`  // added minus removed over all changes
+	PerDay    float64      `json:"per_day"` // of these
+	Reasons   []string     `json:"reasons"` // why people must approve
+	Untried   int          `json:"untried"` // changed rules that were not tried: drafts, or more than 200
+	Requester string       `json:"requester"`
+}
+
+// RuleChange is what one changed rule does differently on stored events.
+type RuleChange struct {
+	Rule      string         `json:"rule"`
+	Title     string         `json:"title"`
+	Severity  string         `json:"severity"`
+	What      string         `json:"what"`      // added, changed, removed
+	Before    int            `json:"before"`    // alerts of the version in force
+	After     int            `json:"after"`     // alerts of the new version
+	Added     int            `json:"added"`     // alerts that would be new
+	Removed   int            `json:"removed"`   // alerts that would be gone
+	Verdicts  map[string]int `json:"verdicts"`  // people's, of the alerts that stay
+	Lost      int            `json:"lost"`      // alerts judged true that would be gone
+	Precision float64        `json:"precision"` // expected: true among the verdicts that stay; -1: none
+	Capped    bool           `json:"capped,omitempty"`
+	Error     string         `json:"error,omitempty"` // why it could not be tried
+}
+
+// DeployRulesResult is the outcome of a deployment, and its state while it runs.
+type DeployRulesResult struct {
+	Status   string      `json:"status"` // checking, trying, awaiting-approval, deployed, refused, denied, unchanged, tried
+	Set      string      `json:"set"`
+	Before   string      `json:"before"`
+	Version  uint64      `json:"version,omitempty"` // of the deployment
+	Approval string      `json:"approval,omitempty"`
+	Report   RulesReport `json:"report"`
+}
+
+// ExceptionInput makes an exception and keeps it until it expires.
+type ExceptionInput struct {
+	Org     string    `json:"org,omitempty"`
+	ID      string    `json:"id"`
+	Rule    string    `json:"rule"` // id, or "*"
+	When    string    `json:"when"` // condition over e
+	Owner   string    `json:"owner"`
+	Reason  string    `json:"reason"`
+	Expires time.Time `json:"expires"`
+	By      string    `json:"by,omitempty"`
+}
+
+// ExceptionEnd is the argument of the update remove of Exception.
+type ExceptionEnd struct {
+	By     string `json:"by"`
+	Reason string `json:"reason"`
 }
 
 // SyncIntelInput syncs one feed. For a feed that was synced before, feed alone is

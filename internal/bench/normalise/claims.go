@@ -48,6 +48,7 @@ var differences = []Difference{
 	{"elastic", whatever, "event.ingested", "when the pipeline ran", nil},
 	{"elastic", whatever, "event.created", "when the agent read the line; not in the record", nil},
 	{"elastic", whatever, "event.timezone", "handed over with the record; not in it", nil},
+	{"elastic", whatever, "event.original", "the record itself, which we keep as raw", nil},
 	{"elastic", whatever, "tags", "switches of the pipeline", nil},
 	{"elastic", whatever, "*.geo.*", "put on by enrichment, from a database of the user's", nil},
 	{"elastic", whatever, "*.as.*", "put on by enrichment, from a database of the user's", nil},

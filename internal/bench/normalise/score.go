@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -137,7 +136,7 @@ func parse(p pair) parsed {
 			return parsed{format: f.Name, event: e}
 		}
 	}
-	return parsed{format: f.Name, failed: errors.Join(err)}
+	return parsed{format: f.Name, failed: err}
 }
 
 // options hands over what is not in the record, and the collection took from around it:
@@ -213,8 +212,6 @@ func (p parsed) values(name string) []string {
 		return nil
 	case name == "@timestamp":
 		name = "timestamp"
-	case name == "event.original":
-		return []string{string(p.event.Raw)} // kept whole, as raw
 	}
 	if f, ok := schema.Lookup(name); ok && f.Multi {
 		return p.event.List(f.ID)
@@ -225,8 +222,9 @@ func (p parsed) values(name string) []string {
 	return nil
 }
 
-// same says whether every expected value is there, whatever its case. Times count to the
-// millisecond, lists of objects kept as JSON by their values.
+// same says whether every expected value is there, whatever its case and the blanks around
+// it. Times count to the millisecond, addresses by what they mean, and a list that is kept
+// as JSON by its values.
 func same(name string, want, have []string) bool {
 	if name == formatName {
 		return len(have) > 0 && slices.Contains(want, have[0])

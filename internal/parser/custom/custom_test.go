@@ -107,12 +107,12 @@ func TestProblems(t *testing.T) {
 			t.Fatalf("%q is not in the document", c.old)
 		}
 		_, errs := Load([]File{{"a.yaml", text}})
-		all := ""
+		var all strings.Builder
 		for _, err := range errs {
-			all += err.Error() + "\n"
+			all.WriteString(err.Error() + "\n")
 		}
-		if !strings.Contains(all, c.want) {
-			t.Errorf("%s → %.60s: %q, want %q", c.old, c.new, all, c.want)
+		if !strings.Contains(all.String(), c.want) {
+			t.Errorf("%s → %.60s: %q, want %q", c.old, c.new, all.String(), c.want)
 		}
 	}
 	if _, errs := Load([]File{{"a.yaml", simple}, {"b.yaml", simple}}); len(errs) != 1 || !strings.Contains(errs[0].Error(), "already in a.yaml") {

@@ -32,7 +32,7 @@ type custom struct {
 }
 
 func (f *format) parser(o parser.Options) parser.Parser {
-	return &custom{f: f, split: f.shape.splitter(o), clock: clockOf(o), labels: map[string]string{}, values: map[string]string{}}
+	return parser.Classified(&custom{f: f, split: f.shape.splitter(o), clock: clockOf(o), labels: map[string]string{}, values: map[string]string{}})
 }
 
 // Parse implements parser.Parser.

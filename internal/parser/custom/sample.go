@@ -13,7 +13,7 @@ import (
 )
 
 // implied are fields that every event has and samples need not name.
-var implied = []string{schema.FEventModule.String(), schema.FEventDataset.String(), schema.FEventKind.String()}
+var implied = []string{schema.FEventModule.String(), schema.FEventDataset.String(), schema.FEventKind.String(), schema.FOcsfClassUid.String()}
 
 // sampleYear is the year of sample times that name none.
 const sampleYear = 2000

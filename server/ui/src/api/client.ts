@@ -102,6 +102,15 @@ export const api = {
     post<{ workflow: string }>("/sources/ingest", { source, paths }),
   changeSource: (id: string, verb: "pause" | "resume" | "prove") =>
     post<{ progress?: T.Progress; proof?: T.Proof }>(`/sources/${at(id)}/${verb}`),
+  addSource: (body: { source: string; kind: string; paths?: string[]; settings?: string }) =>
+    post<{ workflow: string }>("/sources", body),
+  removeSource: (id: string) => call<unknown>("DELETE", `/sources/${at(id)}`),
+  rewindSource: (id: string, body: { to: string; again: boolean }) =>
+    post<unknown>(`/sources/${at(id)}/rewind`, body),
+  backfillSource: (id: string, body: { paths: string[]; from?: string; to?: string }) =>
+    post<unknown>(`/sources/${at(id)}/backfill`, body),
+  scheduleSource: (id: string, every_seconds: number) =>
+    post<unknown>(`/sources/${at(id)}/schedule`, { every_seconds }),
 
   search: (body: T.SearchBody, signal?: AbortSignal) => post<T.SearchResult>("/searches", body, signal),
   searchProgress: (id: string) => get<T.SearchProgress>(`/searches/${at(id)}`),
@@ -111,6 +120,14 @@ export const api = {
 
   rules: () => get<T.Page<T.Rule>>("/rules"),
   rule: (id: string) => get<T.Rule>(`/rules/${at(id)}`),
+  ruleHealth: () => get<T.Page<T.RuleHealth>>("/rules/health"),
+  ledger: () => get<T.Ledger>("/rules/coverage"),
+  exceptions: () => get<T.Page<T.Exception>>("/exceptions"),
+  tryException: (rule: string, when: string) => post<T.ExceptionTrial>("/exceptions/try", { rule, when }),
+  addException: (x: { id: string; rule: string; when: string; reason: string; expires: string }) =>
+    post<{ workflow: string }>("/exceptions", x),
+  endException: (id: string, reason: string) =>
+    post<{ changed: number }>(`/exceptions/${at(id)}/remove`, { reason }),
   playbooks: () => get<T.Page<T.Playbook>>("/playbooks"),
 
   audit: (limit: number, cursor = "") => get<T.Page<T.AuditRecord>>(`/audit${params({ limit, cursor })}`),

@@ -184,6 +184,7 @@ export interface Progress {
   failures: number;
   detections: number;
   alerts: number;
+  waiting?: number;
   object: string;
   started: string;
   error?: string;
@@ -192,6 +193,7 @@ export interface Progress {
 
 export interface Source {
   id: string;
+  kind: string;
   status: string;
   formats: string[] | null;
   objects: number;
@@ -202,12 +204,25 @@ export interface Source {
   events: number;
   failures: number;
   detections: number;
+  /** Events a second, over the last five minutes, and over the last seven days. */
   rate: number;
+  usual: number;
+  bytes_day: number;
   lag: number;
   last: string;
+  proved?: string;
+  proof?: string;
   error?: string;
   progress?: Progress;
   receive?: Receive;
+  /** What can be asked of it: pause, resume, rewind, backfill, schedule. */
+  controls: string[];
+}
+
+/** A back-fill that runs. */
+export interface SourceWork {
+  workflow: string;
+  progress: Progress;
 }
 
 /** What the receiver of a push source did since its process started; pending is bytes that wait in its spool. */
@@ -248,6 +263,8 @@ export interface Chunk {
 export interface SourceDetail extends Source {
   samples: FailureSample[];
   chunks: Chunk[];
+  paths?: string[];
+  work: SourceWork[];
 }
 
 export interface Proof {
@@ -258,6 +275,8 @@ export interface Proof {
   events: number;
   failures: number;
   reread: number;
+  /** Followed files that cannot be read again. */
+  gone?: string[];
   problems: string[] | null;
 }
 
@@ -345,6 +364,51 @@ export interface Rule {
   playbook: string;
   version: string;
   yaml?: string;
+}
+
+/** How a rule does: what it found, and what people said of it. */
+export interface RuleHealth {
+  rule: string;
+  detections: number;
+  hidden: number;
+  alerts: number;
+  per_day: number;
+  verdicts: Record<string, number> | null;
+  /** True positives among the verdicts; -1 without any. */
+  precision: number;
+  silent_since?: string;
+  cost: number;
+  off?: string;
+}
+
+export interface Exception {
+  id: string;
+  rule: string;
+  when: string;
+  owner: string;
+  reason: string;
+  created: string;
+  expires: string;
+  status: string;
+  ended?: string;
+  ended_by?: string;
+  hidden: number;
+  last_hit?: string;
+}
+
+/** What an exception would have hidden of what is stored. */
+export interface ExceptionTrial {
+  detections: number;
+  hidden: number;
+  alerts: { id: string; rule: string; verdict?: string; hidden: number; count: number }[];
+}
+
+export interface Ledger {
+  chunks: number;
+  evaluated: number;
+  late: number;
+  failed: number;
+  unproven: { rule: string; version: string; chunk: string; why: string }[];
 }
 
 export interface PlaybookStep {

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
-import { Pause, Play, ShieldCheck } from "lucide-react";
+import { ShieldCheck } from "lucide-react";
 import { useState } from "react";
 import { api } from "../api/client";
 import { queries } from "../api/queries";
-import type { Chunk, FailureSample, Proof, Receive, SourceDetail } from "../api/types";
+import type { Chunk, FailureSample, Proof, Receive, SourceDetail, SourceWork } from "../api/types";
 import { State } from "../kit/badges";
 import { Code } from "../kit/code";
 import { useChange } from "../kit/hooks";
@@ -11,8 +11,9 @@ import { Head, Meter, Panel, Table, To } from "../kit/layout";
 import { useMay } from "../kit/may";
 import { Failed, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
-import { bytes, count, isSet, plural, short, span, when } from "../lib/format";
-import { eta, isRunning, progressOf, rateOf } from "../lib/progress";
+import { ago, bytes, count, isSet, plural, short, span, when } from "../lib/format";
+import { eta, goesOn, isRunning, progressOf, rateOf } from "../lib/progress";
+import { Controls } from "./source-controls";
 
 export function SourcePage({ id }: { id: string }) {
   const q = useQuery({
@@ -27,10 +28,9 @@ function View({ s }: { s: SourceDetail }) {
   const [proof, setProof] = useState<Proof | null>(null);
   const change = useChange(
     ["sources"],
-    (verb: "pause" | "resume" | "prove") => api.changeSource(s.id, verb),
+    () => api.changeSource(s.id, "prove"),
     (r) => r.proof && setProof(r.proof),
   );
-  const proving = change.isPending && change.variables === "prove";
   return (
     <>
       <Head
@@ -38,18 +38,13 @@ function View({ s }: { s: SourceDetail }) {
         actions={
           may("write:sources") ? (
             <>
-              {s.status === "running" ? (
-                <button disabled={change.isPending} onClick={() => change.mutate("pause")}>
-                  <Pause size={14} aria-hidden /> Pause
-                </button>
-              ) : null}
-              {s.status === "paused" ? (
-                <button disabled={change.isPending} onClick={() => change.mutate("resume")}>
-                  <Play size={14} aria-hidden /> Resume
-                </button>
-              ) : null}
-              <button className="primary" disabled={change.isPending} onClick={() => change.mutate("prove")}>
-                <ShieldCheck size={14} aria-hidden /> {proving ? "Counting…" : "Prove"}
+              <Controls s={s} />
+              <button
+                className="primary"
+                disabled={change.isPending}
+                onClick={() => change.mutate(undefined)}
+              >
+                <ShieldCheck size={14} aria-hidden /> {change.isPending ? "Counting…" : "Prove"}
               </button>
             </>
           ) : null
@@ -62,6 +57,7 @@ function View({ s }: { s: SourceDetail }) {
         {s.error || s.progress?.error ? <Failed error={new Error(s.error || s.progress?.error)} /> : null}
         {proof ? <ProofResult p={proof} /> : null}
         {isRunning(s) ? <Running s={s} /> : null}
+        <Work of={s.work} />
         <Numbers s={s} />
         <Problems of={s.progress?.problems ?? []} />
         <Rejects of={s.samples} all={s.failures} />
@@ -76,13 +72,38 @@ function Running({ s }: { s: SourceDetail }) {
   return (
     <Panel title="Being read now">
       <div className="running">
-        <Meter label="Progress" value={progressOf(s)} />
+        {goesOn(s) ? (
+          <span className="dim">{bytes(s.progress?.waiting ?? 0)} not read yet</span>
+        ) : (
+          <Meter label="Progress" value={progressOf(s)} />
+        )}
         <b>{short(Math.round(rateOf(s, now)))} events/s</b>
         <span className="dim">{eta(s, now)}</span>
         <span className="mono dim clamp">
           <Text of={s.progress?.object ?? ""} />
         </span>
       </div>
+    </Panel>
+  );
+}
+
+/** Back-fills that run beside the source. */
+function Work({ of }: { of: SourceWork[] }) {
+  if (of.length === 0) return null;
+  return (
+    <Panel title="Back-fills" note={plural(of.length, "running")} flush>
+      <Table
+        label="Back-fills"
+        rows={of}
+        id={(w) => w.workflow}
+        columns={[
+          { name: "Workflow", cell: (w) => <Text of={w.workflow} max={60} /> },
+          { name: "Status", cell: (w) => <State of={w.progress.status} /> },
+          { name: "Records", num: true, cell: (w) => count(w.progress.records) },
+          { name: "Read", num: true, cell: (w) => bytes(w.progress.bytes) },
+          { name: "Left", cell: (w) => eta(w, Date.now()) || "–" },
+        ]}
+      />
     </Panel>
   );
 }
@@ -98,6 +119,11 @@ function ProofResult({ p }: { p: Proof }) {
           {plural(p.records, "record")} = {plural(p.events, "event")} + {plural(p.failures, "reject")}, in{" "}
           {plural(p.chunks, "chunk")}; {plural(p.reread, "file")} read again.
         </div>
+        {(p.gone ?? []).map((x) => (
+          <div key={x} className="dim">
+            <Text of={x} />
+          </div>
+        ))}
         {(p.problems ?? []).map((x) => (
           <div key={x}>
             <Text of={x} />
@@ -116,6 +142,14 @@ function Numbers({ s }: { s: SourceDetail }) {
       <Number name="detections" value={count(s.detections)} />
       <Number name="read" value={bytes(s.bytes)} />
       <Number name="files" value={`${count(s.objects)} of ${count(s.objects_all)}`} />
+      {s.kind ? <Number name="kind" value={s.kind} /> : null}
+      <Number name="rate" value={`${short(s.rate)}/s, usually ${short(s.usual)}/s`} />
+      <Number name="in 24 hours" value={bytes(s.bytes_day)} />
+      <Number
+        name="last proof"
+        value={isSet(s.proved) ? `${s.proof}, ${ago(s.proved)}` : "never"}
+        bad={s.proof === "failed"}
+      />
       <Number name="last commit" value={isSet(s.last) ? when(s.last).slice(5) : "never"} />
       {s.lag > 0 ? <Number name="lag" value={span(s.lag)} /> : null}
       <Number name="formats" value={(s.formats ?? []).join(", ") || "–"} />

@@ -12,8 +12,8 @@ import { useMay } from "../kit/may";
 import { Empty, Failed, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
 import { useToast } from "../kit/toast";
-import { ago, bytes, count, plural, short } from "../lib/format";
-import { eta, isRunning, progressOf, rateOf } from "../lib/progress";
+import { ago, bytes, count, isSet, plural, short } from "../lib/format";
+import { eta, goesOn, isRunning, progressOf, rateOf } from "../lib/progress";
 import { SourcePage } from "./source";
 
 export default function Sources({ id }: { id?: string }) {
@@ -81,6 +81,7 @@ function Rows({ rows }: { rows: Source[] }) {
             </To>
           ),
         },
+        { name: "Kind", cell: (s) => <Text of={s.kind || "–"} /> },
         { name: "Status", cell: (s) => <State of={s.status} /> },
         { name: "Progress", cell: (s) => <ProgressCell s={s} /> },
         {
@@ -110,6 +111,15 @@ function Rows({ rows }: { rows: Source[] }) {
           num: true,
           cell: (s) => <span className="nowrap">{bytes(s.progress?.bytes ?? s.bytes)}</span>,
         },
+        { name: "24 h", num: true, cell: (s) => <span className="nowrap">{bytes(s.bytes_day)}</span> },
+        {
+          name: "Proof",
+          cell: (s) => (
+            <span className={s.proof === "failed" ? "tone-bad" : "dim"}>
+              {isSet(s.proved) ? `${s.proof}, ${ago(s.proved)}` : "never"}
+            </span>
+          ),
+        },
         { name: "Last", cell: (s) => <span className="nowrap">{ago(s.last)}</span> },
       ]}
     />
@@ -117,6 +127,10 @@ function Rows({ rows }: { rows: Source[] }) {
 }
 
 function ProgressCell({ s }: { s: Source }) {
+  if (goesOn(s))
+    return (
+      <span className="dim nowrap">{s.progress?.waiting ? `${bytes(s.progress.waiting)} left` : ""}</span>
+    );
   if (!isRunning(s)) return <span className="dim nowrap">{plural(s.objects, "file")}</span>;
   return (
     <span className="nowrap">
@@ -129,7 +143,9 @@ function ProgressCell({ s }: { s: Source }) {
 function Rate({ s }: { s: Source }) {
   const rate = rateOf(s, Date.now());
   return rate > 0 ? (
-    <span className="nowrap">{short(Math.round(rate))}/s</span>
+    <span className="nowrap" title={`usually ${short(s.usual)}/s`}>
+      {short(rate)}/s
+    </span>
   ) : (
     <span className="dim">–</span>
   );
@@ -154,6 +170,7 @@ function Waiting({ s }: { s: Source }) {
 function Ingest({ close }: { close: () => void }) {
   const toast = useToast();
   const [source, setSource] = useState("");
+  const [kind, setKind] = useState<"files" | "tail" | "pull">("files");
   const [paths, setPaths] = useState("");
   const list = paths
     .split("\n")
@@ -161,15 +178,18 @@ function Ingest({ close }: { close: () => void }) {
     .filter(Boolean);
   const start = useChange(
     ["sources"],
-    () => api.ingest(source, list),
+    () =>
+      kind === "files"
+        ? api.ingest(source, list)
+        : api.addSource(kind === "tail" ? { source, kind, paths: list } : { source, kind, settings: paths }),
     () => {
-      toast({ text: `Ingesting ${source}` });
+      toast({ text: kind === "files" ? `Ingesting ${source}` : `${source} is added` });
       close();
     },
   );
   return (
     <Dialog
-      title="Ingest files"
+      title="Add a source"
       close={close}
       submit={() => start.mutate(undefined)}
       footer={
@@ -196,18 +216,30 @@ function Ingest({ close }: { close: () => void }) {
         />
       </label>
       <label>
-        Paths on the worker's host, one a line
+        Read
+        <select value={kind} onChange={(e) => setKind(e.target.value as typeof kind)}>
+          <option value="files">files, once</option>
+          <option value="tail">files, as they grow</option>
+          <option value="pull">an HTTP API</option>
+        </select>
+      </label>
+      <label>
+        {kind === "pull" ? "Its description, in YAML" : "Paths on the worker's host, one a line"}
         <textarea
-          rows={4}
+          rows={kind === "pull" ? 14 : 4}
           className="mono"
           value={paths}
-          placeholder="/var/log/auth.log"
+          placeholder={kind === "pull" ? "vigil sources examples okta-system-log" : "/var/log/auth.log"}
           onChange={(e) => setPaths(e.target.value)}
           required
         />
       </label>
       <p className="dim">
-        Folders, gzip, zstd and zip are read too. Reading the same file again adds nothing twice.
+        {kind === "files"
+          ? "Folders, gzip, zstd and zip are read too. Reading the same file again adds nothing twice."
+          : kind === "tail"
+            ? "Globs too. Rotation, truncation and compressed copies are followed; nothing is stored twice."
+            : "Secrets are names of the worker's variables, env:VIGIL_SOURCE_…; docs/guides/pull.md tells all keys."}
       </p>
       <Failed error={start.error} />
     </Dialog>
