@@ -17,7 +17,6 @@ import (
 	"vigil/internal/alert"
 	"vigil/internal/playbook"
 	"vigil/internal/store"
-	"vigil/rules"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -45,7 +44,7 @@ type Starter interface {
 // Alerts folds committed detections into alerts and starts what answers them.
 type Alerts struct {
 	Store     AlertStore
-	Rules     func() *rules.Set
+	Rules     *RuleSets
 	Playbooks *playbook.Set
 	Temporal  Starter
 	Log       *slog.Logger
@@ -77,8 +76,8 @@ const (
 // FoldChunk folds the detections of committed chunks right after their commit:
 // alerts and their members are written, the live outbox is told, what answers them
 // is started, and the chunks enter the fold ledger last. It may be repeated at any
-// point; `Detect` repeats it for chunks that are not in the ledger. Threshold rules
-// with base detections in the chunks are counted too.
+// point; `Detect` repeats it for chunks that are not in the ledger. Stateful
+// rules with base detections in the chunks are judged too.
 func (a *Alerts) FoldChunk(ctx context.Context, org string, chunks []string) (FoldResult, error) {
 	var total FoldResult
 	for batch := range slices.Chunk(chunks, foldBatch) {
@@ -117,11 +116,17 @@ func (a *Alerts) crash(point string) {
 	}
 }
 
-func (a *Alerts) rule(id string) alert.Rule {
-	if r, ok := a.Rules().Rule(id); ok {
+// rule tells how detections of a rule version fold. It is the version that counts: what
+// is folded again after a change of the rule must make the same alerts.
+func (a *Alerts) rule(ctx context.Context, org string) func(id, version string) alert.Rule {
+	return func(id, version string) alert.Rule {
+		r, err := a.Rules.Version(ctx, org, id, version)
+		if err != nil {
+			a.Log.Warn("folding by the default window: the rule is not known", "rule", id, "version", version, "error", err)
+			return alert.Rule{}
+		}
 		return alert.Rule{Window: r.Suppress.For, Playbook: r.Playbook}
 	}
-	return alert.Rule{}
 }
 
 func (a *Alerts) fold(ctx context.Context, org string, chunks []string) (FoldResult, error) {
@@ -134,11 +139,14 @@ func (a *Alerts) fold(ctx context.Context, org string, chunks []string) (FoldRes
 	if len(ds) == maxFold && len(chunks) > 1 {
 		return a.foldEach(ctx, org, chunks)
 	}
-	folded := alert.Fold(ds, a.rule)
+	folded := alert.Fold(ds, a.rule(ctx, org))
 	res.Alerts = len(folded)
 	if len(folded) > 0 {
 		fresh, err := a.write(ctx, org, folded)
 		if err != nil {
+			return res, err
+		}
+		if err := a.revise(ctx, org, judgedIDs(ds)); err != nil {
 			return res, err
 		}
 		a.crash("between-insert-and-answer")
@@ -202,6 +210,9 @@ func (a *Alerts) write(ctx context.Context, org string, folded []alert.Folded) (
 		kind := "changed"
 		if old, ok := known[f.Alert.ID]; ok {
 			f.Alert.Created, f.Alert.Incident = old.Created, old.Incident
+			if takenBack(old) {
+				rows = append(rows, reopened(old))
+			}
 		} else {
 			kind = "created"
 			f.Alert.Created = now

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -116,29 +117,35 @@ func (s *drain) one(ctx context.Context, seg spool.Segment, zone string) error {
 // plan is the same for every attempt at a segment: it is made of the segment itself.
 func (s *drain) plan(seg spool.Segment, zone string) flow.IngestPlan {
 	p := flow.IngestPlan{Ingested: seg.Created, BaseYear: seg.Created.Year(), Zone: zone, Records: chunkRecords, Bytes: chunkBytes}
-	p.Intel, p.Models, p.Tables = s.pins.Intel, s.pins.Models, s.pins.Tables
+	p.RuleSet, p.Intel, p.Models, p.Tables = s.pins.RuleSet, s.pins.Intel, s.pins.Models, s.pins.Tables
 	return p
 }
 
 // pins are the versions that the chunks of a stretch are made with.
 type pins struct {
-	Intel  string `json:"intel"`
-	Models string `json:"models"`
-	Tables string `json:"tables"`
+	RuleSet string `json:"rule_set"`
+	Intel   string `json:"intel"`
+	Models  string `json:"models"`
+	Tables  string `json:"tables"`
 }
 
 // pin takes the versions in force, unless the last stretch ended in the middle: then a
 // chunk of it may be partly stored, and is made again with the versions it had. They
 // are kept beside the segments, on disk before the first chunk is made with them.
 func (s *drain) pin(ctx context.Context) error {
-	if doc := s.log.Pinned(); doc != nil {
-		return json.Unmarshal(doc, &s.pins)
-	}
 	var p flow.IngestPlan
 	if err := s.a.pin(ctx, s.in.Ingest.Org, &p); err != nil {
 		return err
 	}
-	s.pins = pins{p.Intel, p.Models, p.Tables}
+	doc := s.log.Pinned()
+	if s.fresh = doc == nil; !s.fresh {
+		if err := json.Unmarshal(doc, &s.pins); err != nil {
+			return err
+		}
+		s.pins.RuleSet = cmp.Or(s.pins.RuleSet, p.RuleSet) // pinned by a Vigil that did not keep rule sets
+		return nil
+	}
+	s.pins = pins{p.RuleSet, p.Intel, p.Models, p.Tables}
 	doc, err := json.Marshal(s.pins)
 	if err != nil {
 		return err

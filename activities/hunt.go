@@ -228,8 +228,8 @@ func (h *hunt) run(ctx context.Context) error {
 		h.res.Fires = 0
 		return nil
 	}
-	if h.rule.Count != nil {
-		return h.threshold(ctx)
+	if h.rule.Stateful() {
+		return h.stateful(ctx)
 	}
 	if h.w.Samples > 0 {
 		if h.res.Samples, err = h.x.Store.HitIDs(ctx, h.q, h.w.Samples); err != nil {
@@ -246,7 +246,7 @@ func (h *hunt) run(ctx context.Context) error {
 func (h *hunt) pages(ctx context.Context, q store.HuntQuery, do func([]schema.Detection) error) error {
 	running := *h.rule
 	running.Status = rules.Test // a draft is evaluated too
-	eval := rules.SetOf(&running).Evaluator()
+	eval := rules.SetOf(&running).With(rules.Overlay{Exceptions: h.x.Rules().Overlay().Exceptions}).Evaluator()
 	var at store.HuntCursor
 	for {
 		page, err := h.x.Store.HitEvents(ctx, q, at, huntPage)
@@ -308,23 +308,27 @@ func (h *hunt) raise(ctx context.Context, ds []schema.Detection) error {
 	return err
 }
 
-// threshold counts the hits as the rule says. It looks over the edges of the window
-// as far as the rule does, and keeps what fires inside.
-func (h *hunt) threshold(ctx context.Context) error {
+// stateful judges the hits as the rule says. It looks over the edges of the window as
+// far as the rule does, and keeps what fires inside.
+func (h *hunt) stateful(ctx context.Context) error {
+	window := correlate.Range{From: h.w.From, To: h.w.To}
+	judged := correlate.Aligned(h.rule, window)
+	needs := correlate.Needs(h.rule, judged)
 	q := h.q
-	q.From, q.To = correlate.Span(h.rule, h.w.From, h.w.To)
+	q.From, q.To = needs.From, needs.To
 	var bases []schema.Detection
 	err := h.pages(ctx, q, func(ds []schema.Detection) error {
 		bases = append(bases, ds...)
 		if len(bases) > maxBases {
-			return schema.E(schema.Invalid, fmt.Sprintf("more than %d events of rule %s have to be counted at once", maxBases, h.rule.ID), "narrow the range, or the rule's condition")
+			return schema.E(schema.Invalid, fmt.Sprintf("more than %d events of rule %s have to be judged at once", maxBases, h.rule.ID), "narrow the range, or the rule's condition")
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	fires := slices.DeleteFunc(correlate.Threshold(h.rule, bases), func(d schema.Detection) bool { return d.Time.Before(h.w.From) || !d.Time.Before(h.w.To) })
+	fires, _ := correlate.Judge(h.rule, bases, judged, time.Now())
+	fires = slices.DeleteFunc(fires, func(d schema.Detection) bool { return !window.Holds(d.Time) })
 	h.res.Fires = int64(len(fires))
 	for _, d := range fires[:min(len(fires), h.w.Samples)] {
 		h.res.Samples = append(h.res.Samples, d.EventID)

@@ -14,7 +14,6 @@ import (
 	"vigil/internal/pipeline"
 	"vigil/internal/source"
 	"vigil/internal/store"
-	"vigil/rules"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -58,7 +57,7 @@ type Scoring interface {
 // Ingest moves sources into the store.
 type Ingest struct {
 	Store IngestStore
-	Rules func() *rules.Set
+	Rules *RuleSets
 	// Enricher makes the enrichment of a plan, with the versions that it pins; nil
 	// enriches nothing.
 	Enricher func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error)
@@ -94,7 +93,7 @@ func (a *Ingest) PlanIngest(ctx context.Context, in flow.IngestInput) (flow.Inge
 		}
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes, RuleSet: a.Rules().Hash()}
+	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: in.Zone, Records: chunkRecords, Bytes: chunkBytes}
 	if err := a.pin(ctx, in.Org, &plan); err != nil {
 		return plan, Retryable(fmt.Errorf("pinning versions: %w", err))
 	}
@@ -122,8 +121,14 @@ func asked(in flow.IngestInput, o source.Object) bool {
 	return err != nil || !fi.ModTime().Before(in.Since) && (in.Until.IsZero() || fi.ModTime().Before(in.Until))
 }
 
-// pin writes the indicator set, the tables and the models now in force into the plan.
+// pin writes the rule set, the indicator set, the tables and the models now in force into
+// the plan.
 func (a *Ingest) pin(ctx context.Context, org string, plan *flow.IngestPlan) (err error) {
+	set, err := a.Rules.InForce(ctx, org)
+	if err != nil {
+		return err
+	}
+	plan.RuleSet = set.Hash()
 	if a.IntelVersion != nil {
 		if plan.Intel, err = a.IntelVersion(ctx, org); err != nil {
 			return err
@@ -151,13 +156,14 @@ type SegmentInput struct {
 type SegmentResult struct {
 	Progress flow.IngestProgress `json:"progress"`
 	Done     bool                `json:"done"`
-	Wait     time.Duration       `json:"wait,omitempty"` // nothing to do for so long
+	Wait     time.Duration       `json:"wait,omitempty"`     // nothing to do for so long
+	RuleSet  string              `json:"rule_set,omitempty"` // in force by now: the next stretch pins it
 }
 
 // IngestSegment moves chunks for about a minute, from where the manifest says, and
 // heartbeats its progress. It may be killed and repeated at any point.
 func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentResult, error) {
-	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), p: in.Progress, beat: time.Now()}
+	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), p: in.Progress, beat: time.Now(), fresh: activity.GetInfo(ctx).Attempt == 1}
 	s.resume(ctx)
 	activity.RecordHeartbeat(ctx, s.p) // before anything slow
 	done, err := s.run(ctx)
@@ -166,5 +172,13 @@ func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentRes
 		return SegmentResult{Progress: s.p}, Retryable(err)
 	}
 	s.publish(ctx, done)
-	return SegmentResult{Progress: s.p, Done: done}, nil
+	res := SegmentResult{Progress: s.p, Done: done}
+	if !done { // between two stretches nothing is in doubt, so rules may change here
+		set, err := a.Rules.InForce(ctx, in.Ingest.Org)
+		if err != nil {
+			return res, Retryable(err)
+		}
+		res.RuleSet = set.Hash()
+	}
+	return res, nil
 }

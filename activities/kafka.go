@@ -109,13 +109,13 @@ func (s *consume) Pin(ctx context.Context, c *kafka.Claim) error {
 	if err := s.a.pin(ctx, s.in.Ingest.Org, &p); err != nil {
 		return fmt.Errorf("pinning versions: %w", err)
 	}
-	c.Ingested, c.Intel, c.Models, c.Tables = time.Now().UTC().Truncate(time.Millisecond), p.Intel, p.Models, p.Tables
+	c.Ingested, c.RuleSet, c.Intel, c.Models, c.Tables = time.Now().UTC().Truncate(time.Millisecond), p.RuleSet, p.Intel, p.Models, p.Tables
 	return nil
 }
 
 // Store implements kafka.Ledger.
 func (s *consume) Store(ctx context.Context, c kafka.Chunk) error {
-	plan := flow.IngestPlan{Ingested: c.Ingested, BaseYear: c.Ingested.Year(), Zone: s.in.Ingest.Zone, Intel: c.Intel, Models: c.Models, Tables: c.Tables,
+	plan := flow.IngestPlan{Ingested: c.Ingested, BaseYear: c.Ingested.Year(), Zone: s.in.Ingest.Zone, RuleSet: c.RuleSet, Intel: c.Intel, Models: c.Models, Tables: c.Tables,
 		Records: math.MaxInt64, Bytes: math.MaxInt64} // it is cut already
 	if c.Lost {
 		s.problem(errors.New(c.Object.Name() + ": " + c.Object.Feed.Lost))

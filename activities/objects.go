@@ -264,7 +264,7 @@ func (s *pull) mark(ctx context.Context, o objects.Object, reason string) error 
 	i, at := s.in.Ingest, s.in.Plan.Ingested
 	sum := sha256.Sum256(nil)
 	c := schema.Chunk{Org: i.Org, Source: i.Source, Epoch: i.Epoch, ID: schema.ChunkID(i.Org, i.Source, i.Epoch, o.ID()+"#end", 0, 0), Object: o.Name(), Fingerprint: o.ID(),
-		Hash: hex.EncodeToString(sum[:]), Last: true, Ingested: at, RuleSet: s.a.Rules().Hash(), Read: time.Now()}
+		Hash: hex.EncodeToString(sum[:]), Last: true, Ingested: at, RuleSet: s.in.Plan.RuleSet, Read: time.Now()}
 	d := store.ChunkData{Events: store.NewBatch(), InDoubt: true, Crash: s.a.Crash}
 	if reason != "" {
 		s.problem(&source.Problem{Path: o.Name(), Err: errors.New(reason)})

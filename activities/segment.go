@@ -33,6 +33,7 @@ type segment struct {
 	reached map[string]int64 // stored bytes read of those under way, by name
 	beat    time.Time
 	after   func(c schema.Chunk) // called behind each commit, if set
+	fresh   bool                 // no attempt before this one left anything in doubt
 }
 
 // Small objects are moved side by side, because each costs some round trips to the
@@ -150,13 +151,14 @@ func (s *segment) object(ctx context.Context, o source.Object, at pipeline.Posit
 
 // move runs the pipeline with a plan.
 func (s *segment) move(ctx context.Context, plan flow.IngestPlan, o source.Object, at pipeline.Position) error {
-	set := s.a.Rules()
-	plan.RuleSet = set.Hash() // what is evaluated is what is recorded
+	set, err := s.a.Rules.Set(ctx, s.in.Ingest.Org, plan.RuleSet)
+	if err != nil {
+		return err
+	}
 	cfg := pipeline.Config{Org: s.in.Ingest.Org, Source: s.in.Ingest.Source, Epoch: s.in.Ingest.Epoch, Format: s.in.Ingest.Format, Plan: plan,
 		Evaluator: set.Evaluator(), Committed: func(c schema.Chunk) error { return s.committed(ctx, c) },
 		Reading: func(stored int64) { s.reading(ctx, o.Name(), stored) }}
 	if s.a.Enricher != nil {
-		var err error
 		if cfg.Enricher, err = s.a.Enricher(ctx, cfg.Org, plan); err != nil {
 			return fmt.Errorf("preparing the enrichment: %w", err)
 		}
@@ -168,12 +170,17 @@ func (s *segment) move(ctx context.Context, plan flow.IngestPlan, o source.Objec
 		}
 	}
 	if s.a.Models != nil {
-		var err error
 		if cfg.Scorer, err = s.a.Models.Scorer(ctx, s.in.Ingest.Org, plan.Models); err != nil {
 			return err
 		}
 	}
-	err := pipeline.Run(ctx, cfg, o, at, s.sink)
+	err = pipeline.Run(ctx, cfg, o, at, s.sink)
+	for r, why := range cfg.Evaluator.OverBudget() {
+		s.a.Log.Warn("a rule takes too long and is switched off", "rule", r.ID, "version", r.Version, "why", why)
+		if serr := s.a.Rules.SwitchOff(ctx, s.in.Ingest.Org, r, why); serr != nil && ctx.Err() == nil {
+			s.a.Log.Error("switching off a rule", "rule", r.ID, "error", serr)
+		}
+	}
 	var p *source.Problem
 	if errors.As(err, &p) && ctx.Err() == nil {
 		s.problem(p)
@@ -235,7 +242,9 @@ func (k *sink) Commit(ctx context.Context, c *pipeline.Commit) error {
 func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 	alerts := 0
 	if c.Detections > 0 && s.a.Folder != nil {
+		stop := s.beating(ctx)
 		r, err := s.a.Folder.FoldChunk(ctx, c.Org, []string{c.ID})
+		stop()
 		if err != nil {
 			// The chunk is committed; the Detect sweep folds it later.
 			s.a.Log.Warn("folding right after the commit failed; the Detect sweep repeats it", "chunk", c.ID, "error", err)
@@ -267,9 +276,13 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 	return nil
 }
 
-// stopping says whether the activity should hand back: its time is up, or the worker stops.
-func (s *segment) stopping(ctx context.Context) bool { return s.expired(ctx, segmentTime) }
+// stopping says whether the activity should hand back: its time is up, other rules are in
+// force, or the worker stops.
+func (s *segment) stopping(ctx context.Context) bool {
+	return s.expired(ctx, segmentTime) || s.fresh && s.in.Plan.RuleSet != "" && s.a.Rules.Now().Hash() != s.in.Plan.RuleSet
+}
 
+// expired says whether more than limit has passed, or the worker stops.
 func (s *segment) expired(ctx context.Context, limit time.Duration) bool {
 	select {
 	case <-activity.GetWorkerStopChannel(ctx):
@@ -277,6 +290,26 @@ func (s *segment) expired(ctx context.Context, limit time.Duration) bool {
 	default:
 		return time.Since(s.began) > limit
 	}
+}
+
+// beating heartbeats while something else takes its time; call what it returns at the end.
+func (s *segment) beating(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		t := time.NewTicker(5 * time.Second)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				s.heartbeat(ctx, false)
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
 }
 
 func (s *segment) reading(ctx context.Context, name string, stored int64) {

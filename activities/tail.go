@@ -267,7 +267,8 @@ func (s *follow) handBack(ctx context.Context) bool {
 // side by side. All of them are on disk before the first is begun.
 func (s *follow) round(ctx context.Context, ranges []tail.Range) error {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	plan := flow.IngestPlan{Ingested: now, BaseYear: now.Year(), Zone: s.in.Ingest.Zone, Records: chunkRecords, Bytes: chunkBytes, Intel: s.pins.Intel, Models: s.pins.Models}
+	plan := s.pins
+	plan.Ingested, plan.BaseYear, plan.Zone, plan.Records, plan.Bytes = now, now.Year(), s.in.Ingest.Zone, chunkRecords, chunkBytes
 	s.kept = keptTail{Anchors: s.f.Anchors()}
 	for _, r := range ranges {
 		s.kept.Ranges = append(s.kept.Ranges, keptRange{Epoch: s.in.Ingest.Epoch, Name: r.Object.Name(), Fingerprint: r.Object.Fingerprint, From: r.From, To: r.To, Last: r.Last, Plan: plan})

@@ -16,8 +16,9 @@ import (
 
 // crashPoints are where the process is killed with -9, and what must hold after it
 // was started again: between the writes of a chunk (an insert in doubt), between
-// commit and fold.
-var crashPoints = []string{"before-events:2", "after-events:2", "after-detections:2", "after-scores:2", "before-manifest:2", "after-manifest:2", "before-fold:1", "between-insert-and-answer:1", "before-ledger:1"}
+// commit and fold, and around what stateful rules write.
+var crashPoints = []string{"before-events:2", "after-events:2", "after-detections:2", "after-scores:2", "before-manifest:2", "after-manifest:2", "before-fold:1", "between-insert-and-answer:1", "before-ledger:1",
+	"before-window-detections:1", "before-window-ledger:1"}
 
 // TestKillWorker kills the whole process at recorded points of an ingestion, starts
 // it again, and proves that nothing was lost or doubled.
@@ -97,4 +98,8 @@ func finishAndProve(t *testing.T, v *Vigil, source string, records int64) {
 	if got[0].Status != "proved" {
 		t.Errorf("prove says %+v", got[0])
 	}
+	Eventually(t, "every rule version has provably seen every chunk", time.Minute, func() bool {
+		_, err := v.Run("rules", "coverage")
+		return err == nil
+	})
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -31,33 +32,80 @@ func NewEvent(fields [][2]string) (*schema.Event, error) {
 	return e, nil
 }
 
-// Check runs the rule's inline tests and returns one LoadError for each that
-// does not do what it says. The event of a test gets the rule's first dataset
-// when it names none.
+// Check runs the rule's inline tests of single events and returns one LoadError for
+// each that does not do what it says; those of several events are for
+// rules/correlate. The event of a test gets the rule's first dataset when it names none.
 func (r *Rule) Check() []error {
 	var errs []error
 	one := newSet([]*Rule{r}, nil).Evaluator()
-	fail := func(c Case, format string, args ...any) {
-		errs = append(errs, &LoadError{File: r.File, Line: c.Line, Column: 1, Rule: r.ID,
-			Message: fmt.Sprintf("test %q: ", c.Name) + fmt.Sprintf(format, args...)})
-	}
 	for _, c := range r.Tests {
-		e, err := NewEvent(c.Event)
-		if err != nil {
-			fail(c, "%v", err)
+		if c.Events != nil {
 			continue
 		}
-		if !e.Has(schema.FEventDataset) {
-			e.SetStr(schema.FEventDataset, strings.TrimSuffix(r.Datasets[0], ".*"))
+		e, err := r.testEvent(c.Event, 0)
+		if err != nil {
+			errs = append(errs, r.Failed(c, "%v", err))
+			continue
 		}
 		hits := one.Evaluate(e, nil)
 		if n, err := one.Failures(); n > 0 {
-			fail(c, "%v", err)
+			errs = append(errs, r.Failed(c, "%v", err))
 		} else if fired := len(hits) > 0; fired != c.Match && r.Runs() {
-			fail(c, "the rule fired: %t, want %t", fired, c.Match)
+			errs = append(errs, r.Failed(c, "the rule fired: %t, want %t", fired, c.Match))
 		}
 	}
 	return errs
+}
+
+// Failed is the error of an inline test, at its place.
+func (r *Rule) Failed(c Case, format string, args ...any) error {
+	return &LoadError{File: r.File, Line: c.Line, Column: 1, Rule: r.ID, Message: fmt.Sprintf("test %q: ", c.Name) + fmt.Sprintf(format, args...)}
+}
+
+// testEvent makes the n-th event of a test. Events without time follow each other by a
+// second.
+func (r *Rule) testEvent(fields [][2]string, n int) (*schema.Event, error) {
+	e, err := NewEvent(fields)
+	if err != nil {
+		return nil, err
+	}
+	if !e.Has(schema.FEventDataset) {
+		e.SetStr(schema.FEventDataset, strings.TrimSuffix(r.Datasets[0], ".*"))
+	}
+	if !e.Has(schema.FTimestamp) {
+		e.SetTime(schema.FTimestamp, time.Date(2024, 1, 1, 0, 0, n, 0, time.UTC))
+	}
+	e.ID = schema.EventIDAt(1, int64(n))
+	return e, nil
+}
+
+// TestEvents makes the events of a test of several.
+func (r *Rule) TestEvents(c Case) ([]*schema.Event, error) {
+	out := make([]*schema.Event, len(c.Events))
+	for i, fields := range c.Events {
+		var err error
+		if out[i], err = r.testEvent(fields, i); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// TestBases makes the base detections of a test of several events.
+func (r *Rule) TestBases(c Case) ([]schema.Detection, error) {
+	events, err := r.TestEvents(c)
+	if err != nil {
+		return nil, err
+	}
+	one := newSet([]*Rule{r}, nil).Evaluator()
+	var out []schema.Detection
+	for _, e := range events {
+		for _, h := range one.Evaluate(e, nil) {
+			out = append(out, h.Detection(Origin{Org: schema.DefaultOrg}))
+		}
+	}
+	_, err = one.Failures()
+	return out, err
 }
 
 func (d *document) readTests(m *mapping, r *Rule) {
@@ -71,20 +119,42 @@ func (d *document) readTests(m *mapping, r *Rule) {
 		return
 	}
 	for _, v := range seq.Values {
-		tm, ok := d.mapping(v, "a test", []string{"name", "match", "event"})
-		if !ok {
-			continue
+		if tm, ok := d.mapping(v, "a test", []string{"name", "match", "event", "events"}); ok {
+			d.readTest(tm, r)
 		}
-		c := Case{Name: tm.need("name", "what the event shows"), Match: tm.oneOf("match", "true", "true", "false") == "true",
-			Line: d.line + v.GetToken().Position.Line - 1}
-		if ev, ok := tm.at["event"]; ok {
-			c.Event = d.readEvent(ev)
-		} else {
-			d.fail(v, "", "the test has no event")
-		}
-		r.Tests = append(r.Tests, c)
 	}
 }
+
+func (d *document) readTest(tm *mapping, r *Rule) {
+	line := tm.node.GetToken().Position.Line
+	if x, ok := tm.node.(*ast.MappingNode); ok && len(x.Values) > 0 {
+		line = x.Values[0].Key.GetToken().Position.Line
+	}
+	c := Case{Name: tm.need("name", "what the event shows"), Match: tm.oneOf("match", "true", "true", "false") == "true", Line: d.line + line - 1}
+	one, isOne := tm.at["event"]
+	many, isMany := tm.at["events"]
+	switch {
+	case isOne == isMany:
+		d.fail(tm.node, "", "the test has no event, or both event and events")
+	case isOne && r.Query != nil, isMany && r.Query == nil && !r.Stateful():
+		d.fail(tm.node, "event is for rules that look at single events, events for the others", "a rule of kind %s cannot be tested so", r.Kind)
+	case isOne:
+		c.Event = d.readEvent(one)
+	default:
+		list, ok := many.(*ast.SequenceNode)
+		if !ok || len(list.Values) == 0 || len(list.Values) > maxTestEvents {
+			d.fail(many, "", "events must be a list of 1 to %d events", maxTestEvents)
+			return
+		}
+		for _, n := range list.Values {
+			c.Events = append(c.Events, d.readEvent(n))
+		}
+	}
+	r.Tests = append(r.Tests, c)
+}
+
+// maxTestEvents bounds the events of one inline test.
+const maxTestEvents = 500
 
 func (d *document) readEvent(n ast.Node) [][2]string {
 	em, ok := d.mapping(n, "an event", nil)

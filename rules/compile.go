@@ -2,6 +2,7 @@ package rules
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -24,9 +25,13 @@ func (l *loader) compile(d *document, m *mapping, r *Rule) {
 		}
 		r.conditions = append(r.conditions, p)
 	}
+	if r.Order != nil {
+		l.compileSteps(d, m, r, parts)
+		return
+	}
 	n, ok := m.at["when"]
 	if !ok {
-		if r.Kind == Match || r.Kind == Threshold {
+		if r.Kind == Match || r.Kind == Threshold || r.Kind == NewTerms {
 			d.fail(m.node, "the condition, over e and the names of detect", "the key %q is missing", "when")
 		}
 		return
@@ -34,8 +39,59 @@ func (l *loader) compile(d *document, m *mapping, r *Rule) {
 	if p := l.expression(d, n, "when", parts); p != nil {
 		r.When = p.Source()
 		r.conditions = append(r.conditions, p)
-		d.unusedParts(m.at["detect"], r, p)
+		d.unusedParts(m.at["detect"], r, p.Node())
 	}
+}
+
+// compileSteps compiles the steps of a sequence; the rule's condition is that an event
+// is of any of them.
+func (l *loader) compileSteps(d *document, m *mapping, r *Rule, parts map[string]*expr.EventProgram) {
+	list, _ := m.at["sequence"].(*ast.MappingNode)
+	if list == nil || len(d.errs) > 0 {
+		return // the places of steps are not known
+	}
+	var any []string
+	var nodes []*expr.Node
+	for i := range r.Order.Steps {
+		s := &r.Order.Steps[i]
+		if s.program = l.expression(d, stepNode(list, i), "a step", parts); s.program == nil {
+			return
+		}
+		any = append(any, "("+s.When+")")
+		nodes = append(nodes, s.program.Node())
+	}
+	p, err := l.env.Compile(strings.Join(any, " || "), parts)
+	if err != nil {
+		d.fail(m.at["sequence"], "", "the steps together: %v", err)
+		return
+	}
+	r.When = p.Source()
+	r.conditions = append(r.conditions, p)
+	d.unusedParts(m.at["detect"], r, nodes...)
+}
+
+// stepNode finds the expression of a step in the document.
+func stepNode(sequence *ast.MappingNode, i int) ast.Node {
+	for _, v := range sequence.Values {
+		steps, ok := v.Value.(*ast.SequenceNode)
+		if k, _ := scalar(v.Key); !ok || k != "steps" {
+			continue
+		}
+		step := steps.Values[i]
+		values := []*ast.MappingValueNode{}
+		switch x := step.(type) {
+		case *ast.MappingNode:
+			values = x.Values
+		case *ast.MappingValueNode:
+			values = append(values, x)
+		}
+		for _, kv := range values {
+			if k, _ := scalar(kv.Key); k == "when" || k == "absent" {
+				return kv.Value
+			}
+		}
+	}
+	return sequence
 }
 
 func (l *loader) compileParts(d *document, n ast.Node, r *Rule, parts map[string]*expr.EventProgram) {
@@ -84,7 +140,7 @@ func (l *loader) expression(d *document, n ast.Node, what string, parts map[stri
 
 // unusedParts refuses names that the condition does not use: a forgotten
 // exclusion is a false alarm, a forgotten condition a miss.
-func (d *document) unusedParts(n ast.Node, r *Rule, when *expr.EventProgram) {
+func (d *document) unusedParts(n ast.Node, r *Rule, conditions ...*expr.Node) {
 	used := map[string]bool{}
 	var walk func(n *expr.Node)
 	walk = func(n *expr.Node) {
@@ -98,7 +154,9 @@ func (d *document) unusedParts(n ast.Node, r *Rule, when *expr.EventProgram) {
 			walk(a)
 		}
 	}
-	walk(when.Node())
+	for _, c := range conditions {
+		walk(c)
+	}
 	for _, p := range r.Detect {
 		if !used[p.Name] {
 			d.fail(n, "use it in when, or remove it", "the part %q is never used", p.Name)

@@ -224,7 +224,7 @@ func (m *mapping) duration(key string, def time.Duration) time.Duration {
 		}
 	}
 	v, err := time.ParseDuration(s)
-	if err != nil || v <= 0 || v > 366*24*time.Hour {
+	if err != nil || v <= 0 || v%time.Millisecond != 0 || v > 366*24*time.Hour {
 		m.doc.fail(n, "write a time like 90s, 5m, 1h or 7d", "%s cannot be %q", key, s)
 		return def
 	}
@@ -236,14 +236,18 @@ func (m *mapping) duration(key string, def time.Duration) time.Duration {
 // folding are skipped in the source.
 func (d *document) places(n ast.Node, value string) [][2]int {
 	t := n.GetToken()
-	s := source{lines: d.lines, line: t.Position.Line, column: t.Position.Column}
+	s := source{lines: d.lines, line: t.Position.Line, column: 1}
+	for s.column < t.Position.Column {
+		s.forward()
+	}
 	if _, block := n.(*ast.LiteralNode); block {
-		s.line, s.column, s.indent = s.line+1, 1, 1<<30
+		s.down()
+		s.indent = 1 << 30
 		s.skipIndent()
 		s.indent = s.column - 1
 	} else if q := s.rune(); q == '\'' || q == '"' {
 		s.quote = q
-		s.column++
+		s.forward()
 	}
 	var out [][2]int
 	for _, v := range value {
@@ -258,6 +262,7 @@ func (d *document) places(n ast.Node, value string) [][2]int {
 type source struct {
 	lines        []string
 	line, column int
+	at           int  // bytes of the line before the column
 	indent       int  // of a block; 0 for other scalars, whose line starts do not count
 	quote        rune // the quote that the scalar is in, 0 for none
 }
@@ -266,9 +271,28 @@ type source struct {
 // the value.
 func (s *source) skipIndent() {
 	for s.rune() == ' ' && (s.indent == 0 || s.column <= s.indent) {
-		s.column++
+		s.forward()
 	}
 }
+
+// forward moves over one character of the line, and stays where the line ends.
+func (s *source) forward() {
+	if s.line <= len(s.lines) && s.at < len(s.lines[s.line-1]) {
+		_, n := utf8.DecodeRuneInString(s.lines[s.line-1][s.at:])
+		s.at += n
+	}
+	s.column++
+}
+
+// skip moves over some characters.
+func (s *source) skip(n int) {
+	for range n {
+		s.forward()
+	}
+}
+
+// down moves to the start of the next line.
+func (s *source) down() { s.line, s.column, s.at = s.line+1, 1, 0 }
 
 // rune returns the character at the position, '\n' at the end of a line, 0 at
 // the end of the document.
@@ -276,18 +300,10 @@ func (s *source) rune() rune {
 	if s.line > len(s.lines) {
 		return 0
 	}
-	rest := s.lines[s.line-1]
-	for i := 1; i < s.column; i++ {
-		if rest == "" {
-			return '\n'
-		}
-		_, n := utf8.DecodeRuneInString(rest)
-		rest = rest[n:]
-	}
-	if rest == "" {
+	if s.at >= len(s.lines[s.line-1]) {
 		return '\n'
 	}
-	r, _ := utf8.DecodeRuneInString(rest)
+	r, _ := utf8.DecodeRuneInString(s.lines[s.line-1][s.at:])
 	return r
 }
 
@@ -298,9 +314,9 @@ func (s *source) seek(v rune) {
 		case r == 0, r == v, r == '\n' && v == ' ', s.quote == '"' && r == '\\':
 			return
 		case r == '\n':
-			s.line, s.column = s.line+1, 1
+			s.down()
 		default:
-			s.column++
+			s.forward()
 		}
 	}
 }
@@ -310,23 +326,23 @@ func (s *source) next(v rune) {
 	switch r := s.rune(); {
 	case r == 0:
 	case r == '\n':
-		s.line, s.column = s.line+1, 1
+		s.down()
 		s.skipIndent()
 	case r == '\\' && s.quote == '"':
-		s.column++
+		s.forward()
 		switch s.rune() {
 		case 'x':
-			s.column += 2
+			s.skip(2)
 		case 'u':
-			s.column += 4
+			s.skip(4)
 		case 'U':
-			s.column += 8
+			s.skip(8)
 		}
-		s.column++
+		s.forward()
 	case r == '\'' && s.quote == '\'' && v == '\'':
-		s.column += 2
+		s.skip(2)
 	default:
-		s.column++
+		s.forward()
 	}
 }
 

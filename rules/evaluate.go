@@ -22,6 +22,7 @@ type Evaluator struct {
 	failures   int64
 	failure    error
 	exhaustive bool
+	budget     budget
 }
 
 // candidate is a rule in a plan, with its gate for the events of the plan. The rule's
@@ -65,6 +66,9 @@ func (s *Set) Evaluator() *Evaluator {
 	return &Evaluator{set: s, routes: map[string]*route{}, scratch: scratch{answers: make([]uint64, s.slots)}}
 }
 
+// Set returns the set that is evaluated.
+func (v *Evaluator) Set() *Set { return v.set }
+
 // Reference returns an evaluator that routes by dataset but runs every rule by
 // the interpreter: what other executors are compared with.
 func (s *Set) Reference() *Evaluator {
@@ -80,11 +84,18 @@ func (v *Evaluator) SetScores(s Scores) { v.in.Scores = s }
 // slice. Hits are valid until the next call and as long as e is unchanged. When
 // no rule fires it allocates nothing.
 func (v *Evaluator) Evaluate(e *schema.Event, dst []Hit) []Hit {
+	if v.budget.due() {
+		return v.timed(e, dst)
+	}
+	return v.evaluate(e, dst)
+}
+
+func (v *Evaluator) evaluate(e *schema.Event, dst []Hit) []Hit {
 	v.in.Event = e
 	v.found = v.plan().candidates(&v.in, v.found[:0], &v.scratch)
 	for _, c := range v.found {
 		if c.gate.sure || v.fires(c.rule) {
-			dst = append(dst, Hit{Rule: c.rule, in: &v.in})
+			dst = append(dst, Hit{Rule: c.rule, Exception: v.set.excepted(c.rule, &v.in), in: &v.in})
 		}
 	}
 	return dst
@@ -118,7 +129,7 @@ func (v *Evaluator) plan() plan {
 func (v *Evaluator) route(dataset string) *route {
 	r := &route{byCode: map[string]plan{}}
 	for _, p := range v.set.programs {
-		if p.rule.Runs() && p.rule.takes(dataset) {
+		if v.set.Runs(p.rule) && p.rule.takes(dataset) {
 			r.programs = append(r.programs, p)
 		}
 	}

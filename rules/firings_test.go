@@ -34,6 +34,7 @@ func firings() []firing {
 
 		{"linux-ssh-brute-force", auth, 16, ""}, {"linux-ssh-user-spray", auth, 4, ""}, {"linux-ssh-attempts-exceeded-root", auth, 114, ssh},
 		{"linux-ssh-protocol-probe", auth, 32, ""}, {"linux-sudo-root-shell", auth, 9, ssh}, {"linux-account-created", auth, 10, ssh},
+		{"linux-account-created-then-login", auth, 1, ssh}, {"linux-ssh-login-new-address", auth, 2, ssh},
 
 		{"suricata-malware-signature", first, 25, honey}, {"suricata-web-attack", first, 38, honey}, {"suricata-admin-privilege-gain", first, 8, honey},
 		{"suricata-database-probe", honey, 4, first}, {"suricata-many-signatures-one-source", first, 3, mixed}, {"suricata-scan-tool", first, 2, mixed},

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +19,9 @@ type Explainer interface {
 // Hit is the fact that a rule fires on the event in hand. What it says is worked
 // out on demand and only while the event is unchanged.
 type Hit struct {
-	Rule *Rule
-	in   *expr.Input
+	Rule      *Rule
+	Exception string // that hides it, "" for none
+	in        *expr.Input
 }
 
 // maxValue bounds the values kept in a reason, in bytes.
@@ -29,6 +31,13 @@ const maxValue = 512
 // the values it read. A rule without parts gives its condition as one reason.
 func (h Hit) Why() []schema.Why {
 	var out []schema.Why
+	if h.Rule.Order != nil {
+		for _, i := range h.steps() {
+			s := h.Rule.Order.Steps[i]
+			out = append(out, schema.Why{Part: fmt.Sprintf("step %d", i+1), Expr: s.When, Values: h.values(s.program)})
+		}
+		return out
+	}
 	for _, p := range h.Rule.Detect {
 		if ok, err := p.program.Eval(h.in); ok && err == nil {
 			out = append(out, schema.Why{Part: p.Name, Expr: p.Expr, Values: h.values(p.program)})
@@ -95,12 +104,15 @@ type Origin struct {
 }
 
 // Detection makes the detection of the hit, with copies of all values. The event
-// must have its id. A threshold rule makes a detection of kind [Base].
+// must have its id. A stateful rule makes a detection of kind [Base].
 func (h Hit) Detection(o Origin) schema.Detection {
 	r, e := h.Rule, h.in.Event
 	kind := r.Kind
-	if kind == Threshold {
+	if r.Stateful() {
 		kind = Base
+	}
+	if h.Exception != "" {
+		kind = Hidden
 	}
 	id := e.ID.String()
 	d := schema.Detection{
@@ -109,10 +121,24 @@ func (h Hit) Detection(o Origin) schema.Detection {
 		Rule: r.ID, RuleVersion: r.Version, RuleTitle: r.Title, RuleAuthor: r.Author, RuleLicense: r.License,
 		Kind: string(kind), Severity: r.Severity, Risk: r.Risk, Attack: r.Attack,
 		EventID: id, Dataset: strings.Clone(e.Str(schema.FEventDataset)),
-		Time: e.Time(), Ingested: o.Ingested, Entities: h.entities(), Why: h.Why(),
+		Time: e.Time(), Ingested: o.Ingested, Entities: h.entities(), Why: h.Why(), Steps: h.steps(), Exception: h.Exception,
 	}
 	d.DedupKey = r.DedupKey(d.Entities)
 	return d
+}
+
+// steps numbers the steps of a sequence rule that the event meets, from 0.
+func (h Hit) steps() []int {
+	if h.Rule.Order == nil {
+		return nil
+	}
+	var out []int
+	for i, s := range h.Rule.Order.Steps {
+		if ok, err := s.program.Eval(h.in); ok && err == nil {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 func (h Hit) entities() map[string]string {
@@ -126,12 +152,12 @@ func (h Hit) entities() map[string]string {
 }
 
 // DedupKey is what detections of the rule must have in common to be one alert:
-// the values of suppress.by; when the rule names none, of the threshold's group, or
-// of all entities.
+// the values of suppress.by; when the rule names none, of the group of a stateful
+// rule, or of all entities.
 func (r *Rule) DedupKey(entities map[string]string) string {
 	by := r.Suppress.By
-	if len(by) == 0 && r.Count != nil {
-		by = r.Count.GroupBy
+	if len(by) == 0 {
+		by = r.Groups()
 	}
 	if len(by) == 0 {
 		by = r.entityNames()

@@ -2,13 +2,13 @@ package rules
 
 import "strconv"
 
+// kindKeys are the keys that belong to one kind of rule each.
+func kindKeys() map[string]Kind {
+	return map[string]Kind{"threshold": Threshold, "sequence": Sequence, "new_terms": NewTerms, "aggregate": Aggregate, "anomaly": Anomaly}
+}
+
 func (d *document) readKind(m *mapping, r *Rule) {
-	var kinds []string
-	for _, k := range Kinds() {
-		kinds = append(kinds, string(k))
-	}
-	r.Kind = Kind(m.oneOf("kind", string(Match), kinds...))
-	for key, kind := range map[string]Kind{"threshold": Threshold, "anomaly": Anomaly} {
+	for key, kind := range kindKeys() {
 		if n, ok := m.at[key]; ok && r.Kind != kind {
 			d.fail(n, "write kind: "+string(kind), "%s belongs to rules of kind %s, this one is %s", key, kind, r.Kind)
 		}
@@ -16,21 +16,42 @@ func (d *document) readKind(m *mapping, r *Rule) {
 	switch r.Kind {
 	case Threshold:
 		d.readCount(m, r)
+	case Sequence:
+		d.readSteps(m, r)
+	case NewTerms:
+		d.readTerms(m, r)
+	case Aggregate:
+		d.readQuery(m, r)
 	case Anomaly:
 		d.readDetector(m, r)
 	}
 }
 
+// kindOf reads the kind alone: what entities are depends on it.
+func kindOf(m *mapping) Kind {
+	var kinds []string
+	for _, k := range Kinds() {
+		kinds = append(kinds, string(k))
+	}
+	return Kind(m.oneOf("kind", string(Match), kinds...))
+}
+
+// block reads the mapping that a kind of rule cannot do without.
+func (d *document) block(m *mapping, key, example string, known ...string) (*mapping, bool) {
+	n, ok := m.at[key]
+	if !ok {
+		d.fail(m.node, "write "+key+": "+example, "this kind of rule needs the key %q", key)
+		return nil, false
+	}
+	return d.mapping(n, key, known)
+}
+
 func (d *document) readCount(m *mapping, r *Rule) {
-	n, ok := m.at["threshold"]
-	if !ok {
-		d.fail(m.node, "write threshold: {group_by: [source.ip], count: 10, within: 5m}", "a threshold rule needs the key %q", "threshold")
-		return
-	}
-	tm, ok := d.mapping(n, "threshold", []string{"group_by", "count", "distinct", "within"})
+	tm, ok := d.block(m, "threshold", "{group_by: [source.ip], count: 10, within: 5m}", "group_by", "count", "distinct", "within")
 	if !ok {
 		return
 	}
+	n := m.at["threshold"]
 	c := &Count{GroupBy: d.entityList(tm, r, "group_by"), Count: tm.integer("count", 0, 2, 1_000_000),
 		Distinct: tm.text("distinct"), Within: tm.duration("within", 0)}
 	if len(c.GroupBy) == 0 {
@@ -46,12 +67,7 @@ func (d *document) readCount(m *mapping, r *Rule) {
 }
 
 func (d *document) readDetector(m *mapping, r *Rule) {
-	n, ok := m.at["anomaly"]
-	if !ok {
-		d.fail(m.node, "write anomaly: {detector: zeek-conn-iforest}", "an anomaly rule needs the key %q", "anomaly")
-		return
-	}
-	am, ok := d.mapping(n, "anomaly", []string{"detector", "threshold"})
+	am, ok := d.block(m, "anomaly", "{detector: zeek-conn-iforest}", "detector", "threshold")
 	if !ok {
 		return
 	}

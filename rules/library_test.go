@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"vigil/rules"
+	"vigil/rules/correlate"
 	"vigil/rules/library"
 	"vigil/schema"
 )
@@ -17,7 +18,7 @@ func TestLibrary(t *testing.T) {
 	families := map[string]int{}
 	for _, r := range set.Rules() {
 		families[r.File]++
-		if onlyEventCode(r) {
+		if r.Query == nil && onlyEventCode(r) {
 			t.Errorf("%s is a bare event id", r.ID)
 		}
 		fires, silent := 0, 0
@@ -31,7 +32,7 @@ func TestLibrary(t *testing.T) {
 		if fires == 0 || silent == 0 {
 			t.Errorf("%s: %d tests that fire and %d that stay silent, want at least one of each", r.ID, fires, silent)
 		}
-		if err := errors.Join(r.Check()...); err != nil {
+		if err := errors.Join(correlate.Check(r)...); err != nil {
 			t.Error(err)
 		}
 		if len(r.Attack) == 0 || r.Runbook == "" || len(r.FalsePositives) == 0 || len(r.Entities) == 0 || r.License == "" {

@@ -23,7 +23,7 @@ const MaxFile = 1 << 20
 
 // keys are the keys of a rule document, in the order people write them.
 var keys = []string{"id", "title", "description", "author", "license", "status", "severity", "risk", "attack", "references",
-	"owner", "runbook", "falsepositives", "kind", "dataset", "detect", "when", "threshold", "anomaly", "entities", "suppress", "respond", "tests"}
+	"owner", "runbook", "falsepositives", "kind", "dataset", "detect", "when", "threshold", "sequence", "new_terms", "aggregate", "anomaly", "entities", "suppress", "respond", "tests"}
 
 // Keys are the keys of a rule document, in the order people write them.
 func Keys() []string { return slices.Clone(keys) }
@@ -62,6 +62,25 @@ func LoadWith(o Options, systems ...fs.FS) (*Set, []error) {
 	l := &loader{env: env, seen: map[string]*Rule{}}
 	for _, sys := range systems {
 		l.system(sys)
+	}
+	return newSet(l.rules, o.Lists), l.errs
+}
+
+// File is the text of one rule file.
+type File struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// LoadFiles is Load of files in memory.
+func LoadFiles(o Options, files ...File) (*Set, []error) {
+	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
+	if err != nil {
+		return newSet(nil, nil), []error{err}
+	}
+	l := &loader{env: env, seen: map[string]*Rule{}}
+	for _, f := range files {
+		l.file(f.Name, []byte(f.Text))
 	}
 	return newSet(l.rules, o.Lists), l.errs
 }
@@ -207,6 +226,7 @@ func (l *loader) rule(d *document, node ast.Node) *Rule {
 	if before := l.seen[r.ID]; before != nil {
 		d.fail(m.at["id"], "", "the id %q is used before, in %s line %d", r.ID, before.File, before.Line)
 	}
+	r.Kind = kindOf(m)
 	d.readDatasets(m, r)
 	d.readEntities(m, r)
 	d.readSuppress(m, r)
@@ -275,6 +295,13 @@ func (d *document) readEntities(m *mapping, r *Rule) {
 			continue
 		}
 		field := strings.TrimPrefix(em.text(name), "e.")
+		if r.Kind == Aggregate { // a column of its query
+			if !nameForm.MatchString(field) {
+				d.fail(em.at[name], "small letters, digits and _", "no column can be named %q", field)
+			}
+			r.Entities = append(r.Entities, Entity{Name: name, Field: field})
+			continue
+		}
 		ref, ok := expr.ParseRef(field)
 		if !ok {
 			d.fail(em.at[name], suggest(field, fieldNames()), "no field %q", field)

@@ -29,16 +29,19 @@ var keyDocs = map[string]string{
 	"owner":          "Who looks after the rule.",
 	"runbook":        "What to do first when the rule fires.",
 	"falsepositives": "What else may fire it.",
-	"kind":           "`match` (default), `threshold`, `indicator` or `anomaly`; see below.",
+	"kind":           "`match` (default), `threshold`, `sequence`, `new_terms`, `aggregate`, `indicator` or `anomaly`; see below.",
 	"dataset":        "Required. The values of `event.dataset` the rule is for: `zeek.conn`, `zeek.*` for a whole module, `*` for all. Rules of other data sets cost nothing.",
 	"detect":         "Named parts: expressions that `when` combines. An alert says which were true, with the values they read. A part may use parts above it; each must be used.",
-	"when":           "The condition, over `e` and the names of `detect`. Required for `match` and `threshold`.",
+	"when":           "The condition, over `e` and the names of `detect`. Required for `match`, `threshold` and `new_terms`; a `sequence` has its conditions in its steps.",
 	"threshold":      "For kind `threshold`: `group_by` (entities), `count`, `within`, and `distinct` (an entity) to count different values instead of events.",
+	"sequence":       "For kind `sequence`: `by` (entities), `within`, `steps`, and `order: any` unless the steps follow each other.",
+	"new_terms":      "For kind `new_terms`: `of` (entities whose values are watched), `by` (entities; the values are news to each of them), `days`.",
+	"aggregate":      "For kind `aggregate`: `sql`, `window`, and `every` (default 1m).",
 	"anomaly":        "For kind `anomaly`: `detector`, and `threshold` unless the promoted model's own is to be used.",
-	"entities":       "What the alert is about: a name and the field it is read from.",
-	"suppress":       "`by` (entities; default all, for a threshold its group) and `for`: detections that agree within that time of events are one alert. Default 1h.",
+	"entities":       "What the alert is about: a name and the field it is read from; for an `aggregate`, the column.",
+	"suppress":       "`by` (entities; default: the group of a stateful rule, else all) and `for`: detections that agree within that time of events are one alert. Default 1h.",
 	"respond":        "`playbook`: the response to start.",
-	"tests":          "Events by field name, and whether the rule must fire on each.",
+	"tests":          "What the rule must fire on (`match: true`, the default) or not: an `event` by field name, or for stateful kinds and `aggregate` the `events` of a stretch of time (those without `timestamp` follow each other by a second).",
 }
 
 func languageMarkdown(t *testing.T) string {
@@ -66,10 +69,38 @@ const kindsText = `
 ## Kinds
 
 - **match**: fires on each event for which the condition holds.
-- **threshold**: each event for which the condition holds is stored as a base detection, which raises no alert. At least ` + "`count`" + ` of one group within
-  ` + "`within`" + ` of event time make one detection per group and time bucket. Late events are counted: the window is judged again, ids stay the same.
+- **threshold**, **sequence**, **new_terms** and **aggregate** judge many events together; see below.
 - **indicator**: fires on an event in which enrichment found a known indicator (` + "`threat.indicator.value`" + `), when ` + "`when`" + ` (if given) holds too.
 - **anomaly**: fires on an event whose score by the detector reaches the threshold, when ` + "`when`" + ` (if given) holds too.
+
+### Stateful kinds
+
+Each event for which the condition of a **threshold**, **sequence** or **new_terms** rule holds is stored as a base detection, which raises no alert. They are
+judged by event time whenever a chunk with base detections is committed. A judgement depends on nothing but the base detections: what comes late, twice or in
+another order gives the same alerts in the end. A detection that late events prove wrong is taken back, and an alert of nothing else is closed with the reason.
+A group has at most one detection in each time bucket as long as the rule's time (counted from 1970), made by the first event that completes it.
+
+**threshold**: at least ` + "`count`" + ` events of one group, or different values of the entity ` + "`distinct`" + `, within ` + "`within`" + `.
+
+` + "```yaml\n" + thresholdExample + "```" + `
+
+**sequence**: the steps happen in one group, one after the other, within ` + "`within`" + ` from the first event to the last. A step is an expression that ` + "`when`" + `
+it holds is met, ` + "`count`" + ` times if given (up to 100), or ` + "`absent`" + `: that must not happen there. An absence at the end counts one minute after the time
+is over. With ` + "`order: any`" + ` all steps happen in any order. Up to 10 steps.
+
+` + "```yaml\n" + sequenceExample + "```" + `
+
+**new_terms**: the first event of a UTC day with values of the entities ` + "`of`" + ` that none of the ` + "`days`" + ` before had in the same group ` + "`by`" + `. A group that
+was not seen at all in those days is learned silently: there is no news on its first day.
+
+` + "```yaml\n" + termsExample + "```" + `
+
+**aggregate**: a ClickHouse query, as a user who may only read, within 60 s and 2 GB, over each ` + "`window`" + ` of event time (counted from 1970) that committed
+chunks touch; ` + "`events`" + ` is the window's events (columns as in [fields.md](fields.md), dots as underscores). Each row is a detection, about the entities that name
+its columns; a column ` + "`event_id`" + ` names an event to look at. Late events have the window asked again, at most once in ` + "`every`" + `. Its inline tests need the
+engine: ` + "`vigil rules deploy`" + ` runs them.
+
+` + "```yaml\n" + aggregateExample + "```" + `
 
 ## Expressions
 
@@ -85,6 +116,102 @@ Expressions are [CEL](https://cel.dev). The event is ` + "`e`" + `; its fields a
 - The same expression answers on stored events in SQL (` + "`vigil rules show ID --sql`" + `), with the same result.
 
 Besides standard CEL there are:
+`
+
+const thresholdExample = `id: many-failures
+title: Many failed logins from one address
+author: Vigil
+severity: high
+kind: threshold
+dataset: linux.auth
+when: e.event.outcome == 'failure'
+threshold: {group_by: [source], count: 3, within: 5m}
+entities: {source: source.ip}
+tests:
+  - name: three failures
+    events:
+      - {event.outcome: failure, source.ip: 203.0.113.9}
+      - {event.outcome: failure, source.ip: 203.0.113.9}
+      - {event.outcome: failure, source.ip: 203.0.113.9}
+  - name: three sources
+    match: false
+    events:
+      - {event.outcome: failure, source.ip: 203.0.113.9}
+      - {event.outcome: failure, source.ip: 203.0.113.8}
+      - {event.outcome: failure, source.ip: 203.0.113.7}
+`
+
+const sequenceExample = `id: guessed-and-stayed
+title: A login after failures, and no logout
+author: Vigil
+severity: high
+kind: sequence
+dataset: linux.auth
+detect:
+  failed: e.event.outcome == 'failure'
+  login: e.event.outcome == 'success'
+  logout: e.event.action == 'logout'
+sequence:
+  by: [source]
+  within: 10m
+  steps: [{when: failed, count: 2}, {when: login && !logout}, {absent: logout}]
+entities: {source: source.ip, user: user.name}
+tests:
+  - name: stays
+    events:
+      - {event.outcome: failure, source.ip: 203.0.113.9}
+      - {event.outcome: failure, source.ip: 203.0.113.9}
+      - {event.outcome: success, source.ip: 203.0.113.9}
+  - name: logs out
+    match: false
+    events:
+      - {event.outcome: failure, source.ip: 203.0.113.9}
+      - {event.outcome: failure, source.ip: 203.0.113.9}
+      - {event.outcome: success, source.ip: 203.0.113.9}
+      - {event.outcome: success, event.action: logout, source.ip: 203.0.113.9}
+`
+
+const termsExample = `id: first-country
+title: First login of a user from a country
+author: Vigil
+severity: medium
+kind: new_terms
+dataset: aws.cloudtrail
+when: e.event.action == 'ConsoleLogin'
+new_terms: {of: [region], by: [user], days: 14}
+entities: {user: user.name, region: cloud.region}
+tests:
+  - name: another region
+    events:
+      - {event.action: ConsoleLogin, user.name: ana, cloud.region: eu-central-1, timestamp: '2024-05-01T08:00:00Z'}
+      - {event.action: ConsoleLogin, user.name: ana, cloud.region: ap-south-1, timestamp: '2024-05-02T08:00:00Z'}
+  - name: the first login of all
+    match: false
+    events:
+      - {event.action: ConsoleLogin, user.name: ana, cloud.region: eu-central-1}
+`
+
+const aggregateExample = `id: upload-volume
+title: Much more sent than received
+author: Vigil
+severity: medium
+kind: aggregate
+dataset: zeek.conn
+aggregate:
+  window: 1h
+  sql: |
+    SELECT toString(source_ip) AS source, sum(source_bytes) AS sent, sum(destination_bytes) AS received
+    FROM events WHERE event_dataset = 'zeek.conn'
+    GROUP BY source HAVING sent > 1000000000 AND sent > 20 * received
+entities: {source: source}
+tests:
+  - name: two gigabytes out
+    events:
+      - {source.ip: 10.0.0.5, source.bytes: '2000000000', destination.bytes: '1000'}
+  - name: a download
+    match: false
+    events:
+      - {source.ip: 10.0.0.5, source.bytes: '1000', destination.bytes: '2000000000'}
 `
 
 const limitsText = `

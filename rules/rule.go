@@ -26,14 +26,27 @@ const (
 	Indicator Kind = "indicator"
 	// Anomaly fires on an event that a detector scored at or above its threshold.
 	Anomaly Kind = "anomaly"
+	// Sequence fires when events of one group meet its steps within a time, in order
+	// or in any; a step may be that something does not happen.
+	Sequence Kind = "sequence"
+	// NewTerms fires on the first event in days that carries certain values.
+	NewTerms Kind = "new_terms"
+	// Aggregate fires for each row of a query over a window of stored events.
+	Aggregate Kind = "aggregate"
 )
 
-// Base is the kind of the detections that a threshold rule makes of single
-// events. They are stored and counted, but raise no alert.
+// Base is the kind of the detections that a stateful rule makes of single events.
+// They are stored and judged together, but raise no alert.
 const Base Kind = "base"
 
+// Hidden is the kind of the detections that an exception keeps from people: they
+// are stored and counted, but raise no alert and take no part in a window.
+const Hidden Kind = "hidden"
+
 // Kinds returns the kinds of rule that this version runs.
-func Kinds() []Kind { return []Kind{Match, Threshold, Indicator, Anomaly} }
+func Kinds() []Kind {
+	return []Kind{Match, Threshold, Sequence, NewTerms, Aggregate, Indicator, Anomaly}
+}
 
 // Status is how far a rule has come. A draft is checked but not run.
 type Status string
@@ -69,6 +82,9 @@ type Rule struct {
 	Playbook       string          `json:"playbook,omitempty"` // response asked for
 	Count          *Count          `json:"threshold,omitempty"`
 	Detector       *Detector       `json:"anomaly,omitempty"`
+	Order          *Steps          `json:"sequence,omitempty"`
+	Terms          *Terms          `json:"new_terms,omitempty"`
+	Query          *Query          `json:"aggregate,omitempty"`
 	Tests          []Case          `json:"-"`
 	Version        string          `json:"version"` // content hash
 	File           string          `json:"file"`
@@ -116,16 +132,69 @@ type Detector struct {
 	Threshold *float64 `json:"threshold,omitempty"` // nil: the promoted model's own
 }
 
-// Case is an inline test: an event and whether the rule must fire on it.
+// Steps is the condition of a sequence rule: what must happen in one group within a
+// time.
+type Steps struct {
+	By       []string      `json:"by"` // entity names
+	Within   time.Duration `json:"within"`
+	AnyOrder bool          `json:"any_order,omitempty"`
+	Steps    []Step        `json:"steps"`
+}
+
+// Step is one thing that must happen, Count times, or must not.
+type Step struct {
+	When   string `json:"when"`
+	Count  int    `json:"count"`
+	Absent bool   `json:"absent,omitempty"`
+
+	program *expr.EventProgram
+}
+
+// Terms is the condition of a new_terms rule: values of entities that their group
+// has not shown in the Days before.
+type Terms struct {
+	Of   []string `json:"of"`           // entity names
+	By   []string `json:"by,omitempty"` // entity names
+	Days int      `json:"days"`
+}
+
+// Query is the condition of an aggregate rule: each row that the statement returns
+// over the events of a window is a detection.
+type Query struct {
+	SQL    string        `json:"sql"`
+	Window time.Duration `json:"window"`
+	Every  time.Duration `json:"every"` // asked again for late events at most so often
+}
+
+// Case is an inline test: an event, or events one after the other, and whether the
+// rule must fire on them.
 type Case struct {
-	Name  string
-	Match bool
-	Event [][2]string // field name and value, repeated for lists
-	Line  int
+	Name   string
+	Match  bool
+	Event  [][2]string   // field name and value, repeated for lists
+	Events [][][2]string // instead of Event, for what a stateful rule makes of all of them
+	Line   int
 }
 
 // Runs says whether the rule is evaluated.
 func (r *Rule) Runs() bool { return r.Status != Draft }
+
+// Stateful says whether the rule judges base detections together, not single events.
+func (r *Rule) Stateful() bool { return r.Count != nil || r.Order != nil || r.Terms != nil }
+
+// Groups names the entities that base detections of a stateful rule must share to be
+// judged together.
+func (r *Rule) Groups() []string {
+	switch {
+	case r.Count != nil:
+		return r.Count.GroupBy
+	case r.Order != nil:
+		return r.Order.By
+	case r.Terms != nil:
+		return r.Terms.By
+	}
+	return nil
+}
 
 // Conditions returns the checked conditions, all of which must hold, for
 // executors other than the stream.

@@ -89,7 +89,7 @@ func TestErrorsAreExact(t *testing.T) {
 		{"severity: high", "severty: high", `rules/a.yaml:4:1: a rule has no key "severty" (did you mean "severity"?)`},
 		{"[T1059.001]", "[T1059.001, 1059]", `rules/a.yaml:5:21: attack cannot be "1059" (write T1059 or T1059.001)`},
 		{"&& !known", "", `the part "known" is never used (use it in when, or remove it)`},
-		{"severity: high", "severity: high\nkind: sequence", `rules/a.yaml:5:7: kind cannot be "sequence" (one of match, threshold, indicator, anomaly)`},
+		{"severity: high", "severity: high\nkind: sequences", `rules/a.yaml:5:7: kind cannot be "sequences" (did you mean "sequence"?)`},
 		{"{host: host.name", "{host: [host.name", `not YAML`},
 		{"respond: {playbook: low-risk-notify}", "respond: &x {playbook: low-risk-notify}", "anchors, aliases and tags are not allowed"},
 	} {

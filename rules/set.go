@@ -17,6 +17,10 @@ type Set struct {
 	hash     string
 	programs []*program
 	slots    int32 // of answers that the tests of the programs keep
+	lists    map[string][]string
+
+	overlay    Overlay
+	exceptions map[string][]*Exception // by rule
 
 	mu      sync.Mutex
 	indexes map[string]*index // by data set and event code
@@ -64,7 +68,7 @@ func settled(dataset, code string, ps []*program) []*candidate {
 }
 
 func newSet(rs []*Rule, lists map[string][]string) *Set {
-	s := &Set{rules: rs, byID: map[string]*Rule{}, indexes: map[string]*index{}}
+	s := &Set{rules: rs, lists: lists, byID: map[string]*Rule{}, indexes: map[string]*index{}}
 	sortRules(s.rules)
 	parts := []string{"rules"}
 	for _, r := range s.rules {

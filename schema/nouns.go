@@ -90,6 +90,9 @@ type Detection struct {
 	Entities    map[string]string `json:"entities,omitempty"` // kind → value: host, user, source.ip, …
 	DedupKey    string            `json:"dedup_key"`
 	Why         []Why             `json:"why,omitempty"`
+	Steps       []int             `json:"steps,omitempty"`     // of a sequence that a base detection meets, from 0
+	Events      []string          `json:"events,omitempty"`    // that a stateful rule put together, at most 100
+	Exception   string            `json:"exception,omitempty"` // that hides it
 }
 
 // Why is one reason a rule fired: a named part of the rule with the values that
@@ -449,6 +452,90 @@ type SourceStatus struct {
 	Proved     time.Time `json:"proved,omitzero"` // the last proof
 	Proof      string    `json:"proof,omitempty"` // its outcome: ok, failed
 	Error      string    `json:"error,omitempty"`
+}
+
+// RuleVersion is one version of a rule, as its document.
+type RuleVersion struct {
+	Rule, Version string
+	Title         string
+	Kind          string
+	Severity      Severity
+	Enabled       bool
+	Attack        []string
+	Dataset       string
+	YAML, File    string
+}
+
+// RuleDeployment is the fact that somebody put a rule set in force.
+type RuleDeployment struct {
+	Org     string    `json:"org"`
+	Version uint64    `json:"version"`
+	Set     string    `json:"set"` // hash; "": the rule files of the process
+	By      string    `json:"by"`
+	Reason  string    `json:"reason"`
+	Report  string    `json:"report,omitempty"` // JSON
+	Time    time.Time `json:"time"`
+}
+
+// ExceptionStatus is where an exception stands.
+type ExceptionStatus string
+
+// The exception states.
+const (
+	ExceptionActive  ExceptionStatus = "active"
+	ExceptionExpired ExceptionStatus = "expired"
+	ExceptionRemoved ExceptionStatus = "removed"
+)
+
+// Exception keeps what a rule finds in certain events from people, until it expires.
+type Exception struct {
+	ID        string          `json:"id"`
+	Org       string          `json:"org"`
+	Rule      string          `json:"rule"` // id, or "*" for every rule
+	When      string          `json:"when"` // condition over e
+	Owner     string          `json:"owner"`
+	Reason    string          `json:"reason"`
+	Created   time.Time       `json:"created"`
+	Expires   time.Time       `json:"expires"`
+	Status    ExceptionStatus `json:"status"`
+	Ended     time.Time       `json:"ended,omitzero"`
+	EndedBy   string          `json:"ended_by,omitempty"`
+	EndReason string          `json:"end_reason,omitempty"`
+	Hidden    int64           `json:"hidden"`            // detections, derived on read
+	Last      time.Time       `json:"last_hit,omitzero"` // event time of the newest, derived on read
+	Version   uint64          `json:"version"`
+}
+
+// UnprovenCell is a rule version and a chunk of which the ledger does not say that
+// they were evaluated together.
+type UnprovenCell struct {
+	Rule    string `json:"rule"` // "*" for every stateless rule of a set
+	Version string `json:"version"`
+	Chunk   string `json:"chunk"`
+	Why     string `json:"why"`
+}
+
+// Coverage is what the evaluation ledger proves.
+type Coverage struct {
+	Chunks    int64          `json:"chunks"`    // committed
+	Evaluated int64          `json:"evaluated"` // rows of the ledger that say so
+	Late      int64          `json:"late"`      // windows judged again because events came late
+	Failed    int64          `json:"failed"`
+	Unproven  []UnprovenCell `json:"unproven"`
+}
+
+// RuleHealth is how a rule does.
+type RuleHealth struct {
+	Rule        string         `json:"rule"`
+	Detections  int64          `json:"detections"` // all that are stored
+	Hidden      int64          `json:"hidden"`     // by exceptions
+	Alerts      int64          `json:"alerts"`     // in the days looked at
+	PerDay      float64        `json:"per_day"`    // alerts
+	Verdicts    map[string]int `json:"verdicts"`   // of its closed alerts
+	Precision   float64        `json:"precision"`  // true positives among the verdicts, -1 without any
+	SilentSince time.Time      `json:"silent_since,omitzero"`
+	Cost        uint64         `json:"cost"` // estimated units an event
+	Off         string         `json:"off,omitempty"`
 }
 
 // Entity is an asset or an identity that we know.

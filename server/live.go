@@ -35,7 +35,7 @@ const (
 // topics says which permission a topic needs.
 var topics = map[string]perm.Permission{
 	"alerts": "read:alerts", "incidents": "read:incidents", "approvals": "read:approvals", "runs": "read:incidents", "sources": "read:sources",
-	"audit": "read:audit", "posture": "read:posture", "models": "read:models", "intel": "read:intel", "tables": "read:entities",
+	"audit": "read:audit", "posture": "read:posture", "models": "read:models", "intel": "read:intel", "tables": "read:entities", "rules": "read:rules", "exceptions": "read:rules",
 }
 
 // frame is what a client sends: sub, unsub.

@@ -40,6 +40,8 @@ type Activities struct {
 	Intel     *activities.Intel
 	Hunts     *activities.Hunts
 	Posture   *activities.Posture
+	Rules     *activities.RuleChanges
+	Exempt    *activities.Exceptions
 	Tables    *activities.Tables
 }
 
@@ -60,8 +62,9 @@ func table(a Activities) []registration {
 		{queue: flow.QueueIngest, workflows: map[string]any{flow.Ingest: workflows.Ingest}, activities: []any{a.Ingest, a.Prove}, slots: 4},
 		// A slot for each source, and for each member of a consumer group: they hold it for good.
 		{queue: flow.QueuePull, activities: []any{a.Kafka, a.Objects}, slots: 200},
-		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect, flow.Hunt: workflows.Hunt, flow.AssessPosture: workflows.AssessPosture},
-			activities: []any{a.Alerts, a.Hunts, a.Posture}, slots: 6},
+		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect, flow.Hunt: workflows.Hunt, flow.AssessPosture: workflows.AssessPosture,
+			flow.DeployRules: workflows.DeployRules, flow.Exception: workflows.Exception},
+			activities: []any{a.Alerts, a.Hunts, a.Posture, a.Rules, a.Exempt, a.Approvals}, slots: 6},
 		{queue: flow.QueueTrain, workflows: map[string]any{flow.Retrain: workflows.Retrain}, activities: []any{a.Models}, slots: 1},
 		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,

@@ -18,7 +18,14 @@ import (
 	"vigil/schema/flow"
 )
 
-// request is an approval that a run asks for.
+// asking is what a workflow needs to ask people: it counts their decisions.
+type asking struct {
+	org    string
+	public string // key that decision tokens are checked with
+	asked  map[string]*request
+}
+
+// request is an approval that a workflow asks for.
 type request struct {
 	schema.Approval
 	voters map[string]bool // users whose decision counted or is being checked
@@ -119,19 +126,19 @@ func (r *playbookRun) policy(s playbook.Step, now time.Time) (needed int, deadli
 }
 
 // close gives a request its final status.
-func (r *playbookRun) close(ctx workflow.Context, q *request, status schema.ApprovalStatus) {
+func (r *asking) close(ctx workflow.Context, q *request, status schema.ApprovalStatus) {
 	q.Status, q.Decided = status, workflow.Now(ctx).UTC()
 }
 
 // record stores the request and audits what happened to it.
-func (r *playbookRun) record(ctx workflow.Context, q *request, cause string) error {
+func (r *asking) record(ctx workflow.Context, q *request, cause string) error {
 	q.Revision++
 	var a *activities.Approvals
 	return do(ctx, respondOptions(cause+" approval "+q.ID), a.SaveApproval, nil, q.Approval, cause, workflow.Now(ctx))
 }
 
 // voidOpen closes the requests of a run that ends otherwise.
-func (r *playbookRun) voidOpen(ctx workflow.Context) {
+func (r *asking) voidOpen(ctx workflow.Context) {
 	for _, id := range workflow.DeterministicKeys(r.asked) {
 		q := r.asked[id]
 		if q.Status != schema.ApprovalPending {
@@ -147,12 +154,12 @@ func (r *playbookRun) voidOpen(ctx workflow.Context) {
 // validate refuses decisions that cannot count, purely: shape, unknown, closed,
 // unsigned, expired, for something else, or a second one. Refused updates leave no
 // trace in the history; the caller learns why.
-func (r *playbookRun) validate(ctx workflow.Context, v flow.Vote) error {
+func (r *asking) validate(ctx workflow.Context, v flow.Vote) error {
 	_, _, err := r.examine(ctx, v)
 	return err
 }
 
-func (r *playbookRun) examine(ctx workflow.Context, v flow.Vote) (*request, auth.Claims, error) {
+func (r *asking) examine(ctx workflow.Context, v flow.Vote) (*request, auth.Claims, error) {
 	q, ok := r.asked[v.Approval]
 	if v.Approval == "" || !ok {
 		return nil, auth.Claims{}, refuse(schema.NotFound, fmt.Sprintf("this run asks for no approval %q", v.Approval), "vigil approvals list")
@@ -164,7 +171,7 @@ func (r *playbookRun) examine(ctx workflow.Context, v flow.Vote) (*request, auth
 	if v.Token == "" {
 		return nil, auth.Claims{}, refuse(schema.Unauthorized, "the decision has no token", sign)
 	}
-	c, err := auth.VerifyDecision(r.prep.Public, v.Token, workflow.Now(ctx))
+	c, err := auth.VerifyDecision(r.public, v.Token, workflow.Now(ctx))
 	if err != nil {
 		var se *schema.Error
 		if errors.As(err, &se) {
@@ -193,7 +200,7 @@ func refuse(code schema.Code, message, hint string) error {
 
 // decide counts a decision: role and self-approval are checked against the store,
 // then it is recorded before anything follows from it.
-func (r *playbookRun) decide(ctx workflow.Context, v flow.Vote) (flow.VoteResult, error) {
+func (r *asking) decide(ctx workflow.Context, v flow.Vote) (flow.VoteResult, error) {
 	q, c, err := r.examine(ctx, v)
 	if err != nil {
 		return flow.VoteResult{}, err
@@ -203,7 +210,7 @@ func (r *playbookRun) decide(ctx workflow.Context, v flow.Vote) (flow.VoteResult
 	defer func() { q.saving-- }()
 	var a *activities.Approvals
 	var no string
-	err = do(ctx, respondOptions("check "+c.User), a.CheckVoter, &no, activities.Voter{Org: r.in.Org, Approval: q.ID, Requester: q.Requester, Claims: c})
+	err = do(ctx, respondOptions("check "+c.User), a.CheckVoter, &no, activities.Voter{Org: r.org, Approval: q.ID, Requester: q.Requester, Claims: c})
 	if err != nil || no != "" {
 		delete(q.voters, c.User)
 		if err != nil {
@@ -222,7 +229,7 @@ func (r *playbookRun) decide(ctx workflow.Context, v flow.Vote) (flow.VoteResult
 }
 
 // count adds the decision; one denial is enough to deny.
-func (r *playbookRun) count(ctx workflow.Context, q *request, c auth.Claims) {
+func (r *asking) count(ctx workflow.Context, q *request, c auth.Claims) {
 	q.Decisions = append(slices.Clone(q.Decisions), schema.Decision{User: c.User, Verdict: c.Verdict, Reason: c.Reason, Channel: c.Channel, Time: workflow.Now(ctx).UTC()})
 	switch {
 	case c.Verdict == auth.VerdictDeny:

@@ -180,6 +180,9 @@ func (w *ingest) stretch(ctx workflow.Context) (activities.SegmentResult, error)
 		return activities.SegmentResult{}, nil
 	}
 	w.p = r.Progress
+	if r.RuleSet != "" {
+		w.plan.RuleSet = r.RuleSet
+	}
 	return r, nil
 }
 

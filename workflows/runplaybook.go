@@ -50,8 +50,8 @@ type playbookRun struct {
 	vars    map[string]string
 	version uint64
 	rounds  map[string]int // step → how often it has begun
-	asked   map[string]*request
 	denied  bool
+	asking
 }
 
 // RunPlaybook runs one version of a playbook: each action as an Action workflow,
@@ -59,7 +59,8 @@ type playbookRun struct {
 func RunPlaybook(ctx workflow.Context, in flow.RunPlaybookInput) (schema.Run, error) {
 	in.Org = org(in.Org)
 	info := workflow.GetInfo(ctx)
-	r := &playbookRun{in: in, id: info.WorkflowExecution.ID, step: map[string]*schema.RunStep{}, rounds: map[string]int{}, asked: map[string]*request{}}
+	r := &playbookRun{in: in, id: info.WorkflowExecution.ID, step: map[string]*schema.RunStep{}, rounds: map[string]int{},
+		asking: asking{org: in.Org, asked: map[string]*request{}}}
 	r.run = schema.Run{ID: r.id, Org: in.Org, Incident: in.Incident, Playbook: in.Playbook, Status: runRunning, Started: workflow.Now(ctx).UTC(), DryRun: in.DryRun}
 	if err := r.handlers(ctx); err != nil {
 		return r.run, err
@@ -72,7 +73,7 @@ func RunPlaybook(ctx workflow.Context, in flow.RunPlaybookInput) (schema.Run, er
 	if err != nil {
 		return r.run, temporal.NewNonRetryableApplicationError(err.Error(), string(schema.Invalid), err)
 	}
-	r.doc, r.vars = doc, r.prep.Variables
+	r.doc, r.vars, r.public = doc, r.prep.Variables, r.prep.Public
 	r.plan()
 	r.state(ctx, runRunning)
 	if err := r.save(ctx); err != nil {

@@ -35,6 +35,9 @@ import (
 	"vigil/worker"
 )
 
+// rulesEvery is how often a process looks whether other rules are in force.
+const rulesEvery = 2 * time.Second
+
 // nodeOptions say which halves of Vigil a process runs.
 type nodeOptions struct {
 	worker, server bool
@@ -53,7 +56,7 @@ type node struct {
 	tp      client.Client
 	audit   *audit.Log
 	key     auth.DecisionKey
-	rules   *rules.Set
+	rules   *activities.RuleSets
 	metrics *telemetry.Metrics
 	books   *playbook.Set
 	group   *worker.Group
@@ -82,6 +85,13 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.hub = live.NewHub(n.store, a.org, o.log)
+	if _, err := n.rules.InForce(ctx, a.org); err != nil {
+		return nil, err
+	}
+	n.background(func() error {
+		n.rules.Watch(run, a.org, rulesEvery, func(err error) { o.log.Warn("looking for the rule set in force", "error", err) })
+		return nil
+	})
 	if o.worker {
 		if err := n.openSpool(); err != nil {
 			return nil, err
@@ -133,7 +143,7 @@ func (n *node) load() {
 	for _, err := range errs {
 		n.o.log.Error("a rule is not used", "error", err)
 	}
-	n.rules = set
+	n.rules = &activities.RuleSets{Store: n.store, Local: set}
 	books, errs := playbook.Load(activities.PlaybookVerbs(), n.a.playbookSystems()...)
 	for _, err := range errs {
 		n.o.log.Error("a playbook is not used", "error", err)
@@ -144,15 +154,14 @@ func (n *node) load() {
 // activities composes the capabilities of the workers.
 func (n *node) activities() worker.Activities {
 	trail := activities.Trail{Log: n.audit}
-	set := func() *rules.Set { return n.rules }
 	crash := crashPoints(n.a.data, n.o.log)
 	ports := activities.ActionPorts(n.store, trail)
 	ports.Publish = action.NewPublisher(filepath.Join(n.a.data, "lists"))
 	ports.Webhook = action.Webhook{URL: n.o.webhook, Secret: secret.New(os.Getenv("VIGIL_WEBHOOK_SECRET"))}
-	alerts := &activities.Alerts{Store: n.store, Rules: set, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
+	alerts := &activities.Alerts{Store: n.store, Rules: n.rules, Playbooks: n.books, Temporal: n.tp, Log: n.o.log, Crash: crash}
 	sets := &activities.IntelSets{Store: n.store}
 	live := &activities.LiveTables{Store: n.store, FormatDir: formatDir(n.a.data), Log: n.o.log}
-	ingest := &activities.Ingest{Store: n.store, Rules: set, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
+	ingest := &activities.Ingest{Store: n.store, Rules: n.rules, Folder: alerts, Metrics: n.metrics, Log: n.o.log, Crash: crash,
 		Enricher: enricher(sets, live), IntelVersion: sets.Version, TableVersion: live.Version, Formats: live.Formats, Models: &activities.LiveModels{Store: n.store, Log: n.o.log}}
 	var drain *activities.Drain
 	var tail *activities.Tail
@@ -162,6 +171,7 @@ func (n *node) activities() worker.Activities {
 		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
 		pull = &activities.Pull{Spool: n.intake.spool, Sources: n.store, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
 	}
+	hunts := &activities.Hunts{Store: n.store, Rules: n.rules.Now, Folder: alerts, Trail: trail, Log: n.o.log}
 	return worker.Activities{
 		Ingest:    ingest,
 		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},
@@ -183,8 +193,10 @@ func (n *node) activities() worker.Activities {
 		Saved:     &activities.Saved{Store: n.store, Trail: trail, CEL: searchCondition},
 		Controls:  &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
-		Hunts:     &activities.Hunts{Store: n.store, Rules: set, Folder: alerts, Trail: trail, Log: n.o.log},
-		Posture:   &activities.Posture{Store: n.store, Rules: set, Trail: trail},
+		Hunts:     hunts,
+		Rules:     &activities.RuleChanges{Store: n.store, Rules: n.rules, Hunts: hunts, Trail: trail, Public: n.key.Public()},
+		Exempt:    &activities.Exceptions{Store: n.store, Rules: n.rules, Trail: trail},
+		Posture:   &activities.Posture{Store: n.store, Rules: n.rules.Now, Trail: trail},
 	}
 }
 
@@ -213,7 +225,7 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 	if ip := l.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
 		n.o.log.Warn("the web server listens on more than this machine, without TLS: put a TLS proxy before it", "address", l.Addr())
 	}
-	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: func() *rules.Set { return n.rules }, Playbooks: n.books,
+	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: n.rules.Now, Playbooks: n.books,
 		Org: n.a.org, Version: version(), Log: n.o.log, CEL: searchCondition, Dashboards: n.a.dashboardSystems, Measure: n.metrics.Requests,
 		Spool: n.intake.spool, Host: n.intake.host}
 	if ep.TemporalUI != "" {

@@ -1,31 +1,36 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"vigil/rules"
 	"vigil/rules/chsql"
+	"vigil/rules/correlate"
 	"vigil/rules/library"
 	"vigil/schema"
+	"vigil/server"
 )
 
 // newRulesCmd makes `vigil rules`: the detection rules, built-in and the user's.
 func newRulesCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "List, check, test and show detection rules",
+		Short: "List, check, test, try and deploy detection rules",
 		Long: `Detection rules are YAML files around expressions; docs/reference/rule-language.md explains them.
 Besides the built-in rules, those in the folder "rules" of the data folder are used.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a), newRulesImportSigmaCmd(a))
+	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a), newRulesLintCmd(a), newRulesDiffCmd(a),
+		newRulesDeployCmd(a), newRulesRollbackCmd(a), newRulesHistoryCmd(a), newRulesCoverageCmd(a), newRulesImportSigmaCmd(a))
 	return cmd
 }
 
@@ -82,7 +87,7 @@ inline tests. It exits with 3 when anything is wrong.`,
 			for _, path := range args {
 				rs, errs := readRules(path)
 				for _, r := range rs {
-					errs = append(errs, r.Check()...)
+					errs = append(errs, correlate.Check(r)...)
 				}
 				good, bad = good+len(rs), bad+a.ruleProblems(errs)
 			}
@@ -123,7 +128,7 @@ func newRulesTestCmd(a *app) *cobra.Command {
 			cases := 0
 			for _, r := range chosen {
 				cases += len(r.Tests)
-				errs = append(errs, r.Check()...)
+				errs = append(errs, correlate.Check(r)...)
 			}
 			bad := a.ruleProblems(errs)
 			fmt.Fprintf(a.out, "%d rules, %d tests, %d problems\n", len(chosen), cases, bad)
@@ -151,16 +156,19 @@ func chooseRules(set *rules.Set, ids []string) ([]*rules.Rule, error) {
 }
 
 func newRulesShowCmd(a *app) *cobra.Command {
-	var sql bool
+	var sql, health bool
 	cmd := &cobra.Command{
-		Use: "show ID", Short: "Print a rule's document, or its SQL for stored events", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Use: "show ID", Short: "Print a rule's document, its SQL for stored events, or how it does", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
 			set, _ := rules.Load(a.ruleSystems()...)
 			chosen, err := chooseRules(set, args)
 			if err != nil {
 				return err
 			}
 			r := chosen[0]
+			if health {
+				return a.ruleHealth(c.Context(), set, r)
+			}
 			if sql {
 				where, err := chsql.Where(r)
 				if err != nil {
@@ -174,5 +182,37 @@ func newRulesShowCmd(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&sql, "sql", false, "print the condition as ClickHouse SQL")
+	cmd.Flags().BoolVar(&health, "health", false, "print how often it fires, how precise it is, and what it costs")
 	return cmd
+}
+
+// ruleHealth prints how a rule does in the running Vigil.
+func (a *app) ruleHealth(ctx context.Context, set *rules.Set, r *rules.Rule) error {
+	s, err := a.store(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := s.RuleHealth(ctx, a.org, time.Now().AddDate(0, 0, -server.HealthDays))
+	if err != nil {
+		return err
+	}
+	h := server.Health(set, r, found)
+	switches, err := s.RuleSwitches(ctx, a.org)
+	if err != nil {
+		return err
+	}
+	for _, x := range switches {
+		if x.Rule == r.ID && x.Version == r.Version && x.Off {
+			h.Off = x.Reason
+		}
+	}
+	if a.output == "json" {
+		return a.json(h)
+	}
+	last := "never"
+	if !h.SilentSince.IsZero() {
+		last = h.SilentSince.Format(time.RFC3339)
+	}
+	return a.table([]string{"rule", "alerts", "a day", "detections", "hidden", "precision", "last fired", "cost", "switched off"},
+		[][]any{{r.ID, h.Alerts, fmt.Sprintf("%.2f", h.PerDay), h.Detections, h.Hidden, precisionText(h.Precision), last, h.Cost, h.Off}})
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"vigil/internal/auth"
-	"vigil/internal/parser"
 	"vigil/schema"
 	"vigil/schema/flow"
 	"vigil/server/receive"

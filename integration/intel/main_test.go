@@ -69,7 +69,7 @@ func (w *world) startWorker() {
 	log := slog.New(slog.DiscardHandler)
 	trail := activities.Trail{Log: audit.NewLog(w.store, key, "test", filepath.Join(w.dir, "audit"))}
 	w.sets = &activities.IntelSets{Store: w.store}
-	all := func() *rules.Set { return set }
+	all := &activities.RuleSets{Store: w.store, Local: set}
 	alerts := &activities.Alerts{Store: w.store, Rules: all, Playbooks: books, Temporal: w.tp, Log: log}
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: alerts,
 		Intel: &activities.Intel{Store: w.store, Sets: w.sets, Trail: trail, Temporal: w.tp, Log: log},

@@ -66,7 +66,7 @@ func (w *world) startWorker() {
 	for _, err := range append(errs, more...) {
 		w.t.Fatal(err)
 	}
-	loaded := func() *rules.Set { return set }
+	loaded := &activities.RuleSets{Store: w.store, Local: set}
 	trail := activities.Trail{Log: audit.NewLog(w.store, key, "test-"+time.Now().Format("150405.000000"), filepath.Join(w.dir, "audit"))}
 	alerts := &activities.Alerts{Store: w.store, Rules: loaded, Playbooks: pbs, Temporal: w.tp, Log: log}
 	w.live = &activities.LiveModels{Store: w.store, Log: log}

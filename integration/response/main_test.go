@@ -49,6 +49,7 @@ type world struct {
 	act    *activities.Actions
 	log    *audit.Log
 	lists  *action.Publisher
+	sets   *activities.RuleSets
 	heads  string
 	// atIngest are the rules that ingestion runs; nil: those of the library.
 	atIngest *rules.Set
@@ -90,19 +91,28 @@ func (w *world) startWorker() {
 		w.t.Fatal(err)
 	}
 	get := func() *rules.Set { return set }
+	sets := &activities.RuleSets{Store: w.store, Local: set}
+	if _, err := sets.InForce(w.t.Context(), "main"); err != nil {
+		w.t.Fatal(err)
+	}
 	w.log = audit.NewLog(w.store, w.key, "test-"+time.Now().Format("150405.000000"), w.heads)
 	trail := activities.Trail{Log: w.log}
 	ports := activities.ActionPorts(w.store, trail)
 	ports.Publish, ports.Webhook = w.lists, action.Webhook{URL: hook.URL, Secret: secret.New("hook")}
-	w.alerts = &activities.Alerts{Store: w.store, Rules: get, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
+	w.alerts = &activities.Alerts{Store: w.store, Rules: sets, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
 	w.act = &activities.Actions{Table: action.NewTable(ports), Store: w.store, Trail: trail, Temporal: w.tp}
-	if w.atIngest == nil {
-		w.atIngest = set
+	atIngest := sets
+	if w.atIngest != nil {
+		atIngest = &activities.RuleSets{Store: w.store, Local: w.atIngest}
 	}
+	w.sets = sets
+	hunts := &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)}
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: w.alerts, Actions: w.act,
-		Ingest:    &activities.Ingest{Store: w.store, Rules: func() *rules.Set { return w.atIngest }, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
+		Ingest:    &activities.Ingest{Store: w.store, Rules: atIngest, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
 		Prove:     &activities.Prove{Store: w.store, Trail: trail},
-		Hunts:     &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)},
+		Hunts:     hunts,
+		Rules:     &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: hunts, Trail: trail, Public: w.key.Public()},
+		Exempt:    &activities.Exceptions{Store: w.store, Rules: sets, Trail: trail},
 		Posture:   &activities.Posture{Store: w.store, Rules: get, Trail: trail},
 		Incidents: &activities.Incidents{Store: w.store, Playbooks: pbs, Trail: trail, Public: w.key.Public()},
 		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public()},

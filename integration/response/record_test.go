@@ -2,16 +2,32 @@ package response
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
+// recordRun writes the history of one run of a workflow.
+func (w *world) recordRun(name, id, runID string) {
+	w.t.Helper()
+	text, err := w.historyOf(id, runID)
+	if err == nil {
+		err = os.WriteFile(filepath.Join("..", "..", "workflows", "testdata", "replay", name+".json"), text, 0o644)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // history returns a workflow's history as the replayer reads it.
-func (w *world) history(id string) ([]byte, error) {
+func (w *world) history(id string) ([]byte, error) { return w.historyOf(id, "") }
+
+func (w *world) historyOf(id, runID string) ([]byte, error) {
 	var h historypb.History
-	it := w.tp.GetWorkflowHistory(w.t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	it := w.tp.GetWorkflowHistory(w.t.Context(), id, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for it.HasNext() {
 		e, err := it.Next()
 		if err != nil {

@@ -35,7 +35,7 @@ func TestManySmallObjects(t *testing.T) {
 	}
 	put(t, dir, "broken.jsonl.gz", "\x1f\x8b\x08\x00 this is no gzip")
 	set, _ := rules.Load()
-	ingest := &activities.Ingest{Store: s, Rules: func() *rules.Set { return set }, Log: slog.New(slog.DiscardHandler)}
+	ingest := &activities.Ingest{Store: s, Rules: &activities.RuleSets{Store: s, Local: set}, Log: slog.New(slog.DiscardHandler)}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(ingest)

@@ -84,7 +84,7 @@ func (w *tablesWorld) try(name, body string, args map[string]string, run string)
 func (w *tablesWorld) process(crash string) *activities.Ingest {
 	set, _ := rules.Load()
 	live := &activities.LiveTables{Store: w.store, FormatDir: w.formats, Log: slog.New(slog.DiscardHandler)}
-	return &activities.Ingest{Store: dying{w.store, crash}, Rules: func() *rules.Set { return set }, Log: slog.New(slog.DiscardHandler), TableVersion: live.Version, Formats: live.Formats,
+	return &activities.Ingest{Store: dying{w.store, crash}, Rules: &activities.RuleSets{Store: w.store, Local: set}, Log: slog.New(slog.DiscardHandler), TableVersion: live.Version, Formats: live.Formats,
 		Enricher: func(ctx context.Context, org string, plan flow.IngestPlan) (pipeline.Enricher, error) {
 			return live.Part(ctx, org, plan)
 		}}

@@ -41,20 +41,23 @@ type Folded struct {
 	Bucket  time.Time // start of its event-time bucket
 }
 
-// baseKind is the kind of detections that are only counted (rules.Base).
-const baseKind = "base"
+// Detections of these kinds raise nothing (rules.Base, rules.Hidden).
+const (
+	baseKind   = "base"
+	hiddenKind = "hidden"
+)
 
 // Fold groups detections by rule, de-duplication key and event-time bucket. Repeats
-// count once; detections of kind "base" raise nothing. The result is ordered by id.
-func Fold(ds []schema.Detection, rule func(id string) Rule) []Folded {
+// count once; detections of the kinds "base" and "hidden" raise nothing. The result is ordered by id.
+func Fold(ds []schema.Detection, rule func(id, version string) Rule) []Folded {
 	groups := map[string]*Folded{}
 	seen := map[string]bool{}
 	for _, d := range ds {
-		if d.Kind == baseKind || seen[d.ID] {
+		if d.Kind == baseKind || d.Kind == hiddenKind || seen[d.ID] {
 			continue
 		}
 		seen[d.ID] = true
-		r := rule(d.Rule)
+		r := rule(d.Rule, d.RuleVersion)
 		bucket := bucketOf(d.Time, r.Window)
 		id := schema.AlertID(d.Org, d.Rule, d.DedupKey, bucket.Unix())
 		one := single(id, d, r)

@@ -12,7 +12,7 @@ import (
 
 var day = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
-func rule(string) Rule { return Rule{Window: time.Hour} }
+func rule(string, string) Rule { return Rule{Window: time.Hour} }
 
 func detections(n int) []schema.Detection {
 	var out []schema.Detection

@@ -111,21 +111,16 @@ func parseAll(t *testing.T, o source.Object) (events, failed int, format string,
 }
 
 func sampleOf(o source.Object) []byte {
-	r, _, err := o.Open()
+	r, err := o.Reader(0)
 	if err != nil {
 		return nil
 	}
 	defer func() { _ = r.Close() }()
-	b := make([]byte, 16<<10)
-	n := 0
-	for n < len(b) {
-		k, err := r.Read(b[n:])
-		n += k
-		if err != nil {
-			break
-		}
+	b, err := r.Sample()
+	if err != nil {
+		return nil
 	}
-	return b[:n]
+	return b
 }
 
 // TestZeekTwins: the TSV and JSON recordings of the same traffic give equal events in

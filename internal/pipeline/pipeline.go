@@ -17,6 +17,7 @@ import (
 	"vigil/internal/parser"
 	"vigil/internal/source"
 	"vigil/rules"
+	"vigil/rules/correlate"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -495,6 +496,9 @@ func (r *run) cut(ctx context.Context, last bool) error {
 	if last && ch.From == ch.To {
 		// An empty tail still needs an id of its own beside the chunk that ends here.
 		ch.ID = schema.ChunkID(ch.Org, ch.Source, ch.Epoch, ch.Fingerprint+"#end", ch.From, ch.To)
+	}
+	if r.cfg.Evaluator != nil {
+		c.Detections = correlate.Thin(r.cfg.Evaluator.Set(), c.Detections)
 	}
 	ch.Events, ch.Failures, ch.Detections = int64(c.Events.Rows()), int64(len(c.Failures)), int64(len(c.Detections))
 	for i := range c.Failures {

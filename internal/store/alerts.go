@@ -91,7 +91,8 @@ func (s *Store) deriveAlerts(ctx context.Context, org string, list []schema.Aler
 		ids[i] = list[i].ID
 		at[list[i].ID] = &list[i]
 	}
-	err := s.each(ctx, `SELECT alert, toInt64(uniqExact(detection)), min(time), max(time) FROM alert_members WHERE org = {org:String} AND alert IN {ids:Array(String)} GROUP BY alert`,
+	err := s.each(ctx, `SELECT alert, toInt64(uniqExactIf(detection, right)), minIf(time, right), maxIf(time, right)
+FROM (SELECT alert, detection, time, detection NOT IN `+withdrawn+` AS right FROM alert_members WHERE org = {org:String} AND alert IN {ids:Array(String)}) GROUP BY alert`,
 		P{"org": org, "ids": ids}, func(r driver.Rows) error {
 			var id string
 			var n int64
@@ -99,8 +100,12 @@ func (s *Store) deriveAlerts(ctx context.Context, org string, list []schema.Aler
 			if err := r.Scan(&id, &n, &first, &last); err != nil {
 				return err
 			}
-			if a := at[id]; a != nil {
-				a.Count, a.FirstSeen, a.LastSeen = n, first.UTC(), last.UTC()
+			a := at[id]
+			if a == nil {
+				return nil
+			}
+			if a.Count = n; n > 0 {
+				a.FirstSeen, a.LastSeen = first.UTC(), last.UTC()
 			}
 			return nil
 		})
@@ -113,7 +118,7 @@ func (s *Store) deriveAlerts(ctx context.Context, org string, list []schema.Aler
 // AlertDetections returns the detections of an alert, oldest first.
 func (s *Store) AlertDetections(ctx context.Context, org, alert string, limit int) ([]schema.Detection, error) {
 	return docs[schema.Detection](ctx, s, `SELECT doc FROM detections WHERE org = {org:String} AND id IN (SELECT detection FROM alert_members WHERE org = {org:String} AND alert = {alert:String})
-ORDER BY time, id LIMIT 1 BY id LIMIT {limit:UInt32}`, P{"org": org, "alert": alert, "limit": pageLimit(limit)})
+AND id NOT IN `+withdrawn+` ORDER BY time, id LIMIT 1 BY id LIMIT {limit:UInt32}`, P{"org": org, "alert": alert, "limit": pageLimit(limit)})
 }
 
 // PutAlerts stores alerts; of one id the highest Version holds.
@@ -198,7 +203,7 @@ func (s *Store) Folded(ctx context.Context, org string, chunks []string) (map[st
 // limit. Chunk ids with a colon stand for windows and hunts, which no manifest lists.
 func (s *Store) UnfoldedChunks(ctx context.Context, org string, limit int) ([]string, error) {
 	var out []string
-	err := s.each(ctx, `SELECT DISTINCT chunk FROM detections WHERE org = {org:String} AND kind != 'base'
+	err := s.each(ctx, `SELECT DISTINCT chunk FROM detections WHERE org = {org:String} AND kind NOT IN ('base', 'hidden')
 AND chunk NOT IN (SELECT chunk FROM folds WHERE org = {org:String})
 AND (position(chunk, ':') > 0 OR chunk IN (SELECT id FROM chunks WHERE org = {org:String}))
 ORDER BY chunk LIMIT {limit:UInt32}`, P{"org": org, "limit": limit}, func(r driver.Rows) error {
@@ -215,87 +220,13 @@ ORDER BY chunk LIMIT {limit:UInt32}`, P{"org": org, "limit": limit}, func(r driv
 	return out, nil
 }
 
-// ChunkDetections returns the detections of chunks, base detections apart, at most
+// ChunkDetections returns the detections of chunks that may raise alerts, at most
 // limit, ordered by id.
 func (s *Store) ChunkDetections(ctx context.Context, org string, chunks []string, limit int) ([]schema.Detection, error) {
-	list, err := docs[schema.Detection](ctx, s, `SELECT doc FROM detections WHERE org = {org:String} AND chunk IN {chunks:Array(String)} AND kind != 'base' ORDER BY id LIMIT 1 BY id LIMIT {limit:UInt32}`,
+	list, err := docs[schema.Detection](ctx, s, `SELECT doc FROM detections WHERE org = {org:String} AND chunk IN {chunks:Array(String)} AND kind NOT IN ('base', 'hidden') ORDER BY id LIMIT 1 BY id LIMIT {limit:UInt32}`,
 		P{"org": org, "chunks": chunks, "limit": limit})
 	if err != nil {
 		return nil, fmt.Errorf("reading detections to fold: %w", err)
 	}
 	return list, nil
-}
-
-// PendingWindow is a rule that has not counted the base detections of a chunk.
-type PendingWindow struct {
-	Rule, Version, Chunk string
-	From, To             time.Time // event times of the chunk's base detections
-	Bases                int64
-}
-
-// PendingWindows returns chunks with base detections that their rule has not
-// counted (evaluation ledger), at most limit; with chunks, only among those.
-func (s *Store) PendingWindows(ctx context.Context, org string, chunks []string, limit int) ([]PendingWindow, error) {
-	if chunks == nil {
-		chunks = []string{}
-	}
-	var out []PendingWindow
-	err := s.each(ctx, `SELECT rule, rule_version, chunk, min(time), max(time), toInt64(uniqExact(id)) FROM detections WHERE org = {org:String} AND kind = 'base'
-AND (empty({chunks:Array(String)}) OR chunk IN {chunks:Array(String)})
-AND (rule, rule_version, chunk) NOT IN (SELECT rule, rule_version, chunk FROM evaluations WHERE org = {org:String} AND rule != '*')
-AND chunk IN (SELECT id FROM chunks WHERE org = {org:String})
-GROUP BY rule, rule_version, chunk ORDER BY rule, min(time) LIMIT {limit:UInt32}`, P{"org": org, "chunks": chunks, "limit": limit}, func(r driver.Rows) error {
-		var w PendingWindow
-		if err := r.Scan(&w.Rule, &w.Version, &w.Chunk, &w.From, &w.To, &w.Bases); err != nil {
-			return err
-		}
-		out = append(out, w)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("looking for windows to count: %w", err)
-	}
-	return out, nil
-}
-
-// BaseDetections returns a rule version's committed base detections with event
-// times in [from, to], at most limit.
-func (s *Store) BaseDetections(ctx context.Context, org, rule, version string, from, to time.Time, limit int) ([]schema.Detection, error) {
-	list, err := docs[schema.Detection](ctx, s, `SELECT doc FROM detections WHERE org = {org:String} AND rule = {rule:String} AND rule_version = {version:String} AND kind = 'base'
-AND time BETWEEN fromUnixTimestamp64Micro({from:Int64}) AND fromUnixTimestamp64Micro({to:Int64})
-AND chunk IN (SELECT id FROM chunks WHERE org = {org:String}) ORDER BY time, id LIMIT 1 BY id LIMIT {limit:UInt32}`,
-		P{"org": org, "rule": rule, "version": version, "from": from.UnixMicro(), "to": to.UnixMicro(), "limit": limit})
-	if err != nil {
-		return nil, fmt.Errorf("reading base detections of %s: %w", rule, err)
-	}
-	return list, nil
-}
-
-// KnownDetections says which of the detection ids are stored.
-func (s *Store) KnownDetections(ctx context.Context, org string, ids []string) (map[string]bool, error) {
-	out := map[string]bool{}
-	if len(ids) == 0 {
-		return out, nil
-	}
-	err := s.each(ctx, `SELECT DISTINCT id FROM detections WHERE org = {org:String} AND id IN {ids:Array(String)}`, P{"org": org, "ids": ids}, func(r driver.Rows) error {
-		var id string
-		if err := r.Scan(&id); err != nil {
-			return err
-		}
-		out[id] = true
-		return nil
-	})
-	return out, err
-}
-
-// PutEvaluations writes rows of the evaluation ledger under a deduplication token.
-func (s *Store) PutEvaluations(ctx context.Context, token string, list []schema.Evaluation) error {
-	rows := make([][]any, len(list))
-	for i, e := range list {
-		rows[i] = []any{e.Org, e.Rule, e.RuleVersion, e.Chunk, e.Status, e.Events, e.Detections, e.Error, e.Time}
-	}
-	if err := s.insert(ctx, "evaluations", "org, rule, rule_version, chunk, status, events, detections, error, time", token, rows); err != nil {
-		return fmt.Errorf("writing the evaluation ledger: %w", err)
-	}
-	return nil
 }

@@ -206,6 +206,10 @@ func (w *eventWriter) close() {
 // InsertEvents stores the batch as the events of one chunk, under the chunk's id as
 // deduplication token: repeated with the same rows, it stores them once.
 func (s *Store) InsertEvents(ctx context.Context, org, source, chunk string, ingested time.Time, b *Batch) error {
+	return s.insertEvents(ctx, "events", org, source, chunk, ingested, b)
+}
+
+func (s *Store) insertEvents(ctx context.Context, table, org, source, chunk string, ingested time.Time, b *Batch) error {
 	if b.rows == 0 {
 		return nil
 	}
@@ -219,7 +223,7 @@ func (s *Store) InsertEvents(ctx context.Context, org, source, chunk string, ing
 		names[i] = in[i].Name
 	}
 	err = c.Do(ctx, ch.Query{
-		Body:  "INSERT INTO events (" + strings.Join(names, ", ") + ") VALUES",
+		Body:  "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") VALUES",
 		Input: in,
 		Settings: []ch.Setting{
 			{Key: "async_insert", Value: "0", Important: true},

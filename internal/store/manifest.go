@@ -107,9 +107,9 @@ func (s *Store) putFailures(ctx context.Context, token string, list []schema.Par
 func (s *Store) PutDetections(ctx context.Context, token string, list []schema.Detection) error {
 	rows := make([][]any, len(list))
 	for i, d := range list {
-		rows[i] = []any{d.Org, d.ID, d.Source, d.Chunk, d.Rule, d.RuleVersion, d.Kind, string(d.Severity), int32(d.Risk), d.EventID, d.Dataset, d.Time, d.Ingested, d.DedupKey, nonNil(d.Entities), asJSON(d)}
+		rows[i] = []any{d.Org, d.ID, d.Source, d.Chunk, d.Rule, d.RuleVersion, d.Kind, string(d.Severity), int32(d.Risk), d.EventID, d.Dataset, d.Time, d.Ingested, d.DedupKey, nonNil(d.Entities), asJSON(d), d.Exception}
 	}
-	return s.insert(ctx, "detections", "org, id, source, chunk, rule, rule_version, kind, severity, risk, event_id, dataset, time, ingested, dedup_key, entities, doc", token, rows)
+	return s.insert(ctx, "detections", "org, id, source, chunk, rule, rule_version, kind, severity, risk, event_id, dataset, time, ingested, dedup_key, entities, doc, exception", token, rows)
 }
 
 func nonNil(m map[string]string) map[string]string {

@@ -5,17 +5,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"vigil/internal/expr"
 )
 
 // refusedKinds are the correlations that no kind of rule of ours says yet.
 var refusedKinds = map[string]string{
-	"temporal": "several rules within a time", "temporal_ordered": "several rules in order", "extended_temporal": "several rules within a time", "extended_temporal_ordered": "several rules in order",
+	"extended_temporal": "several rules within a time", "extended_temporal_ordered": "several rules in order",
 	"value_sum": "a sum of values", "value_avg": "an average of values", "value_median": "a median of values", "value_percentile": "a percentile of values",
 }
 
-// correlate makes a threshold rule of a correlation document.
+// correlate makes a threshold or sequence rule of a correlation document.
 func (c *converter) correlate(d *document) {
 	m := &draft{doc: d, head: c.head(d)}
 	n := d.root.at("correlation")
@@ -28,16 +29,21 @@ func (c *converter) correlate(d *document) {
 		d.refuse(n.at("type"), "", "Vigil has no rule kind for %s: %s", kind, what)
 		return
 	}
-	if kind != "event_count" && kind != "value_count" {
-		d.refuse(cmpNode(n.at("type"), n), "event_count and value_count are converted", "the correlation type %q is not known", kind)
+	inTime := kind == "temporal" || kind == "temporal_ordered"
+	if kind != "event_count" && kind != "value_count" && !inTime {
+		d.refuse(cmpNode(n.at("type"), n), "event_count, value_count, temporal and temporal_ordered are converted", "the correlation type %q is not known", kind)
 		return
 	}
 	bases := c.bases(d, n)
 	if len(bases) == 0 {
 		return
 	}
-	m.combine(bases)
-	m.count = c.counted(d, n, kind, bases)
+	steps := m.combine(bases)
+	if inTime {
+		m.order = c.ordered(d, n, kind, bases, steps)
+	} else {
+		m.count = c.counted(d, n, kind, bases)
+	}
 	if len(d.problems) > 0 {
 		return
 	}
@@ -60,7 +66,7 @@ func (c *converter) bases(d *document, n *node) []*draft {
 		switch {
 		case ref.kind != scalar || b == nil:
 			d.refuse(ref, "import it together with this document", "there is no rule %q among the good ones", ref.text)
-		case b.count != nil:
+		case b.count != nil || b.order != nil:
 			d.refuse(ref, "", "%q counts itself; counting counts is not supported", ref.text)
 		case !slices.Contains(out, b):
 			out = append(out, b)
@@ -75,12 +81,12 @@ func (c *converter) bases(d *document, n *node) []*draft {
 	return out
 }
 
-// combine makes the condition that any of the bases holds.
-func (m *draft) combine(bases []*draft) {
+// combine makes the condition that any of the bases holds, and returns that of each.
+func (m *draft) combine(bases []*draft) []expression {
 	if len(bases) == 1 {
 		b := bases[0]
 		m.source, m.parts, m.when = b.source, b.parts, b.when
-		return
+		return []expression{b.when}
 	}
 	m.source.logSource, m.source.fields = bases[0].source.logSource, bases[0].source.fields
 	var any []expression
@@ -105,24 +111,62 @@ func (m *draft) combine(bases []*draft) {
 		any = append(any, allOf([]expression{b.source.guard(true), when}))
 	}
 	m.when = anyOf(any)
+	return any
+}
+
+// ordered reads how the rules of a temporal correlation follow each other.
+func (c *converter) ordered(d *document, n *node, kind string, bases []*draft, steps []expression) *order {
+	out := &order{any: kind == "temporal", steps: steps, within: within(d, n)}
+	if len(bases) < 2 || len(bases) > maxSteps {
+		d.refuse(cmpNode(n.at("rules"), n), "", "%s takes 2 to %d rules, these are %d", kind, maxSteps, len(bases))
+	}
+	if cond := n.at("condition"); cond != nil {
+		d.refuse(cond, "all rules must match", "a condition on %s is not supported", kind)
+	}
+	sets := map[string]bool{}
+	for _, b := range bases {
+		for _, s := range b.source.streams {
+			sets[s.dataset] = true
+		}
+	}
+	out.by = groupBy(d, n, bases)
+	if n.at("group-by") == nil && len(sets) > 1 {
+		d.refuse(n, "name the fields that the events share", "the rules are for different logs and the correlation has no group-by")
+	}
+	return out
+}
+
+// maxSteps is how many steps a sequence may have.
+const maxSteps = 10
+
+// within reads the time of a correlation.
+func within(d *document, n *node) time.Duration {
+	t := span(d, cmpNode(n.at("timespan"), n.at("timeframe")))
+	if t == 0 && len(d.problems) == 0 {
+		d.refuse(n, "", "the correlation has no timespan")
+	}
+	return t
+}
+
+// groupBy reads the fields that events must share; none is one group for each data set.
+func groupBy(d *document, n *node, bases []*draft) [][2]string {
+	var out [][2]string
+	for _, g := range n.at("group-by").each() {
+		if e, ok := entityOf(d, n, g, strings.TrimSpace(g.text), bases); ok {
+			out = append(out, e)
+		}
+	}
+	if len(out) == 0 {
+		return everyGroup
+	}
+	return out
 }
 
 var word = regexp.MustCompile(`[a-z_][a-z0-9_]*`)
 
 // counted reads what a correlation counts.
 func (c *converter) counted(d *document, n *node, kind string, bases []*draft) *count {
-	out := &count{within: span(d, cmpNode(n.at("timespan"), n.at("timeframe")))}
-	if out.within == 0 && len(d.problems) == 0 {
-		d.refuse(n, "", "the correlation has no timespan")
-	}
-	for _, g := range n.at("group-by").each() {
-		if e, ok := entityOf(d, n, g, strings.TrimSpace(g.text), bases); ok {
-			out.groupBy = append(out.groupBy, e)
-		}
-	}
-	if len(out.groupBy) == 0 {
-		out.groupBy = everyGroup
-	}
+	out := &count{within: within(d, n), groupBy: groupBy(d, n, bases)}
 	cond := n.at("condition")
 	if cond == nil || cond.kind != mapping {
 		d.refuse(cmpNode(cond, n), "write gte: 10", "the correlation has no condition that is a mapping")

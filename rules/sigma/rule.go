@@ -31,6 +31,7 @@ type draft struct {
 	parts  []part
 	when   expression
 	count  *count
+	order  *order
 	folded bool // counts only as a part of another rule
 }
 
@@ -40,6 +41,14 @@ type count struct {
 	least    int
 	distinct *[2]string
 	within   time.Duration
+}
+
+// order is the condition of a sequence rule.
+type order struct {
+	by     [][2]string // entity and field
+	within time.Duration
+	any    bool // the steps come in any order
+	steps  []expression
 }
 
 // build makes the draft of a rule document.

@@ -27,22 +27,48 @@ func (m *draft) yaml() string {
 	line("attack", yamlList(m.attack))
 	line("references", yamlList(m.references))
 	line("falsepositives", yamlList(m.falsePositives))
-	if m.count != nil {
+	switch {
+	case m.count != nil:
 		line("kind", "threshold")
+	case m.order != nil:
+		line("kind", "sequence")
 	}
 	line("dataset", yamlList(m.source.datasets()))
 	b.WriteString("detect:\n")
 	for _, p := range m.parts {
 		b.WriteString("  " + p.name + ": |-\n    " + strings.Join(folded(p.text), "\n    ") + "\n")
 	}
-	when := m.when.text
-	if strings.HasPrefix(when, "!") { // would be a tag
-		when = yamlText(when)
+	if m.order != nil {
+		m.writeOrder(&b)
+	} else {
+		line("when", whenText(m.when))
 	}
-	line("when", when)
 	m.writeCount(&b)
 	m.writeEntities(&b)
 	return b.String()
+}
+
+// whenText writes a condition that stands on one line.
+func whenText(e expression) string {
+	if strings.HasPrefix(e.text, "!") { // would be a tag
+		return yamlText(e.text)
+	}
+	return e.text
+}
+
+func (m *draft) writeOrder(b *strings.Builder) {
+	var by []string
+	for _, e := range m.order.by {
+		by = append(by, e[0])
+	}
+	fmt.Fprintf(b, "sequence:\n  by: %s\n  within: %s\n", yamlList(by), spanText(m.order.within))
+	if m.order.any {
+		b.WriteString("  order: any\n")
+	}
+	b.WriteString("  steps:\n")
+	for _, s := range m.order.steps {
+		fmt.Fprintf(b, "    - when: %s\n", whenText(s))
+	}
 }
 
 func (m *draft) writeCount(b *strings.Builder) {
@@ -70,6 +96,11 @@ func (m *draft) writeEntities(b *strings.Builder) {
 		}
 		entities = append(entities, e)
 	}
+	if m.order != nil {
+		for _, e := range m.order.by {
+			add(e)
+		}
+	}
 	if m.count != nil {
 		for _, e := range m.count.groupBy {
 			add(e)
@@ -83,7 +114,7 @@ func (m *draft) writeEntities(b *strings.Builder) {
 		parts = append(parts, yamlText(e[0])+": "+yamlText(e[1]))
 	}
 	fmt.Fprintf(b, "entities: {%s}\n", strings.Join(parts, ", "))
-	if by := m.source.fields.by; len(by) > 0 && m.count == nil {
+	if by := m.source.fields.by; len(by) > 0 && m.count == nil && m.order == nil {
 		fmt.Fprintf(b, "suppress: {by: %s, for: 1h}\n", yamlList(by))
 	}
 }

@@ -14,6 +14,8 @@ const (
 	Drain         = "Drain"
 	Detect        = "Detect"
 	Hunt          = "Hunt"
+	DeployRules   = "DeployRules"
+	Exception     = "Exception"
 	SyncIntel     = "SyncIntel"
 	Retrain       = "Retrain"
 	Incident      = "Incident"
@@ -36,7 +38,7 @@ const (
 // Queue returns the task queue of a workflow type.
 func Queue(workflowType string) string {
 	return map[string]string{
-		Ingest: QueueIngest, Detect: QueueDetect, Hunt: QueueDetect, AssessPosture: QueueDetect,
+		Ingest: QueueIngest, Detect: QueueDetect, Hunt: QueueDetect, AssessPosture: QueueDetect, DeployRules: QueueDetect, Exception: QueueDetect,
 		SyncIntel: QueueIntel, Retrain: QueueTrain,
 		Incident: QueueRespond, RunPlaybook: QueueRespond, Action: QueueRespond, Admin: QueueRespond,
 	}[workflowType]
@@ -54,6 +56,7 @@ const (
 	UpdateAck      = "ack"       // Incident
 	UpdateClose    = "close"     // Incident
 	UpdateRespond  = "respond"   // Incident: start a playbook by hand
+	UpdateRemove   = "remove"    // Exception: end it before its time
 	SignalAlert    = "alert"     // Incident: alerts join ([]AlertRef)
 	SignalKick     = "kick"      // Detect: chunks were committed
 	SignalRunState = "run-state" // Incident: a playbook run changed (RunReport)
@@ -92,6 +95,12 @@ func DetectID(org string) string { return join("detect", org) }
 
 // HuntID is the id of one hunt.
 func HuntID(org, rule, window string) string { return join("hunt", org, rule, window) }
+
+// DeployRulesID is the id of the workflow that puts a rule set in force: one at a time.
+func DeployRulesID(org string) string { return join("deploy", org, "rules") }
+
+// ExceptionID is the id of the workflow that keeps one exception until it expires.
+func ExceptionID(org, id string) string { return join("exception", org, id) }
 
 // SyncIntelID is the id of a feed's sync.
 func SyncIntelID(org, feed string) string { return join("intel", org, feed) }

@@ -43,6 +43,7 @@ type Claim struct {
 	Intel    string    `json:"intel,omitempty"`
 	Models   string    `json:"models,omitempty"`
 	Tables   string    `json:"tables,omitempty"`
+	RuleSet  string    `json:"rule_set,omitempty"`
 	Lost     bool      `json:"lost,omitempty"` // the log starts at To: what was before is gone
 }
 

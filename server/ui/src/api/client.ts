@@ -149,6 +149,14 @@ export const api = {
 
   rules: () => get<T.Page<T.Rule>>("/rules"),
   rule: (id: string) => get<T.Rule>(`/rules/${at(id)}`),
+  ruleHealth: () => get<T.Page<T.RuleHealth>>("/rules/health"),
+  ledger: () => get<T.Ledger>("/rules/coverage"),
+  exceptions: () => get<T.Page<T.Exception>>("/exceptions"),
+  tryException: (rule: string, when: string) => post<T.ExceptionTrial>("/exceptions/try", { rule, when }),
+  addException: (x: { id: string; rule: string; when: string; reason: string; expires: string }) =>
+    post<{ workflow: string }>("/exceptions", x),
+  endException: (id: string, reason: string) =>
+    post<{ changed: number }>(`/exceptions/${at(id)}/remove`, { reason }),
   playbooks: () => get<T.Page<T.Playbook>>("/playbooks"),
 
   audit: (limit: number, cursor = "") => get<T.Page<T.AuditRecord>>(`/audit${params({ limit, cursor })}`),

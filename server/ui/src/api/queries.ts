@@ -58,6 +58,9 @@ export const queries = {
   dashboard: (id: string) => ({ queryKey: ["saved", "dashboards", id], queryFn: () => api.dashboard(id) }),
   fields: () => ({ queryKey: ["fields"], queryFn: api.fields, staleTime: Infinity }),
   rules: () => ({ queryKey: ["rules"], queryFn: api.rules, staleTime: 60_000 }),
+  ruleHealth: () => ({ queryKey: ["rules", "of-all", "health"], queryFn: api.ruleHealth }),
+  ledger: () => ({ queryKey: ["rules", "of-all", "ledger"], queryFn: api.ledger }),
+  exceptions: () => ({ queryKey: ["exceptions"], queryFn: api.exceptions }),
   rule: (id: string) => ({ queryKey: ["rules", id], queryFn: () => api.rule(id) }),
   playbooks: () => ({ queryKey: ["playbooks"], queryFn: api.playbooks, staleTime: 60_000 }),
   audit: (limit: number) => ({ queryKey: ["audit", limit], queryFn: () => api.audit(limit) }),
@@ -84,6 +87,8 @@ export const staleBy: Record<string, string[]> = {
   intel: ["intel"],
   models: ["models"],
   posture: ["posture"],
+  rules: ["rules"],
+  exceptions: ["exceptions"],
   users: ["users"],
   saved: ["saved"],
 };

@@ -510,6 +510,51 @@ export interface Rule {
   yaml?: string;
 }
 
+/** How a rule does: what it found, and what people said of it. */
+export interface RuleHealth {
+  rule: string;
+  detections: number;
+  hidden: number;
+  alerts: number;
+  per_day: number;
+  verdicts: Record<string, number> | null;
+  /** True positives among the verdicts; -1 without any. */
+  precision: number;
+  silent_since?: string;
+  cost: number;
+  off?: string;
+}
+
+export interface Exception {
+  id: string;
+  rule: string;
+  when: string;
+  owner: string;
+  reason: string;
+  created: string;
+  expires: string;
+  status: string;
+  ended?: string;
+  ended_by?: string;
+  hidden: number;
+  last_hit?: string;
+}
+
+/** What an exception would have hidden of what is stored. */
+export interface ExceptionTrial {
+  detections: number;
+  hidden: number;
+  alerts: { id: string; rule: string; verdict?: string; hidden: number; count: number }[];
+}
+
+export interface Ledger {
+  chunks: number;
+  evaluated: number;
+  late: number;
+  failed: number;
+  unproven: { rule: string; version: string; chunk: string; why: string }[];
+}
+
 export interface PlaybookStep {
   type: string;
   name?: string;

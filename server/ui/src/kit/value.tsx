@@ -1,4 +1,4 @@
-import { Bell, Copy, Crosshair, Filter, FilterX, Fingerprint, Group, Search } from "lucide-react";
+import { Bell, BellOff, Copy, Crosshair, Filter, FilterX, Fingerprint, Group, Search } from "lucide-react";
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { useMay } from "./may";
@@ -8,7 +8,11 @@ import { goTo, useRoute } from "../lib/router";
 import { Text } from "./text";
 import { useToast } from "./toast";
 
+/** The rule whose alert the values belong to, "" for none. */
+export const AboutRule = createContext("");
+
 interface Asked {
+  rule: string;
   field: string;
   value: string;
   at: DOMRect;
@@ -37,7 +41,7 @@ interface Item {
   run: () => void;
 }
 
-function useItems(field: string, value: string): Item[] {
+function useItems(rule: string, field: string, value: string): Item[] {
   const { path, params, set } = useRoute();
   const toast = useToast();
   const may = useMay();
@@ -93,12 +97,26 @@ function useItems(field: string, value: string): Item[] {
     },
     { name: "Copy", icon: Copy, need: "", run: () => void copy() },
   ];
+  if (rule && isField(field)) {
+    const when = `e.${field} == ${JSON.stringify(value)}`;
+    items.push({
+      name: "Exception from this value…",
+      icon: BellOff,
+      need: "write:exceptions",
+      run: () => goTo(`/detections?${new URLSearchParams({ view: "exceptions", rule, when })}`),
+    });
+  }
   return items.filter((i) => i.need === "" || may(i.need));
 }
 
-function ValueMenu({ field, value, at, from, close }: Asked & { close: () => void }) {
+/** Whether a name can be written as a field of an event in a condition. */
+function isField(name: string): boolean {
+  return /^[a-z_]\w*(\.[a-z_]\w*)+$/i.test(name);
+}
+
+function ValueMenu({ rule, field, value, at, from, close }: Asked & { close: () => void }) {
   const box = useRef<HTMLDivElement>(null);
-  const items = useItems(field, value);
+  const items = useItems(rule, field, value);
   const leave = () => {
     close();
     from.focus();
@@ -170,6 +188,7 @@ function ValueMenu({ field, value, at, from, close }: Asked & { close: () => voi
 /** A value of a field: inert text whose menu filters, pivots and copies. */
 export function Value({ field, of, max }: { field: string; of: string | undefined; max?: number }) {
   const ask = useContext(Context);
+  const rule = useContext(AboutRule);
   if (of === undefined || of === "") return <span className="dim">–</span>;
   return (
     <button
@@ -179,7 +198,7 @@ export function Value({ field, of, max }: { field: string; of: string | undefine
       title={field}
       onClick={(e) => {
         e.stopPropagation();
-        ask({ field, value: of, at: e.currentTarget.getBoundingClientRect(), from: e.currentTarget });
+        ask({ rule, field, value: of, at: e.currentTarget.getBoundingClientRect(), from: e.currentTarget });
       }}
     >
       <Text of={of} max={max} />

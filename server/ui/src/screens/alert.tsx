@@ -6,7 +6,7 @@ import { Attack, Score, Sev, State } from "../kit/badges";
 import { Facts, Panel, To } from "../kit/layout";
 import { Loaded } from "../kit/state";
 import { Text } from "../kit/text";
-import { Entities, Value } from "../kit/value";
+import { AboutRule, Entities, Value } from "../kit/value";
 import { ago, plural, when, words } from "../lib/format";
 import { EventView, FieldTable } from "./event";
 
@@ -16,23 +16,25 @@ export function AlertView({ id }: { id: string }) {
   return (
     <Loaded q={q}>
       {({ alert, detections, events }) => (
-        <div className="alert-view">
-          <div className="stack">
-            <WhyPanel alert={alert} detections={detections ?? []} />
-            <IntelHits of={events[0]?.fields ?? {}} />
-            <Panel title="Evidence" note={plural(alert.count, "event")}>
-              {events[0] ? (
-                <EventView id={events[0].id} />
-              ) : (
-                <p className="dim">
-                  This alert was derived from several events; none of them stands for it alone.
-                </p>
-              )}
-              <More alert={alert} detections={detections ?? []} shown={events[0]?.id} />
-            </Panel>
+        <AboutRule value={alert.kind === "aggregate" ? "" : alert.rule}>
+          <div className="alert-view">
+            <div className="stack">
+              <WhyPanel alert={alert} detections={detections ?? []} />
+              <IntelHits of={events[0]?.fields ?? {}} />
+              <Panel title="Evidence" note={plural(alert.count, "event")}>
+                {events[0] ? (
+                  <EventView id={events[0].id} />
+                ) : (
+                  <p className="dim">
+                    This alert was derived from several events; none of them stands for it alone.
+                  </p>
+                )}
+                <More alert={alert} detections={detections ?? []} shown={events[0]?.id} />
+              </Panel>
+            </div>
+            <AlertFacts a={alert} />
           </div>
-          <AlertFacts a={alert} />
-        </div>
+        </AboutRule>
       )}
     </Loaded>
   );

@@ -1,17 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, useMemo, useRef } from "react";
 import { queries } from "../api/queries";
-import { type Rule, severities } from "../api/types";
+import { type Rule, type RuleHealth, severities } from "../api/types";
 import { Attack, Score, Sev, State } from "../kit/badges";
 import { Code } from "../kit/code";
 import { useCommand } from "../kit/keyboard";
-import { Facts, Head, Panel, Table, To } from "../kit/layout";
+import { Choice, Facts, Head, Panel, Table, To } from "../kit/layout";
 import { Empty, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
 import { Entities } from "../kit/value";
-import { ago, plural, words } from "../lib/format";
+import { ago, count, plural, words } from "../lib/format";
 import { rank } from "../lib/groups";
 import { useRoute } from "../lib/router";
+import { Exceptions } from "./exceptions";
+import { Ledger } from "./ledger";
 
 // The editor weighs more than the screen: it comes when it is asked for.
 const RuleEditor = lazy(() => import("./rule-editor"));
@@ -24,17 +26,15 @@ export default function Detections({ id }: { id?: string }) {
 
 const at = (id: string) => `/detections/${encodeURIComponent(id)}`;
 
+const views = [
+  { id: "", name: "Rules" },
+  { id: "exceptions", name: "Exceptions" },
+  { id: "ledger", name: "Ledger" },
+];
+
 function List() {
   const { params, set } = useRoute();
-  const box = useRef<HTMLInputElement>(null);
-  const q = useQuery(queries.rules());
-  const text = params.get("q") ?? "";
-  const severity = params.get("severity") ?? "";
-  const kind = params.get("kind") ?? "";
-  const all = q.data?.items ?? [];
-  const kinds = [...new Set(all.map((r) => r.kind))].toSorted();
-  const rows = useMemo(() => filtered(all, text, severity, kind), [all, text, severity, kind]);
-  useCommand("query", () => box.current?.focus());
+  const view = params.get("view") ?? "";
   return (
     <>
       <Head
@@ -45,8 +45,27 @@ function List() {
           </To>
         }
       >
-        <span className="dim">{q.data ? `${rows.length} of ${plural(all.length, "rule")}` : ""}</span>
+        <Choice label="View" of={views} value={view} choose={(v) => set({ view: v, rule: "", when: "" })} />
       </Head>
+      {view === "exceptions" ? <Exceptions /> : view === "ledger" ? <Ledger /> : <Rules />}
+    </>
+  );
+}
+
+function Rules() {
+  const { params, set } = useRoute();
+  const box = useRef<HTMLInputElement>(null);
+  const q = useQuery(queries.rules());
+  const text = params.get("q") ?? "";
+  const severity = params.get("severity") ?? "";
+  const kind = params.get("kind") ?? "";
+  const all = q.data?.items ?? [];
+  const kinds = [...new Set(all.map((r) => r.kind))].toSorted();
+  const health = useHealth();
+  const rows = useMemo(() => filtered(all, text, severity, kind), [all, text, severity, kind]);
+  useCommand("query", () => box.current?.focus());
+  return (
+    <>
       <div className="bar">
         <input
           ref={box}
@@ -71,10 +90,15 @@ function List() {
             </option>
           ))}
         </select>
+        <span className="dim nowrap">{q.data ? `${rows.length} of ${plural(all.length, "rule")}` : ""}</span>
       </div>
       <Loaded q={q}>
         {() =>
-          rows.length === 0 ? <Empty title="No rule fits" command="vigil rules test" /> : <Rows rows={rows} />
+          rows.length === 0 ? (
+            <Empty title="No rule fits" command="vigil rules test" />
+          ) : (
+            <Rows rows={rows} health={health} />
+          )
         }
       </Loaded>
     </>
@@ -91,7 +115,18 @@ function filtered(all: Rule[], text: string, severity: string, kind: string): Ru
     .toSorted((a, b) => rank(a.severity) - rank(b.severity) || a.title.localeCompare(b.title));
 }
 
-function Rows({ rows }: { rows: Rule[] }) {
+/** How every rule does, by id. */
+function useHealth(): Map<string, RuleHealth> {
+  const q = useQuery(queries.ruleHealth());
+  return useMemo(() => new Map((q.data?.items ?? []).map((h) => [h.rule, h])), [q.data]);
+}
+
+function Precision({ of }: { of?: RuleHealth }) {
+  if (!of || of.precision < 0) return <span className="dim">–</span>;
+  return <>{Math.round(100 * of.precision)} %</>;
+}
+
+function Rows({ rows, health }: { rows: Rule[]; health: Map<string, RuleHealth> }) {
   return (
     <Table
       label="Rules"
@@ -114,7 +149,26 @@ function Rows({ rows }: { rows: Rule[] }) {
             </>
           ),
         },
-        { name: "Status", cell: (r) => <State of={r.status || "enabled"} /> },
+        {
+          name: "Status",
+          cell: (r) => <State of={health.get(r.id)?.off ? "disabled" : r.status || "enabled"} />,
+        },
+        {
+          name: "Alerts a day",
+          num: true,
+          cell: (r) => {
+            const n = health.get(r.id)?.per_day ?? 0;
+            return n === 0 ? <span className="dim">0</span> : n < 0.1 ? "< 0.1" : n.toFixed(1);
+          },
+        },
+        { name: "Precision", num: true, cell: (r) => <Precision of={health.get(r.id)} /> },
+        {
+          name: "Last fired",
+          cell: (r) => {
+            const at = health.get(r.id)?.silent_since;
+            return at ? <span className="nowrap">{ago(at)}</span> : <span className="dim">never</span>;
+          },
+        },
         { name: "Kind", cell: (r) => words(r.kind) },
         {
           name: "Data sets",
@@ -198,12 +252,44 @@ function RulePage({ id }: { id: string }) {
                   ]}
                 />
               </Panel>
+              <HealthPanel id={r.id} />
               <RuleAlerts id={r.id} />
             </aside>
           </div>
         </>
       )}
     </Loaded>
+  );
+}
+
+/** How the rule does: what it found, what people said of it, what it costs. */
+function HealthPanel({ id }: { id: string }) {
+  const h = useHealth().get(id);
+  if (!h) return null;
+  return (
+    <Panel title="Health" note="alerts of 30 days">
+      {h.off ? (
+        <p className="tone-bad">
+          Switched off: <Text of={h.off} />
+        </p>
+      ) : null}
+      <Facts
+        of={[
+          ["Alerts", `${count(h.alerts)}, ${h.per_day.toFixed(1)} a day`],
+          ["Detections", count(h.detections)],
+          ["Hidden by exceptions", h.hidden > 0 ? count(h.hidden) : ""],
+          ["Precision", <Precision of={h} />],
+          [
+            "Verdicts",
+            Object.entries(h.verdicts ?? {})
+              .map(([v, n]) => `${words(v)} ${n}`)
+              .join(", "),
+          ],
+          ["Last fired", h.silent_since ? ago(h.silent_since) : "never"],
+          ["Estimated cost", `${count(h.cost)} units`],
+        ]}
+      />
+    </Panel>
   );
 }
 
