@@ -136,6 +136,7 @@ function Rows({ rows, health }: { rows: Rule[]; health: Map<string, RuleHealth> 
         { name: "Severity", cell: (r) => <Sev s={r.severity} /> },
         {
           name: "Rule",
+          className: "cell-lead",
           cell: (r) => (
             <>
               <To to={at(r.id)}>
