@@ -11,11 +11,6 @@ import (
 	"vigil/schema/flow"
 )
 
-type statusInput struct {
-	Status string `query:"status"`
-	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
-}
-
 type incidentsInput struct {
 	Status string `query:"status" maxLength:"40" doc:"a status, or active: what is not closed"`
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
