@@ -98,8 +98,8 @@ func (s *Server) getDeployment(ctx context.Context, _ *struct{}) (*body[flow.Dep
 			return nil, fmt.Errorf("reading the state of %s: %w", id, err)
 		}
 	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED:
-		if err := s.o.Temporal.GetWorkflow(ctx, id, run).Get(ctx, &st); err != nil {
-			return nil, temporalError(err)
+		if err := s.result(ctx, s.o.Temporal.GetWorkflow(ctx, id, run), &st); err != nil {
+			return nil, err
 		}
 	default:
 		return nil, schema.E(schema.Conflict, "the deployment was ended: "+strings.ToLower(status.String()), "deploy again")

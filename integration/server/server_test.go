@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	}
 	set, _ := rules.Load()
 	sets := &activities.RuleSets{Store: w.store, Local: set}
-	changes := &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: &activities.Hunts{Store: w.store}, Trail: activities.Trail{Log: trail}, Public: key.Public()}
+	changes := &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: &activities.Hunts{Store: w.store, Rules: sets.Now, Log: slog.New(slog.DiscardHandler)}, Trail: activities.Trail{Log: trail}, Public: key.Public()}
 	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp}, Rules: changes,
 		Saved:  &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}},
 		Tables: &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})
@@ -80,7 +80,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(stop)
 	go w.hub.Run(ctx)
 	w.srv = server.New(server.Options{Store: w.store, Temporal: tp, Hub: w.hub, Audit: trail, Decisions: key, Rules: sets.Now, RuleSets: sets, Playbooks: pbs,
-		Org: schema.DefaultOrg, Version: "test", Log: slog.New(slog.DiscardHandler), Dashboards: func() []fs.FS { return []fs.FS{library.FS} },
+		Org: schema.DefaultOrg, Version: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Dashboards: func() []fs.FS { return []fs.FS{library.FS} },
 		UI: fstest.MapFS{"index.html": {Data: []byte(`<meta name="csp-nonce" content="__CSP_NONCE__">`)}, "assets/a.js": {Data: []byte("1")}}})
 	ts := httptest.NewServer(w.srv.Handler())
 	t.Cleanup(ts.Close)
