@@ -43,7 +43,7 @@ func (s *Server) serveUI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Names of hosts have dots too: what a browser asks as a page is one.
-	if strings.HasPrefix(name, "assets/") || strings.Contains(path.Base(name), ".") && name != "index.html" && !strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if strings.HasPrefix(name, "assets/") || path.Ext(name) != "" && name != "index.html" && !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		http.NotFound(w, r)
 		return
 	}

@@ -11,11 +11,6 @@ import (
 	"vigil/schema/flow"
 )
 
-type statusInput struct {
-	Status string `query:"status"`
-	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
-}
-
 type incidentsInput struct {
 	Status string `query:"status" maxLength:"40" doc:"a status, or active: what is not closed"`
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
@@ -126,6 +121,9 @@ type undoInput struct {
 // proves to the worker who asks.
 func (s *Server) undoIncident(ctx context.Context, in *undoInput) (*body[flow.UndoResult], error) {
 	var out flow.UndoResult
+	if _, err := s.o.Store.Incident(ctx, s.o.Org, in.ID); err != nil {
+		return nil, err
+	}
 	token, _, err := s.o.Decisions.SignDecision(auth.Claims{Approval: in.ID, User: callerOf(ctx).user.Name, Verdict: auth.VerdictUndo, Reason: in.Body.Reason, Channel: callerOf(ctx).channel}, time.Now())
 	if err != nil {
 		return nil, err

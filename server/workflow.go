@@ -40,8 +40,22 @@ func (s *Server) admin(ctx context.Context, noun, key string, in flow.AdminInput
 		if err != nil {
 			return res, temporalError(err)
 		}
-		return res, temporalError(run.Get(ctx, &res))
+		return res, s.result(ctx, run, &res)
 	}
+}
+
+// maxWait is how long a request waits for a workflow.
+const maxWait = time.Minute
+
+// result waits for what a workflow returns, and says where it is when that takes too long.
+func (s *Server) result(ctx context.Context, run client.WorkflowRun, out any) error {
+	wait, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	err := run.Get(wait, out)
+	if wait.Err() != nil && ctx.Err() == nil {
+		return schema.E(schema.Unavailable, fmt.Sprintf("the workflow %s has not ended within %s; it goes on", run.GetID(), maxWait), "look whether a worker runs: vigil doctor", err)
+	}
+	return temporalError(err)
 }
 
 // update sends an update to a running workflow and waits for its answer.

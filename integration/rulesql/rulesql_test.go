@@ -130,6 +130,9 @@ func TestLibraryEquality(t *testing.T) {
 	}
 	db.insert(t, "real", batch)
 	for _, r := range set.Rules() {
+		if r.Kind == rules.Aggregate {
+			continue // it has no condition over one event: its SQL is tested by deployments
+		}
 		where, err := chsql.Where(r)
 		if err != nil {
 			t.Errorf("%s: %v", r.ID, err)

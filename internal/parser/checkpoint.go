@@ -73,7 +73,7 @@ func isCheckPointExport(s string) bool {
 
 // exported reads the quoted columns.
 func (p *checkpointParser) exported(s string, e *schema.Event) {
-	word := strings.Split(strings.Trim(s, `"`), `" "`)
+	word := strings.Split(strings.TrimSuffix(strings.TrimPrefix(s, `"`), `"`), `" "`)
 	if t, err := time.ParseInLocation("2Jan2006 15:04:05", word[1]+" "+word[2], p.reader.zone); err == nil {
 		setTime(e, schema.FTimestamp, t.UnixMicro(), word[1])
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -200,9 +201,7 @@ type TrialAlert struct {
 func (s *Store) TryException(ctx context.Context, org, rule, condition string, params P, since time.Time) (ExceptionTrial, error) {
 	t := ExceptionTrial{Rules: map[string]int{}, Alerts: []TrialAlert{}}
 	p := P{"org": org, "rule": rule, "since": since}
-	for k, v := range params {
-		p[k] = v
-	}
+	maps.Copy(p, params)
 	const chosen = "org = {org:String} AND kind NOT IN ('hidden') AND event_id != '' AND ({rule:String} = '*' OR rule = {rule:String}) AND time >= {since:DateTime64(6)}"
 	const events = "(SELECT lower(hex(id)) FROM events WHERE org = {org:String} AND timestamp >= {since:DateTime64(6)} AND id IN (SELECT unhex(event_id) FROM detections WHERE " + chosen + ") AND ("
 	var stats SearchStats
