@@ -220,8 +220,8 @@ func (c shipper) check(t *testing.T, v *Vigil) {
 
 // proof is what `vigil prove` says of a source.
 type proof struct {
-	Status             string
-	Records, Suspected int64
+	Status                      string
+	Records, Suspected, Waiting int64
 }
 
 // proved proves a source; of one that cannot be proved now there are no records.
