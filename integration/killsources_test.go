@@ -97,19 +97,27 @@ type killer struct {
 	done   map[string]int
 }
 
-// start starts the process so that it ends at the next crash point.
+// start starts the process so that it ends at the next crash point, which may come before
+// it is ready.
 func (k *killer) start() {
 	k.point = doubtPoints[k.doubts%len(doubtPoints)]
-	_ = os.Remove(filepath.Join(k.v.Data, "run", "crashed-"+k.point)) // of an earlier round
-	k.v.Start("VIGIL_CRASH_AT=" + k.point + ":3")
+	_ = os.Remove(k.mark()) // of an earlier round
+	if err := k.v.up("VIGIL_CRASH_AT=" + k.point + ":3"); err != nil {
+		if _, crashed := os.Stat(k.mark()); crashed != nil {
+			k.t.Fatal(err)
+		}
+	}
 }
+
+// mark is where the process notes that it came to the crash point.
+func (k *killer) mark() string { return filepath.Join(k.v.Data, "run", "crashed-"+k.point) }
 
 // atPoint waits for the crash point, and starts the process without one.
 func (k *killer) atPoint() {
 	if !k.v.WaitExit(2 * time.Minute) {
 		k.t.Fatalf("the crash point %s was never reached: a void run\n%s", k.point, tail(k.v.log.String(), 2000))
 	}
-	if _, err := os.Stat(filepath.Join(k.v.Data, "run", "crashed-"+k.point)); err != nil {
+	if _, err := os.Stat(k.mark()); err != nil {
 		k.t.Fatalf("the process ended, but not at %s: %s", k.point, tail(k.v.log.String(), 2000))
 	}
 	k.done[k.point]++
