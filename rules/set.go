@@ -90,6 +90,13 @@ func newSet(rs []*Rule, lists map[string][]string) *Set {
 // SetOf makes a set of rules that are checked already.
 func SetOf(rs ...*Rule) *Set { return newSet(slices.Clone(rs), nil) }
 
+// Put returns the set with the rule, in the place of the one of its id if there is one.
+// What is laid over the set is not laid over the new one.
+func (s *Set) Put(r *Rule) *Set {
+	kept := slices.DeleteFunc(slices.Clone(s.rules), func(old *Rule) bool { return old.ID == r.ID })
+	return newSet(append(kept, r), s.lists)
+}
+
 // Hash is the content hash of the set: of every rule's id and version and of the
 // named lists. Chunks pin it.
 func (s *Set) Hash() string { return s.hash }

@@ -73,6 +73,8 @@ func (s *Server) routes() {
 	route(s, "GET /rules/coverage", "read:rules", s.getRuleCoverage)
 	route(s, "GET /rules/health", "read:rules", s.listRuleHealth)
 	route(s, "GET /rules/deployments", "read:rules", s.listDeployments)
+	route(s, "POST /rules/deploy", "admin:rules", s.deployRule)
+	route(s, "GET /rules/deploy", "read:rules", s.getDeployment)
 	route(s, "GET /rules/{id}", "read:rules", s.getRule)
 	route(s, "POST /rules/check", "read:rules", s.checkRule)
 	route(s, "GET /rules/language", "read:rules", s.ruleLanguage)

@@ -39,6 +39,7 @@ type Options struct {
 	Audit      *audit.Log
 	Decisions  auth.DecisionKey
 	Rules      func() *rules.Set
+	RuleSets   RuleSets
 	Playbooks  *playbook.Set
 	Org        string
 	Namespace  string       // of Temporal

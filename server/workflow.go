@@ -97,7 +97,9 @@ func temporalError(err error) error {
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
 		return schema.E(schema.Conflict, "the workflow has ended; nothing waits for this any more", "", err)
 	}
-	if _, down := errors.AsType[*serviceerror.Unavailable](err); down {
+	_, down := errors.AsType[*serviceerror.Unavailable](err)
+	_, late := errors.AsType[*serviceerror.DeadlineExceeded](err)
+	if down || late || errors.Is(err, context.DeadlineExceeded) {
 		return schema.E(schema.Unavailable, "Temporal does not answer", "try again", err)
 	}
 	return fmt.Errorf("asking the workflow: %w", err)

@@ -256,7 +256,7 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 	if n.served.web != nil {
 		l = tls.NewListener(l, n.served.web)
 	}
-	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: n.rules.Now, Playbooks: n.books,
+	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: n.rules.Now, RuleSets: n.rules, Playbooks: n.books,
 		Org: n.a.org, Namespace: cmp.Or(ep.Namespace, "default"), Version: version(), Log: n.o.log, CEL: searchCondition, Dashboards: n.a.dashboardSystems, Measure: n.metrics.Requests,
 		Spool: n.intake.spool, Host: n.intake.host, Secure: n.served.web != nil}
 	if ep.TemporalUI != "" {

@@ -65,20 +65,22 @@ func newWorld(t *testing.T) *world {
 	for _, err := range errs {
 		t.Fatal(err)
 	}
-	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp},
+	set, _ := rules.Load()
+	sets := &activities.RuleSets{Store: w.store, Local: set}
+	changes := &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: &activities.Hunts{Store: w.store, Rules: sets.Now, Log: slog.New(slog.DiscardHandler)}, Trail: activities.Trail{Log: trail}, Public: key.Public()}
+	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp}, Rules: changes,
 		Saved:  &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}},
 		Tables: &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.Stop() })
-	set, _ := rules.Load()
 	w.hub = live.NewHub(w.store, schema.DefaultOrg, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	go w.hub.Run(ctx)
-	w.srv = server.New(server.Options{Store: w.store, Temporal: tp, Hub: w.hub, Audit: trail, Decisions: key, Rules: func() *rules.Set { return set }, Playbooks: pbs,
-		Org: schema.DefaultOrg, Version: "test", Log: slog.New(slog.DiscardHandler), Dashboards: func() []fs.FS { return []fs.FS{library.FS} },
+	w.srv = server.New(server.Options{Store: w.store, Temporal: tp, Hub: w.hub, Audit: trail, Decisions: key, Rules: sets.Now, RuleSets: sets, Playbooks: pbs,
+		Org: schema.DefaultOrg, Version: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Dashboards: func() []fs.FS { return []fs.FS{library.FS} },
 		UI: fstest.MapFS{"index.html": {Data: []byte(`<meta name="csp-nonce" content="__CSP_NONCE__">`)}, "assets/a.js": {Data: []byte("1")}}})
 	ts := httptest.NewServer(w.srv.Handler())
 	t.Cleanup(ts.Close)
@@ -160,7 +162,7 @@ var routes = []struct{ method, path, weakest string }{
 	{"POST", "/models/train", "admin"}, {"POST", "/models/x/rollback", "admin"}, {"GET", "/audit", "analyst"}, {"GET", "/audit/verify", "analyst"}, {"GET", "/users", "admin"}, {"POST", "/users", "admin"},
 	{"POST", "/searches/estimate", "viewer"}, {"GET", "/events/x/around", "viewer"}, {"GET", "/events/x/prevalence", "viewer"}, {"GET", "/fields/user.name/values", "viewer"},
 	{"GET", "/export?query=nothing:here", "viewer"}, {"GET", "/saved/search", "viewer"}, {"POST", "/saved/search", "analyst"}, {"DELETE", "/saved/search/x", "analyst"},
-	{"GET", "/incidents/x/report?format=stix", "viewer"}, {"POST", "/rules/check", "viewer"}, {"GET", "/rules/language", "viewer"}, {"GET", "/entities?kind=user", "viewer"}, {"GET", "/entities/host/x", "viewer"},
+	{"GET", "/incidents/x/report?format=stix", "viewer"}, {"POST", "/rules/check", "viewer"}, {"POST", "/rules/deploy", "admin"}, {"GET", "/rules/deploy", "viewer"}, {"GET", "/rules/language", "viewer"}, {"GET", "/entities?kind=user", "viewer"}, {"GET", "/entities/host/x", "viewer"},
 	{"GET", "/dashboards", "viewer"}, {"GET", "/dashboards/x", "viewer"},
 	{"GET", "/assets", "viewer"}, {"GET", "/identities", "viewer"}, {"GET", "/tables", "viewer"}, {"GET", "/tables/geo/versions", "viewer"},
 	{"POST", "/tables/geo", "admin"}, {"POST", "/tables/geo/rollback", "admin"},
@@ -172,7 +174,7 @@ var valid = map[string]any{
 	"/approvals/x/look": map[string]any{"verdict": "view"}, "/approvals/x/review": map[string]any{"verdict": "justified", "reason": "x"},
 	"/runs/cancel?id=x": map[string]any{}, "/playbooks/x/run": map[string]any{"incident": "x"}, "/incidents/x/ack": map[string]any{}, "/incidents/x/undo": map[string]any{"reason": "x"}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"}, "/searches/ocsf": map[string]any{"query": "nothing:here"},
 	"/tables/geo": "no database", "/tables/geo/rollback": map[string]any{"number": 9},
-	"/rules/check": map[string]any{"yaml": "id: x"}, "/searches/estimate": map[string]any{"query": "nothing:here"}, "/saved/search": map[string]any{"id": "x", "doc": "a", "title": ""},
+	"/rules/check": map[string]any{"yaml": "id: x"}, "/rules/deploy": map[string]any{"yaml": "id: x", "reason": "x"}, "/searches/estimate": map[string]any{"query": "nothing:here"}, "/saved/search": map[string]any{"id": "x", "doc": "a", "title": ""},
 	"/users": map[string]any{"name": "zz", "role": "viewer", "password": "short"},
 }
 
@@ -186,7 +188,7 @@ func TestServer(t *testing.T) {
 		cookies[r] = w.person("p-"+string(r), r)
 	}
 	for name, fn := range map[string]func(*testing.T, *world, map[perm.Role]string){
-		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "saved": savedByOwner, "export": exports, "tables": assetTables, "ocsf": ocsfExport,
+		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "saved": savedByOwner, "export": exports, "tables": assetTables, "ocsf": ocsfExport, "deploy": deployRule,
 	} {
 		t.Run(name, func(t *testing.T) { w.t = t; fn(t, w, cookies) })
 	}

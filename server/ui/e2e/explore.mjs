@@ -165,11 +165,7 @@ export async function entities(page) {
     expect((await page.locator(".histogram").count()) === 1, "it has no history");
     await shot(page, "entity");
     await visit(page, "/search?t=all");
-    await page
-      .locator(".grid-row .value", { hasText: "web" })
-      .first()
-      .click()
-      .catch(() => page.locator(".grid-row .value").nth(1).click());
+    await page.locator(".grid-row .value").nth(1).click();
     await page.getByRole("menuitem", { name: "Group by this field" }).click();
     await page.waitForURL(/top\+20/);
   });
@@ -208,5 +204,44 @@ export async function editor(page) {
     await page.waitForSelector(".cm-tooltip-autocomplete li:has-text('e.process.command_line')");
     await shot(page, "rule-completion");
     await page.keyboard.press("Escape");
+  });
+}
+
+const deployed = `id: e2e-deployed
+title: Written in the browser test
+author: Vigil
+severity: low
+dataset: linux.auth
+when: e.host.name == 'e2e-deploy01'
+entities: {host: host.name}
+tests:
+  - {name: fires, match: true, event: {host.name: e2e-deploy01}}
+  - {name: quiet, match: false, event: {host.name: web01}}
+`;
+
+export async function deploy(context, page) {
+  await test("a rule is put in force from the editor, in the name of who asked", async () => {
+    await visit(page, "/detections/new");
+    await page.waitForSelector(".cm-editor");
+    await page.locator(".cm-content").click();
+    await page.keyboard.press("Control+a");
+    await page.keyboard.insertText(deployed);
+    await page.waitForSelector("h1:has-text('Written in the browser test')");
+    const button = page.getByRole("button", { name: "Deploy" });
+    expect(await button.isDisabled(), "a rule can be deployed without a reason");
+    await page.getByLabel("Reason of the deployment").fill("the browser test");
+    await button.click();
+    await page.waitForSelector(".deployment .state:has-text('deployed')", { timeout: 60_000 });
+    await shot(page, "rule-deployed");
+    const rule = await api(context, "/rules/e2e-deployed");
+    expect(rule.status === 200, `the rule in force is not found: ${rule.status}`);
+    const { body } = await api(context, "/rules/deployments");
+    const last = body.items[0];
+    expect(
+      last.by === "admin" && last.reason === "the browser test",
+      `${last.by} deployed it: ${last.reason}`,
+    );
+    await button.click();
+    await page.waitForSelector(".deployment .state:has-text('unchanged')", { timeout: 60_000 });
   });
 }

@@ -118,6 +118,15 @@ export async function theme(page, name) {
   await page.evaluate((t) => localStorage.setItem("theme", t), name);
 }
 
+/** Shows the other theme of what is on screen, without loading it anew. */
+export async function repaint(page, name) {
+  await page.evaluate(async (t) => {
+    document.documentElement.dataset.theme = t;
+    // A colour that is still moving would be judged on its way.
+    await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
+  }, name);
+}
+
 export function shot(page, name) {
   return page.screenshot({ path: join(out, `${name}.png`), animations: "disabled" });
 }

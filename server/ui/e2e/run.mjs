@@ -25,6 +25,7 @@ await explore.aroundEvent(page);
 await explore.liveTail(context, page);
 await explore.entities(page);
 await explore.editor(page);
+await explore.deploy(context, page);
 await behaviour.live(context, page);
 await behaviour.acknowledge(page);
 await behaviour.offline(context);

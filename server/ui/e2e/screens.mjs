@@ -4,6 +4,7 @@ import {
   axe,
   expect,
   fits,
+  repaint,
   settled,
   shot,
   skip,
@@ -189,16 +190,14 @@ export async function widths(context, page) {
 
 /** No accessibility violation, on every screen, in both themes. */
 export async function accessible(context, page) {
-  const list = await all(context);
-  for (const t of ["dark", "light"]) {
-    await visit(page, "/");
-    await theme(page, t);
-    for (const s of list) {
-      await test(`axe ${s.name} (${t})`, async () => {
-        await goTo(page, s);
+  for (const s of await all(context)) {
+    await test(`axe ${s.name} in both themes`, async () => {
+      await goTo(page, s);
+      for (const t of ["dark", "light"]) {
+        await repaint(page, t);
         await axe(page, `${s.name} (${t})`);
-      });
-    }
+      }
+    });
   }
   await page.setViewportSize(sizes.phone);
   for (const path of ["/alerts", "/approvals"]) {

@@ -138,6 +138,8 @@ export const api = {
   entities: (kind: string, q: string) => get<T.Page<T.Entity>>(`/entities${params({ kind, q, limit: 200 })}`),
   entity: (kind: string, name: string) => get<T.Entity>(`/entities/${kind}/${at(name)}`),
   checkRule: (yaml: string, signal?: AbortSignal) => post<T.RuleCheck>("/rules/check", { yaml }, signal),
+  deployRule: (yaml: string, reason: string) => post<{ workflow: string }>("/rules/deploy", { yaml, reason }),
+  deployment: () => get<T.Deployment>("/rules/deploy"),
   ruleLanguage: () => get<T.Page<T.Word>>("/rules/language"),
   hunts: () => get<T.Page<T.Hunt>>("/hunts"),
   startHunt: (hunt: {

@@ -51,6 +51,8 @@ export const queries = {
     queryFn: () => api.entity(kind, name),
   }),
   alertsOf: (q: string) => ({ queryKey: ["alerts", "of", q], queryFn: () => api.alerts({ q }, 20) }),
+  /** The nth that was asked for on this screen. */
+  deployment: (n: number) => ({ queryKey: ["deployment", n], queryFn: api.deployment, gcTime: 0 }),
   ruleLanguage: () => ({ queryKey: ["language"], queryFn: api.ruleLanguage, staleTime: Infinity }),
   hunts: () => ({ queryKey: ["hunts"], queryFn: api.hunts, refetchInterval: 5_000 }),
   hunt: (id: string) => ({ queryKey: ["hunts", id], queryFn: () => api.hunt(id) }),

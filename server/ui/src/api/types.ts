@@ -573,6 +573,22 @@ export interface RuleHealth {
   off?: string;
 }
 
+/** Where a deployment of rules stands. What was not looked at yet is null. */
+export interface Deployment {
+  status: string;
+  set: string;
+  version?: number;
+  approval?: string;
+  report: {
+    rules: number;
+    problems: string[] | null;
+    warnings: string[] | null;
+    reasons: string[] | null;
+    changes: unknown[] | null;
+    per_day: number;
+  };
+}
+
 export interface Exception {
   id: string;
   rule: string;

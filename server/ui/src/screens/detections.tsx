@@ -136,6 +136,7 @@ function Rows({ rows, health }: { rows: Rule[]; health: Map<string, RuleHealth> 
         { name: "Severity", cell: (r) => <Sev s={r.severity} /> },
         {
           name: "Rule",
+          className: "cell-lead",
           cell: (r) => (
             <>
               <To to={at(r.id)}>
@@ -144,7 +145,7 @@ function Rows({ rows, health }: { rows: Rule[]; health: Map<string, RuleHealth> 
                 </b>
               </To>
               <div className="mono dim">
-                <Text of={r.id} max={80} />
+                <Text of={r.id} max={80} /> <span className="nowrap">· {words(r.kind)}</span>
               </div>
             </>
           ),
@@ -169,9 +170,9 @@ function Rows({ rows, health }: { rows: Rule[]; health: Map<string, RuleHealth> 
             return at ? <span className="nowrap">{ago(at)}</span> : <span className="dim">never</span>;
           },
         },
-        { name: "Kind", cell: (r) => words(r.kind) },
         {
           name: "Data sets",
+          className: "cell-tags",
           cell: (r) =>
             (r.dataset ?? []).map((d) => (
               <span key={d} className="tag">

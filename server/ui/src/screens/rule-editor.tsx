@@ -12,11 +12,12 @@ import { Choice, Facts, Head, Meter, Panel, To } from "../kit/layout";
 import { useMay } from "../kit/may";
 import { Failed, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
-import { keepRule } from "../lib/deploy";
+import { keepRule } from "../lib/rulefile";
 import { bytes, count, plural } from "../lib/format";
 import { newRule } from "../lib/rulewords";
 import { useRoute } from "../lib/router";
 import { EventView } from "./event";
+import { RuleDeploy } from "./rule-deploy";
 
 /** Edits a rule in use, or a new one. */
 export default function RuleEditor({ id }: { id: string }) {
@@ -65,11 +66,7 @@ function Edit({ start, deployed }: { start: string; deployed?: string }) {
                 <GitCompare size={14} aria-hidden /> What changed
               </button>
             )}
-            <button
-              className="primary"
-              disabled={!good}
-              onClick={() => setNext(keepRule(c?.rule?.id ?? "rule", text).next)}
-            >
+            <button disabled={!good} onClick={() => setNext(keepRule(c?.rule?.id ?? "rule", text).next)}>
               <Download size={14} aria-hidden /> Rule file
             </button>
           </>
@@ -100,6 +97,7 @@ function Edit({ start, deployed }: { start: string; deployed?: string }) {
           <Problems c={c} go={(line, column) => setAt({ line, column })} />
           <Tests c={c} go={(line) => setAt({ line, column: 1 })} />
           <Replay yaml={text} ready={good} />
+          <RuleDeploy yaml={text} ready={good} />
         </aside>
       </div>
     </>

@@ -120,13 +120,14 @@ export function QueryBar({ query, range, ask, again }: QueryBarProps) {
 function useOffers(at: Completing | null): Offer[] {
   const fields = useQuery({ ...queries.fields(), enabled: at !== null });
   const prefix = useSettled(at?.what === "value" ? `${at.field}:${at.prefix}` : "", 200);
+  const colon = prefix.indexOf(":");
+  const field = prefix.slice(0, Math.max(0, colon));
   const values = useQuery({
-    queryKey: ["values", prefix],
-    queryFn: ({ signal }) => {
-      const colon = prefix.indexOf(":");
-      return api.values(prefix.slice(0, colon), prefix.slice(colon + 1), signal);
-    },
+    queryKey: ["values", field, prefix.slice(colon + 1)],
+    queryFn: ({ signal }) => api.values(field, prefix.slice(colon + 1), signal),
     enabled: prefix !== "",
+    // The offers stay while the next ones are on their way, so that a pick is not lost.
+    placeholderData: (old, query) => (query?.queryKey[1] === field ? old : undefined),
     staleTime: 60_000,
     retry: false,
   });

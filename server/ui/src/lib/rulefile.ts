@@ -1,5 +1,5 @@
-// The one place where an edited rule leaves the editor. Rules are files: those in the folder
-// "rules" of the data folder are used by the next start. A deploying workflow is called here.
+// How an edited rule is kept as a file: those in the folder "rules" of the data folder are
+// used by the next start. Deploying (screens/rule-deploy.tsx) needs no file and no start.
 import { saveFile } from "./download";
 
 export interface Kept {
