@@ -163,6 +163,13 @@ type SegmentResult struct {
 // IngestSegment moves chunks for about a minute, from where the manifest says, and
 // heartbeats its progress. It may be killed and repeated at any point.
 func (a *Ingest) IngestSegment(ctx context.Context, in SegmentInput) (SegmentResult, error) {
+	if in.Plan.RuleSet == "" { // planned by a Vigil that did not keep rule sets: it names those in force, and so do its chunks
+		set, err := a.Rules.InForce(ctx, in.Ingest.Org)
+		if err != nil {
+			return SegmentResult{Progress: in.Progress}, Retryable(err)
+		}
+		in.Plan.RuleSet = set.Hash()
+	}
 	s := &segment{a: a, in: in, sink: &sink{store: a.Store, crash: a.Crash}, began: time.Now(), p: in.Progress, beat: time.Now(), fresh: activity.GetInfo(ctx).Attempt == 1}
 	s.resume(ctx)
 	activity.RecordHeartbeat(ctx, s.p) // before anything slow

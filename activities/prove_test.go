@@ -24,8 +24,12 @@ import (
 	"vigil/schema/flow"
 )
 
-// manifest is a store that remembers the chunks of a run.
-type manifest struct{ chunks []schema.Chunk }
+// manifest is a store that remembers the chunks of a run. Its tables hold what the chunks
+// say, but for what plant changes.
+type manifest struct {
+	chunks []schema.Chunk
+	plant  func(map[string]store.RowCount)
+}
 
 type count struct{ n int }
 
@@ -53,6 +57,9 @@ func (m *manifest) RowCounts(context.Context, string, string) (map[string]store.
 	out := map[string]store.RowCount{}
 	for _, c := range m.chunks {
 		out[c.ID] = store.RowCount{Events: c.Events, DistinctEvents: c.Events, Failures: c.Failures}
+	}
+	if m.plant != nil {
+		m.plant(out)
 	}
 	return out, nil
 }

@@ -83,23 +83,47 @@ func enginePID(t *testing.T, v *Vigil) int {
 	return 0
 }
 
-// finishAndProve waits until the source has all records, then proves it.
+// finishAndProve waits until the source has all records and every rule has seen them.
 func finishAndProve(t *testing.T, v *Vigil, source string, records int64) {
 	t.Helper()
-	type proof struct {
-		Status  string
-		Records int64
-	}
-	var got []proof
-	Eventually(t, "the whole source, proved", 2*time.Minute, func() bool {
-		out, err := v.Run("-o", "json", "prove", source)
-		return err == nil && json.Unmarshal([]byte(out), &got) == nil && len(got) == 1 && got[0].Records == records
+	proveWhole(t, v, source, records)
+	covered(t, v)
+}
+
+// proveWhole waits until the source has that many records, proved.
+func proveWhole(t *testing.T, v *Vigil, source string, records int64) {
+	t.Helper()
+	said := ""
+	defer func() {
+		if t.Failed() {
+			t.Logf("prove %s said: %s", source, tail(said, 2000))
+		}
+	}()
+	Eventually(t, "the whole source "+source+", proved", 2*time.Minute, func() bool {
+		var err error
+		said, err = v.Run("-o", "json", "prove", source)
+		var got []proof
+		if err != nil {
+			said = err.Error()
+		}
+		return err == nil && json.Unmarshal([]byte(said), &got) == nil && len(got) == 1 && got[0].Status == "proved" && got[0].Records == records
 	})
-	if got[0].Status != "proved" {
-		t.Errorf("prove says %+v", got[0])
-	}
-	Eventually(t, "every rule version has provably seen every chunk", time.Minute, func() bool {
+}
+
+// covered waits until the ledger proves that every rule version has seen every chunk.
+func covered(t *testing.T, v *Vigil) {
+	t.Helper()
+	said := ""
+	defer func() {
+		if t.Failed() {
+			t.Logf("coverage said: %s", tail(said, 2000))
+		}
+	}()
+	Eventually(t, "every rule version has provably seen every chunk", 2*time.Minute, func() bool {
 		_, err := v.Run("rules", "coverage")
+		if err != nil {
+			said = err.Error()
+		}
 		return err == nil
 	})
 }

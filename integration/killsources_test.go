@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -21,8 +22,8 @@ import (
 	"vigil/internal/testdata"
 )
 
-// doubtPoints are crash points that leave an insert in doubt; each can be reached once.
-var doubtPoints = []string{"after-events:3", "before-manifest:3", "before-events:3", "after-manifest:3"}
+// doubtPoints are crash points that leave an insert in doubt.
+var doubtPoints = []string{"after-events", "before-manifest", "before-events", "after-manifest"}
 
 // fiveSources is what one run of TestKillSources sends.
 type fiveSources struct {
@@ -33,9 +34,10 @@ type fiveSources struct {
 	lines   atomic.Int64 // of syslog, written
 }
 
-// TestKillSources kills engine and process with -9, at recorded crash points and at
-// random moments, while files, _bulk, HEC with acknowledgement, OTLP and syslog by TCP run
-// at once. VIGIL_KILLS says how often; CI kills six times.
+// TestKillSources kills with -9, in turn, the process at a crash point, the engine and the
+// process at random moments, while files, _bulk, HEC with acknowledgement, OTLP and syslog
+// by TCP run at once. What was killed starts again at once. VIGIL_KILLS says how often; CI
+// kills six times.
 func TestKillSources(t *testing.T) {
 	kills := 6
 	if n, err := strconv.Atoi(os.Getenv("VIGIL_KILLS")); err == nil && n > 0 {
@@ -44,8 +46,8 @@ func TestKillSources(t *testing.T) {
 	shared := testdata.Shared(t)
 	addr, syslog := freeAddr(t), freeAddr(t)
 	v := NewVigil(t, "--receive", addr, "--receive-grpc", "localhost:0", "--syslog", syslog)
-	points := doubtPoints
-	v.Start("VIGIL_CRASH_AT=" + points[0])
+	k := killer{t: t, v: v, done: map[string]int{}}
+	k.start()
 	x := &fiveSources{t: t}
 	bulk, hec, otlp := pushToken(v, "k-bulk", "bulk"), pushToken(v, "k-hec", "hec"), pushToken(v, "k-otlp", "otlp")
 	var sending sync.WaitGroup
@@ -57,56 +59,89 @@ func TestKillSources(t *testing.T) {
 		x.push(2, "http://"+addr+"/v1/logs", otlpBatch, "Authorization: Bearer "+otlp, "Content-Type: application/json")
 	})
 	sending.Go(func() { x.sendLines(syslog) })
-	v.MustRun("ingest", "--detach", "--source", "k-files", filepath.Join(shared, "zeek/wrccdc-2018/json/ssl.json.zst"), filepath.Join(shared, "linux/auth.log.gz"))
+	v.MustRun("ingest", "--detach", "--source", "k-files", filepath.Join(shared, "zeek/wrccdc-2018/json/ssl.json.zst"), filepath.Join(shared, "zeek/wrccdc-2018/json/dns.json.zst"))
 
-	inDoubt, process, engine := 0, 0, 0
-	for k := range kills {
-		wait := time.Duration(300+rand.IntN(2000)) * time.Millisecond
-		onlyEngine := false
-		switch {
-		case len(points) > 0 && k%2 == 0: // the process was started with this crash point
-			name, _, _ := strings.Cut(points[0], ":")
-			if !v.WaitExit(2 * time.Minute) {
-				t.Fatalf("the crash point %s was never reached: a void run\n%s", name, tail(v.log.String(), 2000))
+	began := time.Now()
+	for n := range kills {
+		switch n % 3 {
+		case 0:
+			k.atPoint()
+		case 1:
+			k.engine()
+			time.Sleep(time.Second)
+		case 2:
+			k.process()
+			if n+1 < kills {
+				k.start()
 			}
-			if _, err := os.Stat(filepath.Join(v.Data, "run", "crashed-"+name)); err != nil {
-				t.Fatalf("the process ended, but not at %s: %s", name, tail(v.log.String(), 2000))
-			}
-			t.Logf("kill %d: at %s", k+1, name)
-			points = points[1:]
-			inDoubt++
-		case k%3 == 1:
-			time.Sleep(wait)
-			if pid := enginePID(t, v); pid > 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
-				t.Logf("kill %d: the engine, after %s", k+1, wait)
-				engine++
-			}
-			time.Sleep(2 * time.Second)
-			onlyEngine = true
-		default:
-			time.Sleep(wait)
-			v.Kill()
-			t.Logf("kill %d: the process, after %s", k+1, wait)
-			process++
-		}
-		crash := len(points) > 0 && k%2 == 1 && k+1 < kills // the next one is at a crash point
-		switch {
-		case crash:
-			v.Kill() // which was not done when only the engine was killed
-			time.Sleep(500 * time.Millisecond)
-			v.Start("VIGIL_CRASH_AT=" + points[0])
-		case !onlyEngine:
-			time.Sleep(500 * time.Millisecond)
-			v.Start()
 		}
 	}
+	if kills%3 == 0 { // it is down
+		v.Start()
+	}
+	t.Logf("%d kills in %s: %v", kills, time.Since(began).Round(time.Second), k.done)
 	x.stop.Store(true)
 	sending.Wait()
-	if inDoubt == 0 || engine == 0 || process == 0 && kills > 4 {
-		t.Errorf("%d kills with an insert in doubt, %d of the engine, %d of the process: a void run", inDoubt, engine, process)
+	if k.doubts == 0 || k.done["engine"] == 0 || k.done["process"] == 0 {
+		t.Errorf("kills by kind: %v: a void run", k.done)
 	}
 	x.check(v)
 }
+
+// killer kills and starts a Vigil, and counts it by kind.
+type killer struct {
+	t      *testing.T
+	v      *Vigil
+	point  string // the process was started with it
+	doubts int
+	done   map[string]int
+}
+
+// start starts the process so that it ends at the next crash point, which may come before
+// it is ready.
+func (k *killer) start() {
+	k.point = doubtPoints[k.doubts%len(doubtPoints)]
+	_ = os.Remove(k.mark()) // of an earlier round
+	if err := k.v.up("VIGIL_CRASH_AT=" + k.point + ":3"); err != nil {
+		if _, crashed := os.Stat(k.mark()); crashed != nil {
+			k.t.Fatal(err)
+		}
+	}
+}
+
+// mark is where the process notes that it came to the crash point.
+func (k *killer) mark() string { return filepath.Join(k.v.Data, "run", "crashed-"+k.point) }
+
+// atPoint waits for the crash point, and starts the process without one.
+func (k *killer) atPoint() {
+	if !k.v.WaitExit(2 * time.Minute) {
+		k.t.Fatalf("the crash point %s was never reached: a void run\n%s", k.point, tail(k.v.log.String(), 2000))
+	}
+	if _, err := os.Stat(k.mark()); err != nil {
+		k.t.Fatalf("the process ended, but not at %s: %s", k.point, tail(k.v.log.String(), 2000))
+	}
+	k.done[k.point]++
+	k.doubts++
+	k.v.Start()
+}
+
+// engine kills ClickHouse, which the process starts again.
+func (k *killer) engine() {
+	time.Sleep(moment())
+	if pid := enginePID(k.t, k.v); pid > 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
+		k.done["engine"]++
+	}
+}
+
+// process kills workers, server and receivers, which are one process here.
+func (k *killer) process() {
+	time.Sleep(moment())
+	k.v.Kill()
+	k.done["process"]++
+}
+
+// moment is how long a random kill waits.
+func moment() time.Duration { return time.Duration(300+rand.IntN(1500)) * time.Millisecond }
 
 // push sends batches until it is stopped, each until it is answered.
 func (x *fiveSources) push(of int, url string, body func(n int64) []byte, header ...string) {
@@ -167,27 +202,42 @@ func (x *fiveSources) sendLines(addr string) {
 	}
 }
 
-// check holds what is stored against what was sent, source by source.
+// check holds what is stored against what was sent, source by source: how many, and by
+// what they say that each is there.
 func (x *fiveSources) check(v *Vigil) {
 	t := x.t
-	const files = 49474 + 7121 // MANIFEST.csv
+	const files = 49474 + 53615 // MANIFEST.csv
+	proveWhole(t, v, "k-files", files)
 	for i, source := range []string{"k-bulk", "k-hec"} {
-		finishAndProve(t, v, source, x.batches[i].Load()*batch)
+		sent := x.batches[i].Load() * batch
+		proveWhole(t, v, source, sent)
+		if n := x.distinct(v, source); n != sent {
+			t.Errorf("%s: %d different records are stored of %d", source, n, sent)
+		}
+		t.Logf("%s: %d records in %d requests, %d sent again: each is stored once", source, sent, x.tries[i].Load(), x.tries[i].Load()-x.batches[i].Load())
 	}
-	finishAndProve(t, v, "k-files", files)
 	sent := x.batches[2].Load() * batch
 	var p proof
-	Eventually(t, "all of OTLP, proved", time.Minute, func() bool { p = proved(v, "k-otlp"); return p.Records >= sent })
-	if p.Records-sent != p.Suspected {
-		t.Errorf("OTLP: %d records of %d, and %d of them are flagged as re-sends", p.Records, sent, p.Suspected)
+	Eventually(t, "all of OTLP, proved", 2*time.Minute, func() bool { p = proved(v, "k-otlp"); return p.Records >= sent && p.Waiting == 0 })
+	if n := x.distinct(v, "k-otlp"); n != sent || p.Records-sent != p.Suspected {
+		t.Errorf("OTLP: %d different records are stored of %d; %d in all, of which %d are flagged as re-sends", n, sent, p.Records, p.Suspected)
 	}
+	t.Logf("k-otlp: %d records in %d requests: %d stored, %d of them flagged as re-sends", sent, x.tries[2].Load(), p.Records, p.Suspected)
 	var s proof
-	Eventually(t, "syslog, proved", time.Minute, func() bool { s = proved(v, "syslog"); return s.Records > 0 })
-	if s.Records > x.lines.Load() {
-		t.Errorf("%d lines of syslog are stored, only %d were written", s.Records, x.lines.Load())
+	Eventually(t, "syslog, proved", 2*time.Minute, func() bool { s = proved(v, "syslog"); return s.Records > 0 && s.Waiting == 0 })
+	if n := x.distinct(v, "syslog"); n != s.Records || n > x.lines.Load() {
+		t.Errorf("syslog: %d lines were written, %d are stored, %d of them different", x.lines.Load(), s.Records, n)
 	}
-	for i, name := range []string{"bulk", "hec", "otlp"} {
-		t.Logf("%s: %d batches, %d requests", name, x.batches[i].Load(), x.tries[i].Load())
+	t.Logf("syslog: %d lines were written, %d stored (it has no answers)", x.lines.Load(), s.Records)
+	covered(t, v)
+}
+
+// distinct counts the different texts that are stored of a source.
+func (x *fiveSources) distinct(v *Vigil, source string) (n int64) {
+	var rows []struct{ N int64 }
+	out := v.MustRun("-o", "json", "search", "sql: SELECT toInt64(uniqExact(message)) AS n FROM events WHERE source = '"+source+"'")
+	if err := json.Unmarshal([]byte(out), &rows); err != nil || len(rows) != 1 {
+		x.t.Fatalf("%v: %s", err, out)
 	}
-	t.Logf("otlp: %d sent, %d stored, %d flagged; syslog: %d lines written, %d stored", sent, p.Records, p.Suspected, x.lines.Load(), s.Records)
+	return rows[0].N
 }

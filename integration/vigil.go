@@ -80,17 +80,24 @@ func NewVigil(t *testing.T, args ...string) *Vigil {
 // Start starts `vigil up` and waits until it has printed where it answers.
 func (v *Vigil) Start(env ...string) {
 	v.t.Helper()
+	if err := v.up(env...); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// up is Start that returns why it did not.
+func (v *Vigil) up(env ...string) error {
 	args := append([]string{"up", "--data", v.Data, "--listen", "localhost:0", "--temporal-port", "0", "--temporal-ui-port", "0", "--no-temporal-ui"}, v.Args...)
 	v.cmd = exec.Command(v.Bin, args...)
 	v.cmd.Env = append(append(os.Environ(), v.Env...), env...)
 	v.log = &lockedBuffer{}
 	out, err := v.cmd.StdoutPipe()
 	if err != nil {
-		v.t.Fatal(err)
+		return err
 	}
 	v.cmd.Stderr = v.log
 	if err := v.cmd.Start(); err != nil {
-		v.t.Fatal(err)
+		return err
 	}
 	v.exited = make(chan struct{})
 	ready := make(chan struct{})
@@ -98,10 +105,11 @@ func (v *Vigil) Start(env ...string) {
 	go func(cmd *exec.Cmd, exited chan struct{}) { _ = cmd.Wait(); close(exited) }(v.cmd, v.exited)
 	select {
 	case <-ready:
+		return nil
 	case <-v.exited:
-		v.t.Fatalf("vigil up ended: %s", v.log)
+		return fmt.Errorf("vigil up ended: %s", v.log)
 	case <-time.After(90 * time.Second):
-		v.t.Fatalf("vigil up is not ready after 90 s: %s", v.log)
+		return fmt.Errorf("vigil up is not ready after 90 s: %s", v.log)
 	}
 }
 

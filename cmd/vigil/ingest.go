@@ -155,6 +155,10 @@ func ingestState(ctx context.Context, tp client.Client, id string) (flow.IngestP
 		for _, act := range d.GetPendingActivities() {
 			if hb := act.GetHeartbeatDetails(); hb != nil && moves(act.GetActivityType().GetName()) {
 				if err := dataConverter().FromPayloads(hb, &p); err == nil {
+					// A stretch that waits for its next attempt: a broker that does not answer, a store that is down.
+					if f := act.GetLastFailure(); f != nil && act.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+						p.Error = fmt.Sprintf("attempt %d: %s", act.GetAttempt()-1, f.GetMessage())
+					}
 					return p, nil
 				}
 			}

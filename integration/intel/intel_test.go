@@ -148,6 +148,9 @@ func (w *world) pinned(version string) {
 		if p.Detections != c.want || p.Events != 1 {
 			w.t.Errorf("%s: %+v, want %d detections", name, p, c.want)
 		}
+		if chunks, err := w.store.Chunks(w.t.Context(), "main", name); err != nil || len(chunks) != 1 || chunks[0].RuleSet == "" {
+			w.t.Errorf("%s: its plan pins no rule set, its chunk must: %+v %v", name, chunks, err)
+		}
 	}
 	if v, err := fresh.Version(w.t.Context(), "elsewhere"); v != "" || err != nil {
 		w.t.Errorf("another org has the set %q %v", v, err)

@@ -49,6 +49,9 @@ type Engine struct {
 	AnalystPassword secret.Value
 
 	opts    Options
+	lock    *os.File        // of the folder; every child inherits it
+	run     context.Context // ends with Stop
+	cancel  context.CancelFunc
 	mu      sync.Mutex
 	child   *child
 	stopped bool
@@ -71,18 +74,16 @@ func Start(ctx context.Context, o Options) (*Engine, error) {
 	if err := o.prepare(); err != nil {
 		return nil, fmt.Errorf("preparing the embedded ClickHouse: %w", err)
 	}
-	e := &Engine{User: o.User, Password: o.Password, AnalystUser: analystUser, AnalystPassword: o.analystPassword, opts: o, done: make(chan struct{})}
-	// The child of a parent that was just killed needs a moment to end and let go of
-	// the folder.
-	var err error
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
-		if err = e.launch(ctx); err == nil || !strings.Contains(err.Error(), "Cannot lock file") || time.Now().After(end) {
-			break
-		}
-	}
+	lock, err := lockFolder(ctx, o.Dir, o.Logger)
 	if err != nil {
 		return nil, err
 	}
+	e := &Engine{User: o.User, Password: o.Password, AnalystUser: analystUser, AnalystPassword: o.analystPassword, opts: o, lock: lock, done: make(chan struct{})}
+	if err := e.launch(ctx); err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	e.run, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go e.supervise()
 	return e, nil
 }
@@ -142,6 +143,7 @@ func (e *Engine) launch(ctx context.Context) error {
 	c.cmd.Dir = e.opts.Dir
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches only us
 	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
+	c.cmd.ExtraFiles = []*os.File{e.lock}
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return err
 	}
@@ -151,12 +153,16 @@ func (e *Engine) launch(ctx context.Context) error {
 	go func() { c.err = c.cmd.Wait(); close(c.done) }()
 	if err := e.await(ctx, c); err != nil {
 		_ = c.cmd.Process.Kill()
+		<-c.done // before another one is started in its folder
 		return err
 	}
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.child = c
 	e.starts++
-	e.mu.Unlock()
+	if e.stopped { // while it started
+		_ = c.stdin.Close()
+	}
 	return nil
 }
 
@@ -215,19 +221,19 @@ func (e *Engine) supervise() {
 			pause = 200 * time.Millisecond
 		}
 		e.opts.Logger.Error("the embedded ClickHouse died; starting it again", "error", c.err, "restarts", e.Restarts()+1, "output", lastLines(c.out.String(), 3))
-		for {
-			time.Sleep(pause)
-			pause = min(2*pause, 10*time.Second)
-			if e.isStopped() {
+		for again := true; again; {
+			select {
+			case <-e.run.Done():
 				return
+			case <-time.After(pause):
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			pause = min(2*pause, 10*time.Second)
+			ctx, cancel := context.WithTimeout(e.run, time.Minute)
 			err := e.launch(ctx)
 			cancel()
-			if err == nil {
-				break
+			if again = err != nil; again && !e.isStopped() {
+				e.opts.Logger.Error("restarting the embedded ClickHouse", "error", err)
 			}
-			e.opts.Logger.Error("restarting the embedded ClickHouse", "error", err)
 		}
 	}
 }
@@ -256,22 +262,22 @@ func (e *Engine) PID() int {
 // when it has not ended by the deadline of ctx.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
-	already := e.stopped
 	e.stopped = true
-	c := e.child
+	_ = e.child.stdin.Close()
 	e.mu.Unlock()
-	if !already {
-		_ = c.stdin.Close()
-	}
+	e.cancel() // one that is just being started again
 	select {
-	case <-c.done:
+	case <-e.done:
+		_ = e.lock.Close()
+		return nil
 	case <-ctx.Done():
-		_ = c.cmd.Process.Kill()
-		<-c.done
-		return errors.New("the embedded ClickHouse did not stop in time and was killed")
 	}
+	e.mu.Lock()
+	_ = e.child.cmd.Process.Kill()
+	e.mu.Unlock()
 	<-e.done
-	return nil
+	_ = e.lock.Close()
+	return errors.New("the embedded ClickHouse did not stop in time and was killed")
 }
 
 // tailBuffer keeps the last output of the child for error messages.
