@@ -180,7 +180,7 @@ function Rows({ rows, health }: { rows: Rule[]; health: Map<string, RuleHealth> 
               </span>
             )),
         },
-        { name: "ATT&CK", cell: (r) => <Attack of={r.attack} /> },
+        { name: "ATT&CK", className: "cell-tags", cell: (r) => <Attack of={r.attack} /> },
         {
           name: "Playbook",
           cell: (r) =>
