@@ -97,7 +97,9 @@ func (c *control) pausing(ctx workflow.Context, p *flow.IngestProgress) error {
 // what the activity had not yet told of is in the manifest.
 func (c *control) execute(ctx workflow.Context, o workflow.ActivityOptions, name string, in, result any) (interrupted bool, err error) {
 	o.WaitForCancellation = true
-	o.RetryPolicy = &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, NonRetryableErrorTypes: permanent()}
+	if o.RetryPolicy == nil {
+		o.RetryPolicy = again(time.Minute)
+	}
 	run, stop := workflow.WithCancel(workflow.WithActivityOptions(ctx, o))
 	c.changed, c.stop = false, stop
 	err = workflow.ExecuteActivity(run, name, in).Get(ctx, result)
@@ -107,4 +109,9 @@ func (c *control) execute(ctx workflow.Context, o workflow.ActivityOptions, name
 		return true, nil
 	}
 	return false, err
+}
+
+// again is to try for ever, at the latest after most.
+func again(most time.Duration) *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: most, NonRetryableErrorTypes: permanent()}
 }

@@ -61,7 +61,8 @@ func (w *drain) run(ctx workflow.Context) (flow.IngestProgress, error) {
 // stretch drains for about a minute. A pause ends it early; what it had not yet told of
 // is in the manifest.
 func (w *drain) stretch(ctx workflow.Context) error {
-	o := workflow.ActivityOptions{TaskQueue: flow.QueueSpool(w.in.Host), StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: 20 * time.Second, Summary: "drain the spool"}
+	o := workflow.ActivityOptions{TaskQueue: flow.QueueSpool(w.in.Host), StartToCloseTimeout: 15 * time.Minute, HeartbeatTimeout: 20 * time.Second, Summary: "drain the spool",
+		RetryPolicy: again(5 * time.Second)} // what waits is on this machine: senders' data is late for no reason
 	var p flow.IngestProgress
 	interrupted, err := w.execute(ctx, o, "DrainSpool", activities.DrainInput{Drain: w.in, Progress: w.p}, &p)
 	if err == nil && !interrupted {
