@@ -49,7 +49,7 @@ func (a *Alerts) aggregates(ctx context.Context, org string) (WindowResult, erro
 // refuses is a failure in the ledger, and not tried again for these chunks.
 func (a *Alerts) aggregate(ctx context.Context, org string, rule *rules.Rule, chunks []string) (WindowResult, error) {
 	res := WindowResult{Windows: len(chunks)}
-	starts, err := a.Store.TouchedWindows(ctx, org, chunks, rule.Query.Window)
+	starts, err := a.Store.TouchedWindows(ctx, org, chunks, rule.Datasets, rule.Query.Window)
 	if err != nil {
 		return res, err
 	}

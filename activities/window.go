@@ -26,7 +26,7 @@ type WindowStore interface {
 	AlertsOf(ctx context.Context, org string, detections []string) ([]string, error)
 	PutEvaluations(ctx context.Context, token string, list []schema.Evaluation) error
 	PendingAggregates(ctx context.Context, org string, limit int) ([]store.PendingAggregate, error)
-	TouchedWindows(ctx context.Context, org string, chunks []string, width time.Duration) ([]time.Time, error)
+	TouchedWindows(ctx context.Context, org string, chunks, datasets []string, width time.Duration) ([]time.Time, error)
 	Aggregate(ctx context.Context, org, sql string, from, to time.Time) ([]store.AggregateRow, error)
 }
 

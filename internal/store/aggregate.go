@@ -162,11 +162,13 @@ GROUP BY p.rule, p.version ORDER BY p.rule, p.version`, P{"org": org, "limit": u
 }
 
 // TouchedWindows returns the starts of the windows of that width that events of the
-// chunks are in, oldest first.
-func (s *Store) TouchedWindows(ctx context.Context, org string, chunks []string, width time.Duration) ([]time.Time, error) {
+// chunks and data sets are in, oldest first. A data set is exact, or a beginning that
+// ends in ".*", or "*".
+func (s *Store) TouchedWindows(ctx context.Context, org string, chunks, datasets []string, width time.Duration) ([]time.Time, error) {
 	var out []time.Time
-	err := s.each(ctx, `SELECT DISTINCT toInt64(floor(toUnixTimestamp64Micro(timestamp) / {width:Int64})) AS n FROM events WHERE org = {org:String} AND chunk IN {chunks:Array(String)} ORDER BY n`,
-		P{"org": org, "chunks": chunks, "width": width.Microseconds()}, func(r driver.Rows) error {
+	err := s.each(ctx, `SELECT DISTINCT toInt64(floor(toUnixTimestamp64Micro(timestamp) / {width:Int64})) AS n FROM events WHERE org = {org:String} AND chunk IN {chunks:Array(String)}
+  AND arrayExists(d -> event_dataset = d OR endsWith(d, '*') AND startsWith(event_dataset, substring(d, 1, length(d) - 1)), {datasets:Array(String)}) ORDER BY n`,
+		P{"org": org, "chunks": chunks, "datasets": datasets, "width": width.Microseconds()}, func(r driver.Rows) error {
 			var n int64
 			err := r.Scan(&n)
 			out = append(out, time.UnixMicro(n*width.Microseconds()).UTC())
