@@ -19,6 +19,7 @@ import (
 // TestLoudSource floods one source while another one sends ten events a second: the quiet
 // one is never told to wait and loses nothing, the loud one is.
 func TestLoudSource(t *testing.T) {
+	long(t)
 	addr := freeAddr(t)
 	v := NewVigil(t, "--receive", addr, "--receive-grpc", "localhost:0", "--spool-mb", "256")
 	v.Start()

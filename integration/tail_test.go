@@ -21,6 +21,7 @@ const followed = 6000
 // that follows it is killed with -9, first between the writes of a chunk, then at any
 // moment. Every line is there exactly once, and the proof agrees.
 func TestTailKill(t *testing.T) {
+	long(t)
 	v := NewVigil(t, "--receive", "localhost:0")
 	v.Start("VIGIL_CRASH_AT=after-events:6")
 	log := filepath.Join(t.TempDir(), "app.log")
