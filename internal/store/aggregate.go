@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"strings"
@@ -88,10 +89,23 @@ func scanTexts(r driver.Rows) (AggregateRow, error) {
 		case time.Time:
 			row[t.Name()] = x.UTC().Format(time.RFC3339Nano)
 		default:
-			row[t.Name()] = fmt.Sprint(x)
+			row[t.Name()] = canonicalAddress(fmt.Sprint(x))
 		}
 	}
 	return row, nil
+}
+
+// canonicalAddress spells an IPv4 address as events and other rules do: its column is
+// IPv6, and a query sees it as ::ffff:10.1.2.3. Other texts stay as they are.
+func canonicalAddress(text string) string {
+	if !strings.HasPrefix(text, "::ffff:") {
+		return text
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || !a.Is4In6() {
+		return text
+	}
+	return a.Unmap().String()
 }
 
 // CheckAggregate has the engine read the query, without running it.
