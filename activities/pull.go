@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -29,8 +28,7 @@ type Pull struct {
 	Dir     string              // where cursors and ids are kept
 	Begun   func(source string) // is told of sources that are new to the spool
 
-	mu      sync.Mutex
-	sources map[string]*pulled
+	sources bySource[pulled]
 }
 
 // pulled is what this process remembers of a source.
@@ -84,17 +82,7 @@ func pullDocument(in flow.IngestInput) (*api.Document, error) {
 }
 
 func (x *Pull) source(org, name string) *pulled {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.sources == nil {
-		x.sources = map[string]*pulled{}
-	}
-	src := x.sources[org+"/"+name]
-	if src == nil {
-		src = &pulled{turns: newTurns()}
-		x.sources[org+"/"+name] = src
-	}
-	return src
+	return x.sources.of(org, name, func() *pulled { return &pulled{turns: newTurns()} })
 }
 
 // pulling is the state of one PullPages.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,8 +35,7 @@ type Tail struct {
 	Ingest *Ingest // whose sink, rules and folding are used
 	Dir    string  // where the ranges whose commit is in doubt are kept
 
-	mu      sync.Mutex
-	sources map[string]*followed
+	sources bySource[followed]
 }
 
 // FollowFiles commits what is written to files, range by range, for about a minute or
@@ -89,17 +87,7 @@ type followed struct {
 }
 
 func (t *Tail) source(org, name string) *followed {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.sources == nil {
-		t.sources = map[string]*followed{}
-	}
-	src := t.sources[org+"/"+name]
-	if src == nil {
-		src = &followed{turns: newTurns()}
-		t.sources[org+"/"+name] = src
-	}
-	return src
+	return t.sources.of(org, name, func() *followed { return &followed{turns: newTurns()} })
 }
 
 // follow is the state of one FollowFiles.

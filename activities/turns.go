@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -40,3 +41,23 @@ func (t turns) leave() { <-t.held }
 
 // over says whether a stretch has had its turn and another waits.
 func (t turns) over(began time.Time) bool { return t.waiting.Load() > 0 && time.Since(began) > turn }
+
+// bySource keeps one T for each source of the process.
+type bySource[T any] struct {
+	mu  sync.Mutex
+	all map[string]*T
+}
+
+// of returns what is kept for a source; fresh makes it the first time.
+func (b *bySource[T]) of(org, name string, fresh func() *T) *T {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.all == nil {
+		b.all = map[string]*T{}
+	}
+	key := org + "/" + name
+	if b.all[key] == nil {
+		b.all[key] = fresh()
+	}
+	return b.all[key]
+}
