@@ -168,8 +168,12 @@ func decideAndSee(t *testing.T, v *Vigil, l *hook, a schema.Approval) {
 	if err := v.Call("POST", "/approvals/"+a.ID+"/decide", body, nil); err != nil {
 		t.Fatal(err)
 	}
+	if err := v.Call("POST", "/approvals/"+a.ID+"/decide", body, nil); err != nil {
+		t.Errorf("a second click on approve was answered with an error: %v", err)
+	}
+	body["verdict"] = "deny"
 	if err := v.Call("POST", "/approvals/"+a.ID+"/decide", body, nil); err == nil {
-		t.Error("a second decision by the same person was accepted")
+		t.Error("the same person changed a decision that was given")
 	}
 	Eventually(t, "the blocked value on the published list", time.Minute, func() bool {
 		return strings.Contains(fetchLists(v), a.Target)
