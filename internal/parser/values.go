@@ -167,15 +167,6 @@ func epochTime(v string) (int64, bool) {
 	return micro, true
 }
 
-// dashed wraps a setter for sources that write "-" for absent.
-func dashed(f schema.FieldID) target {
-	return target{field: f, set: func(e *schema.Event, v string) {
-		if v != "-" {
-			e.Set(f, v)
-		}
-	}}
-}
-
 // base is the last part of a Windows or Unix path.
 func base(path string) string {
 	if i := strings.LastIndexAny(path, `\/`); i >= 0 {
