@@ -166,7 +166,7 @@ func (m *mapper) written(r *mapping.Row) setter {
 		if !ok {
 			t = time.Time{} // as absurd as any
 		}
-		setTime(e, f, max(t.UnixMicro(), math.MinInt64), v)
+		setTime(e, f, t.UnixMicro(), v)
 	}
 }
 
@@ -212,11 +212,11 @@ func (m *mapper) around(r *mapping.Row, to target) setter {
 	if r.Hold != "" {
 		wrap(func(set setter) setter { return m.holding(r.Hold, set) })
 	}
-	if r.Values != nil {
-		wrap(func(set setter) setter { return translated(r, set) })
-	}
 	if r.Lower {
 		wrap(inSmall)
+	}
+	if r.Values != nil {
+		wrap(func(set setter) setter { return translated(r, set) })
 	}
 	if r.Trim != "" {
 		wrap(func(set setter) setter { return trimmed(r.Trim, set) })
@@ -322,52 +322,68 @@ func (m *mapper) closing(s mapping.Section) func(e *schema.Event) {
 	rows := m.rows(s.Fields)
 	return func(e *schema.Event) {
 		constants(e, s.Set)
-		applyRows(e, rows)
+		rows.Apply(e, nil, nil)
 	}
 }
 
-// eventRow is a row of fields, made ready.
+// Mapper makes setters of the rows of custom formats.
+type Mapper struct{ m mapper }
+
+// NewMapper makes one for the parser of one object.
+func NewMapper(o Options) Mapper { return Mapper{mapper{clock: clockOf(o)}} }
+
+// Key is what the rows of one key do with its value.
+func (m Mapper) Key(rows []mapping.Row) func(e *schema.Event, v string) { return m.m.key(rows).put() }
+
+// Rows makes rows of fields ready.
+func (m Mapper) Rows(rows []mapping.Row) Rows { return m.m.rows(rows) }
+
+// Rows are rows of fields, made ready for one parser.
+type Rows []eventRow
+
+// eventRow is a row with what it does with its value.
 type eventRow struct {
 	*mapping.Row
 	put    setter
-	choose []eventRow
+	choose Rows
 }
 
-func (m *mapper) rows(from []mapping.Row) []eventRow {
-	out := make([]eventRow, len(from))
+func (m *mapper) rows(from []mapping.Row) Rows {
+	out := make(Rows, len(from))
 	for i := range from {
 		r := &from[i]
-		out[i] = eventRow{Row: r, choose: m.rows(r.Choose)}
-		if r.Of != nil || r.Value != nil {
-			out[i].put = m.target(r).put()
-		}
+		out[i] = eventRow{Row: r, put: m.target(r).put(), choose: m.rows(r.Choose)}
 	}
 	return out
 }
 
-// applyRows applies rows in their order.
-func applyRows(e *schema.Event, rows []eventRow) {
-	for i := range rows {
-		rows[i].apply(e)
+// Apply applies the rows in their order. Conditions over the record see values, and record
+// finds the value of a row that asks the record for it; both are nil for built-in formats.
+func (r Rows) Apply(e *schema.Event, values map[string]string, record func(r *mapping.Row, put func(*schema.Event, string))) {
+	for i := range r {
+		r[i].apply(e, values, record)
 	}
 }
 
 // apply says whether the condition of the row holds.
-func (r *eventRow) apply(e *schema.Event) bool {
-	if !r.If.Holds(e, nil) {
+func (r *eventRow) apply(e *schema.Event, values map[string]string, record func(*mapping.Row, func(*schema.Event, string))) bool {
+	if !r.If.Holds(e, values) {
 		return false
 	}
 	constants(e, r.Set)
 	for _, v := range r.Value {
 		r.put(e, v)
 	}
-	if r.Of != nil {
-		if v := e.Str(*r.Of); e.Has(*r.Of) || r.Otherwise != nil {
-			r.put(e, v)
+	switch {
+	case r.Of != nil:
+		if e.Has(*r.Of) || r.Otherwise != nil {
+			r.put(e, e.Str(*r.Of))
 		}
+	case record != nil && (r.From != nil || r.CEL != nil):
+		record(r.Row, r.put)
 	}
 	for i := range r.choose {
-		if r.choose[i].apply(e) {
+		if r.choose[i].apply(e, values, record) {
 			break
 		}
 	}

@@ -27,6 +27,11 @@ func setTime(e *schema.Event, f schema.FieldID, micro int64, text string) {
 	e.SetInt(f, micro)
 }
 
+// SetTime sets a Date field, unless the time is absurd: then its text is kept.
+func SetTime(e *schema.Event, f schema.FieldID, t time.Time, text string) {
+	setTime(e, f, t.UnixMicro(), text)
+}
+
 // timeField is the setter of a Date field from ISO text in any of its usual
 // spellings, or from Unix seconds or milliseconds.
 func timeField(f schema.FieldID, zone *time.Location) setter {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"vigil/internal/expr"
 	"vigil/schema"
@@ -23,6 +24,21 @@ type Condition struct {
 	program *expr.Program // over the record's values
 }
 
+// events is the environment of expressions over events. It is the same for all of them, and
+// takes about a millisecond to make; two that ask at once may both make it.
+var events atomic.Pointer[expr.Env]
+
+func eventEnv() (*expr.Env, error) {
+	if env := events.Load(); env != nil {
+		return env, nil
+	}
+	env, err := expr.NewEnv(expr.Options{})
+	if err == nil {
+		events.Store(env)
+	}
+	return env, err
+}
+
 // ofEvent finds expressions that ask for fields of the event.
 var ofEvent = regexp.MustCompile(`(^|[^.\w"'])e\.[a-z]`)
 
@@ -33,7 +49,7 @@ func newCondition(text string, record bool) (*Condition, error) {
 		c.program = &p
 		return c, err
 	}
-	env, err := expr.NewEnv(expr.Options{})
+	env, err := eventEnv()
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@
 package mapping
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ type Constant struct {
 
 // Bound of lists in a document, and of texts that are compiled.
 const (
-	MaxRows = 1000
+	MaxRows = 500
 	maxText = 4096
 )
 
@@ -573,18 +572,9 @@ func (r *reader) program(n ast.Node, text string) *expr.Program {
 	return &p
 }
 
-// String is a row as the reference shows it.
-func (r Row) String() string {
-	var parts []string
-	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
-	for _, f := range r.To {
-		parts = append(parts, f.String())
-	}
-	if r.Keep != "" {
-		add("%s", r.Keep)
-	}
-	if r.As != "" {
-		add("as %s", r.As)
-	}
-	return strings.Join(parts, ", ")
+// Asks says whether a row, or one in it, has an expression over the values of the record.
+func Asks(rows []Row) bool {
+	return slices.ContainsFunc(rows, func(r Row) bool {
+		return r.CEL != nil || r.If != nil && r.If.program != nil || Asks(r.Choose)
+	})
 }
