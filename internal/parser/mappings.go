@@ -12,15 +12,16 @@ import (
 	"vigil/schema"
 )
 
-// Mapping returns the mapping of a built-in format; nil where code alone takes its records
-// apart.
-func Mapping(format string) *mapping.Document {
+// Mappings are the mappings that a built-in format goes by; none where code alone takes its
+// records apart.
+func Mappings(format string) []*mapping.Document {
+	var out []*mapping.Document
 	for _, name := range mapping.Names() {
 		if d := document(name); slices.Contains(d.Formats, format) {
-			return d
+			out = append(out, d)
 		}
 	}
-	return nil
+	return out
 }
 
 // documents are the mappings of the built-in formats, each read when it is first asked for:
@@ -312,8 +313,12 @@ func unlessAbsent(absent []string, set setter) setter {
 
 // constants sets what every event, or every one of a kind, gets.
 func constants(e *schema.Event, set []mapping.Constant) {
-	for _, c := range set {
-		e.Set(c.Field, c.Value)
+	for i := range set {
+		if c := &set[i]; c.Text {
+			e.SetStr(c.Field, c.Value)
+		} else {
+			e.Set(c.Field, c.Value)
+		}
 	}
 }
 
@@ -344,7 +349,9 @@ type Rows []eventRow
 // eventRow is a row with what it does with its value.
 type eventRow struct {
 	*mapping.Row
-	put    setter
+	test   func(*schema.Event) bool // the condition, where it is code
+	set    []mapping.Constant
+	put    setter // nil: the row has no value of its own
 	choose Rows
 }
 
@@ -352,7 +359,10 @@ func (m *mapper) rows(from []mapping.Row) Rows {
 	out := make(Rows, len(from))
 	for i := range from {
 		r := &from[i]
-		out[i] = eventRow{Row: r, put: m.target(r).put(), choose: m.rows(r.Choose)}
+		out[i] = eventRow{Row: r, test: r.If.Native(), set: r.Set, choose: m.rows(r.Choose)}
+		if r.Set == nil && r.Choose == nil {
+			out[i].put = m.target(r).put()
+		}
 	}
 	return out
 }
@@ -367,10 +377,27 @@ func (r Rows) Apply(e *schema.Event, values map[string]string, record func(r *ma
 
 // apply says whether the condition of the row holds.
 func (r *eventRow) apply(e *schema.Event, values map[string]string, record func(*mapping.Row, func(*schema.Event, string))) bool {
-	if !r.If.Holds(e, values) {
+	if r.test != nil {
+		if !r.test(e) {
+			return false
+		}
+	} else if r.If != nil && !r.If.Holds(e, values) {
 		return false
 	}
-	constants(e, r.Set)
+	constants(e, r.set)
+	if r.put != nil {
+		r.value(e, record)
+	}
+	for i := range r.choose {
+		if r.choose[i].apply(e, values, record) {
+			break
+		}
+	}
+	return true
+}
+
+// value hands the value of the row to its setter.
+func (r *eventRow) value(e *schema.Event, record func(*mapping.Row, func(*schema.Event, string))) {
 	for _, v := range r.Value {
 		r.put(e, v)
 	}
@@ -382,10 +409,4 @@ func (r *eventRow) apply(e *schema.Event, values map[string]string, record func(
 	case record != nil && (r.From != nil || r.CEL != nil):
 		record(r.Row, r.put)
 	}
-	for i := range r.choose {
-		if r.choose[i].apply(e, values, record) {
-			break
-		}
-	}
-	return true
 }

@@ -13,8 +13,12 @@ type suricataParser struct {
 }
 
 func newSuricata(o Options) Parser {
-	d := document("suricata")
-	m := mapperOf(d.Name, o, holds{"type": func(e *schema.Event, v string) { suricataType(d, v, e) }})
+	m := mapperOf("suricata", o, nil)
+	kinds := map[string][]mapping.Constant{}
+	for name, k := range m.Kinds {
+		kinds[name] = k.Set
+	}
+	m.holds = holds{"type": func(e *schema.Event, v string) { suricataType(kinds, v, e) }}
 	return &suricataParser{w: walker{root: m.table().tree(), prefix: "suricata"}, close: m.closing(m.Section)}
 }
 
@@ -27,13 +31,13 @@ func detectSuricata(sample []byte, _ string) (int, string) {
 }
 
 // suricataType says what an event_type is in ECS.
-func suricataType(d *mapping.Document, v string, e *schema.Event) {
-	kind, ok := d.Kinds[v]
+func suricataType(kinds map[string][]mapping.Constant, v string, e *schema.Event) {
+	set, ok := kinds[v]
 	if !ok {
-		kind = d.Kinds["other"]
+		set = kinds["other"]
 		e.AddExtra("suricata.event_type", v)
 	}
-	constants(e, kind.Set)
+	constants(e, set)
 }
 
 // Parse implements Parser.

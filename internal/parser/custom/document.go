@@ -37,6 +37,7 @@ type document struct {
 	Shape       shapeDoc    `yaml:"shape"`
 	Keys        nodeDoc     `yaml:"keys"`
 	Drop        texts       `yaml:"drop"`
+	Set         nodeDoc     `yaml:"set"`
 	Fields      nodeDoc     `yaml:"fields"`
 	Samples     []sampleDoc `yaml:"samples"`
 }

@@ -30,8 +30,11 @@ func (r *reader) rows(f *format) {
 			f.keys[name] = []mapping.Row{{Drop: true}}
 		}
 	}
+	if n := r.doc.Set.Node; n != nil {
+		f.rows = []mapping.Row{{Set: mapping.Constants(d, n, lang)}}
+	}
 	if n := r.doc.Fields.Node; n != nil {
-		f.rows = mapping.Fields(d, n, lang)
+		f.rows = append(f.rows, mapping.Fields(d, n, lang)...)
 	}
 	r.problems = append(r.problems, d.Errs...)
 }

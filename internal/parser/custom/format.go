@@ -158,6 +158,16 @@ func check(file File) (*format, []error) {
 	return f, f.reader.problems
 }
 
+// Text is the document of a format; "" when the set has none of that name.
+func (s *Set) Text(format string) string {
+	for i, f := range s.formats {
+		if f.Name == format {
+			return s.files[i].Text
+		}
+	}
+	return ""
+}
+
 // Formats are the formats of the set; nil of a nil set.
 func (s *Set) Formats() parser.Set {
 	if s == nil {

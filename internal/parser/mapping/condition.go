@@ -62,8 +62,13 @@ func newCondition(text string, record bool) (*Condition, error) {
 	return c, nil
 }
 
-// Native says whether the condition costs no more than the code one would write for it.
-func (c *Condition) Native() bool { return c.native != nil }
+// Native is the condition as code of its own; nil when CEL has to interpret it.
+func (c *Condition) Native() func(e *schema.Event) bool {
+	if c == nil {
+		return nil
+	}
+	return c.native
+}
 
 // String is the expression.
 func (c *Condition) String() string { return c.text }

@@ -26,6 +26,7 @@ type Document struct {
 	Description string
 	Module      string // event.module and event.dataset, where the code does not say them
 	Dataset     string
+	Holds       []string // values that the format's code takes
 	Section
 	Tables  map[string]Section           // of other objects: below names, or inside of values
 	Kinds   map[string]Section           // of what a record is: a log, a type, an event id
@@ -54,13 +55,19 @@ func Names() []string {
 	return out
 }
 
+// Text is a document as it is written.
+func Text(name string) (string, error) {
+	text, err := files.ReadFile(name + ".yaml")
+	return string(text), err
+}
+
 // Load reads one of the embedded documents.
 func Load(name string, lang Language) (*Document, error) {
-	text, err := files.ReadFile(name + ".yaml")
+	text, err := Text(name)
 	if err != nil {
 		return nil, err
 	}
-	d, errs := Read(name+".yaml", text, lang)
+	d, errs := Read(name+".yaml", []byte(text), lang)
 	return d, errors.Join(errs...)
 }
 
@@ -87,6 +94,7 @@ func (d *Document) read(r *document.Reader, n ast.Node, lang Language) {
 	d.Module, d.Dataset = m.Text("module"), m.Text("dataset")
 	lang.Zone = m.Text("zone")
 	lang.Holds, _ = m.List("holds")
+	d.Holds = lang.Holds
 	tables := nodes(r, m, "tables")
 	lang.Tables = slices.Clone(tables.Keys)
 	d.Section = section(m, lang)
@@ -144,12 +152,11 @@ func section(m *document.Mapping, lang Language) Section {
 		}
 		s.Keys[name] = []Row{{Drop: true}}
 	}
-	in := &reader{Reader: m.Reader, Language: lang}
 	if n, ok := m.At["set"]; ok {
-		s.Set = in.set(n)
+		s.Set = Constants(m.Reader, n, lang)
 	}
 	if n, ok := m.At["fields"]; ok {
-		s.Fields = in.rows(n)
+		s.Fields = Fields(m.Reader, n, lang)
 	}
 	return s
 }

@@ -51,6 +51,7 @@ type Row struct {
 type Constant struct {
 	Field schema.FieldID
 	Value string
+	Text  bool // the field holds texts: the value needs no reading
 }
 
 // Bound of lists in a document, and of texts that are compiled.
@@ -146,6 +147,11 @@ func (r *reader) short(n ast.Node) Row {
 // Fields reads a list of rows that stand for themselves.
 func Fields(r *document.Reader, n ast.Node, lang Language) []Row {
 	return (&reader{Reader: r, Language: lang}).rows(n)
+}
+
+// Constants reads a mapping of fields to the values that every event gets.
+func Constants(r *document.Reader, n ast.Node, lang Language) []Constant {
+	return (&reader{Reader: r, Language: lang}).set(n)
 }
 
 func (r *reader) rows(n ast.Node) []Row {
@@ -473,7 +479,8 @@ func (r *reader) set(n ast.Node) []Constant {
 		}
 		r.constants(m.At[k], to[0], values)
 		for _, v := range values {
-			out = append(out, Constant{to[0], v})
+			kind := to[0].Def().Kind
+			out = append(out, Constant{to[0], v, kind == schema.Keyword || kind == schema.LowCard || kind == schema.Text})
 		}
 	}
 	return out
