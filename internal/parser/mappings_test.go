@@ -62,7 +62,7 @@ func TestMappings(t *testing.T) {
 				held[r.Hold] = true
 			}
 			if r.If != nil && r.If.Native() == nil {
-				t.Errorf("%s: %s is slow", name, r.If)
+				t.Errorf("%s: %s is slow", name, r.If.Text)
 			}
 		})
 		if have := slices.Sorted(maps.Keys(held)); !slices.Equal(have, slices.Sorted(slices.Values(d.Holds))) {
@@ -222,7 +222,7 @@ func closing(rows []mapping.Row, when string, keys map[string][]string) {
 	for _, r := range rows {
 		when := when
 		if r.If != nil {
-			when = " when `" + strings.ReplaceAll(r.If.String(), "|", `\|`) + "`"
+			when = " when `" + strings.ReplaceAll(r.If.Text, "|", `\|`) + "`"
 		}
 		for _, c := range r.Set {
 			keys["`"+c.Field.String()+"`"] = append(keys["`"+c.Field.String()+"`"], c.Value+when)

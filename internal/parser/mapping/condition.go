@@ -18,7 +18,7 @@ const ValuesVar = "v"
 // Condition is a checked CEL expression that is true or false: of the event (e.FIELD, as in
 // rules) or, in custom formats, of the values of the record (v["KEY"]).
 type Condition struct {
-	text    string
+	Text    string                     // the expression
 	native  func(e *schema.Event) bool // nil: CEL interprets it
 	event   *expr.EventProgram
 	program *expr.Program // over the record's values
@@ -43,7 +43,7 @@ func eventEnv() (*expr.Env, error) {
 var ofEvent = regexp.MustCompile(`(^|[^.\w"'])e\.[a-z]`)
 
 func newCondition(text string, record bool) (*Condition, error) {
-	c := &Condition{text: text}
+	c := &Condition{Text: text}
 	if record && !ofEvent.MatchString(text) {
 		p, err := expr.Compile(text, map[string]expr.Type{ValuesVar: expr.StringMap})
 		c.program = &p
@@ -69,9 +69,6 @@ func (c *Condition) Native() func(e *schema.Event) bool {
 	}
 	return c.native
 }
-
-// String is the expression.
-func (c *Condition) String() string { return c.text }
 
 // Holds says whether the condition is true; one that fails, because a value is not there,
 // is not. A nil condition is true.

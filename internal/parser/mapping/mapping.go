@@ -43,8 +43,8 @@ type Row struct {
 	Choose []Row           // the first whose condition holds is applied
 	If     *Condition      // nil: always
 	CEL    *expr.Program   // value, computed from the record's values
-	Field  ast.Node        // where the row stands
-	Keys   map[string]bool // what is written in it
+
+	given map[string]bool // the keys that are written
 }
 
 // Constant is a value that a field gets.
@@ -136,7 +136,7 @@ func (r *reader) key(n ast.Node) []Row {
 // short reads a row that may be the name of a field alone.
 func (r *reader) short(n ast.Node) Row {
 	if name, ok := document.Scalar(n); ok {
-		row := Row{Field: n}
+		row := Row{}
 		row.To = r.field(n, name, row.To)
 		r.fits(n, &row)
 		return row
@@ -175,14 +175,14 @@ func (r *reader) rows(n ast.Node) []Row {
 
 // row reads an object of known keys.
 func (r *reader) row(n ast.Node, what string, known []string) Row {
-	row := Row{Field: n}
+	row := Row{}
 	m, ok := r.Mapping(n, what, known)
 	if !ok {
 		return row
 	}
-	row.Keys = map[string]bool{}
+	row.given = map[string]bool{}
 	for k := range m.At {
-		row.Keys[k] = true
+		row.given[k] = true
 	}
 	names, nodes := m.List("to")
 	for i, name := range names {
@@ -369,9 +369,9 @@ func (r *reader) fits(n ast.Node, row *Row) {
 		{"scale", kind(schema.Long, schema.Double), "scale is for fields that are numbers"},
 		{"split", one && row.To[0].Def().Multi, "split is for fields that are lists"},
 		{"time", kind(schema.Date), "time and zone are for fields that are times"},
-		{"drop", !row.Keys["to"] && !row.Keys["keep"] && !row.Keys["as"] && !row.Keys["hold"] && !row.Keys["first"], "drop goes with nothing else"},
+		{"drop", !row.given["to"] && !row.given["keep"] && !row.given["as"] && !row.given["hold"] && !row.given["first"], "drop goes with nothing else"},
 	} {
-		if row.Keys[c.key] && !c.good {
+		if row.given[c.key] && !c.good {
 			r.Fail(n, "", "%s", c.why)
 		}
 	}
@@ -505,12 +505,12 @@ func keyNode(n ast.Node, key string) ast.Node {
 
 // source checks that a row of fields says one thing about where its value comes from.
 func (r *reader) source(n ast.Node, row *Row) {
-	if len(row.Keys) == 0 {
+	if len(row.given) == 0 {
 		return
 	}
 	given := 0
 	for _, k := range []string{"from", "value", "cel", "set", "choose"} {
-		if row.Keys[k] {
+		if row.given[k] {
 			given++
 		}
 	}
@@ -524,9 +524,9 @@ func (r *reader) source(n ast.Node, row *Row) {
 		r.Fail(n, "", "a field needs %s", want)
 	case row.Drop && row.From == nil:
 		r.Fail(n, "", "drop goes with from alone")
-	case !alone && !row.Drop && len(row.To) == 0 && row.Keep == "" && row.As == "" && !row.Keys["to"]:
+	case !alone && !row.Drop && len(row.To) == 0 && row.Keep == "" && row.As == "" && !row.given["to"]:
 		r.Fail(n, "", "to is missing: the field that the value goes to")
-	case alone && (row.Keys["to"] || row.Keys["as"] || row.Keys["keep"]):
+	case alone && (row.given["to"] || row.given["as"] || row.given["keep"]):
 		r.Fail(n, "", "set and choose name their fields themselves")
 	case row.From != nil && !r.Record:
 		r.Fail(n, "", "want from: e.FIELD, a field that the event has by then")

@@ -122,7 +122,7 @@ func TestConditions(t *testing.T) {
 		`has(e.source.ip) && e.event.action == "get"`, `has(e.source.ip) || has(e.host.ip) || e.event.action == ""`, `!(has(e.source.ip) && e.event.action == "get")`,
 	} {
 		c, err := newCondition(text, false)
-		if err != nil || c.Native() == nil || c.String() != text {
+		if err != nil || c.Native() == nil || c.Text != text {
 			t.Errorf("%s: %v, native %v", text, err, c.Native() != nil)
 			continue
 		}
