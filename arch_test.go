@@ -29,7 +29,7 @@ var rings = []ring{
 	{"internal/testdata/sigmahq", []string{"internal/testdata", "rules"}},
 	{"internal/telemetry", nil},
 	{"internal/expr", []string{"schema"}},
-	{"internal/parser", []string{"schema", "internal/expr", "internal/ocsf"}},
+	{"internal/parser", []string{"schema", "internal/expr", "internal/ocsf", "internal/document"}},
 	{"internal/spool", []string{"schema"}},
 	{"internal/parser/evtx", nil}, // event logs cannot be cut into records without decoding them
 	{"internal/document", []string{"schema"}},
