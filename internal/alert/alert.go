@@ -4,6 +4,7 @@
 package alert
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -153,6 +154,11 @@ type Group struct {
 // ID is the short id of the group's incident.
 func (g Group) ID(org string) string {
 	return schema.HashID("incident", org, g.Key, strconv.FormatInt(g.Bucket.Unix(), 10))[:16]
+}
+
+// Why says why an alert of the group is in its incident.
+func (g Group) Why(a schema.Alert) string {
+	return fmt.Sprintf("%s alert of %s on %s: such alerts open an incident, and join that of the day", a.Severity, name(g.Key), g.Bucket.Format("2006-01-02"))
 }
 
 // groupBy lists the entity kinds that make an incident, the strongest first.

@@ -85,15 +85,14 @@ type Cluster struct {
 // Opened says whether the cluster is an incident.
 func (t Tuning) Opened(c Cluster) bool { return c.Incident != "" || c.Score >= t.Opens }
 
-// Look makes what correlation looks at of a folded alert. criticality is that of its asset.
-func Look(f Folded, criticality string) Seen {
-	a := f.Alert
+// Look makes what correlation looks at of an alert.
+func Look(a schema.Alert) Seen {
 	family := a.Dataset
 	if len(a.Attack) > 0 {
 		family, _, _ = strings.Cut(a.Attack[0], ".")
 	}
-	s := Seen{ID: a.ID, Rule: a.Rule, Family: family, Entity: GroupOf(f).Key, First: a.FirstSeen, Last: a.LastSeen, Count: a.Count,
-		Weight: weigh(a.Severity, criticality), Incident: a.Incident}
+	s := Seen{ID: a.ID, Rule: a.Rule, Family: family, Entity: GroupOf(Folded{Alert: a, Bucket: a.FirstSeen}).Key, First: a.FirstSeen, Last: a.LastSeen, Count: a.Count,
+		Weight: weigh(a.Severity, a.Criticality), Incident: a.Incident, As: Role(a.IncidentRole)}
 	s.Links = append(links(a.Entities), s.Entity)
 	slices.Sort(s.Links)
 	s.Links = slices.Compact(s.Links)
@@ -103,11 +102,16 @@ func Look(f Folded, criticality string) Seen {
 // weigh is what an unusual alert of a severity on an asset counts.
 func weigh(s schema.Severity, criticality string) float64 {
 	w := map[schema.Severity]float64{schema.Informational: 0.5, schema.Low: 0.75, schema.Medium: 1, schema.High: 1.5, schema.Critical: 2}[s]
-	return w * Criticality(criticality)
+	return w * factor(criticality)
 }
 
-// Criticality is the factor of an asset's criticality on risk.
-func Criticality(c string) float64 {
+// Weighted is a risk, 0–100, on something of that criticality.
+func Weighted(risk int, criticality string) int {
+	return min(int(math.Round(float64(risk)*factor(criticality))), 100)
+}
+
+// factor is what a criticality makes of a risk.
+func factor(c string) float64 {
 	switch schema.Severity(c) {
 	case schema.Critical:
 		return 1.5
@@ -145,7 +149,9 @@ func (t Tuning) Correlate(all []Seen) []Cluster {
 	all = slices.CompactFunc(all, func(a, b Seen) bool { return a.ID == b.ID })
 	c := correlation{Tuning: t, entity: map[string]*cluster{}, incident: map[string]*cluster{}, rule: map[string]near{}, family: map[string]near{}}
 	h := newHistory(all)
+	shared := hubs(all)
 	for _, s := range all {
+		s.Links = slices.DeleteFunc(slices.Clone(s.Links), func(l string) bool { return shared[l] && l != s.Entity })
 		j := judged{Seen: s, surprise: h.judge(s, t.Learning)}
 		switch {
 		case s.Incident != "":
@@ -164,6 +170,24 @@ func (t Tuning) Correlate(all []Seen) []Cluster {
 	slices.SortFunc(out, func(a, b Cluster) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), a.First.Compare(b.First), strings.Compare(a.Key, b.Key))
 	})
+	return out
+}
+
+// hubs are what alerts about more than five entities name, as root is: it joins nothing.
+func hubs(all []Seen) map[string]bool {
+	on := map[string]map[string]bool{}
+	for _, s := range all {
+		for _, l := range s.Links {
+			if on[l] == nil {
+				on[l] = map[string]bool{}
+			}
+			on[l][s.Entity] = true
+		}
+	}
+	out := map[string]bool{}
+	for l, entities := range on {
+		out[l] = len(entities) > 5
+	}
 	return out
 }
 
@@ -510,4 +534,22 @@ func short(d time.Duration) string {
 // ID is the short id of the incident that the cluster opens.
 func (c Cluster) ID(org string) string {
 	return Group{Key: c.Key, Bucket: c.First}.ID(org)
+}
+
+// Title says what the cluster is about, for people.
+func (c Cluster) Title() string {
+	on := name(c.Key)
+	switch n := len(c.Entities) - 1; {
+	case n == 1:
+		on += " and another entity"
+	case n > 1:
+		on += fmt.Sprintf(" and %d other entities", n)
+	}
+	rules := 0
+	for _, m := range c.Members {
+		if m.As == Unusual {
+			rules++
+		}
+	}
+	return fmt.Sprintf("%d unusual alerts on %s", rules, on)
 }

@@ -197,13 +197,12 @@ func read(file string) ([]schema.Detection, map[string]labels, error) {
 type product struct {
 	tuning  alert.Tuning
 	alerts  map[string]*alert.Folded
-	joined  map[string]alert.Membership
 	members map[string][]string // alert → records
 	last    []alert.Cluster
 }
 
 func newProduct(t alert.Tuning) *product {
-	return &product{tuning: t, alerts: map[string]*alert.Folded{}, joined: map[string]alert.Membership{}, members: map[string][]string{}}
+	return &product{tuning: t, alerts: map[string]*alert.Folded{}, members: map[string][]string{}}
 }
 
 // ingest folds a chunk and correlates, as the product does after a commit.
@@ -213,9 +212,9 @@ func (p *product) ingest(ds []schema.Detection) {
 			p.members[f.Alert.ID] = append(p.members[f.Alert.ID], m.Detection)
 		}
 		if old := p.alerts[f.Alert.ID]; old != nil {
-			incident := old.Alert.Incident
+			incident, role := old.Alert.Incident, old.Alert.IncidentRole
 			old.Alert = alert.Merge(old.Alert, f.Alert)
-			old.Alert.Incident = incident
+			old.Alert.Incident, old.Alert.IncidentRole = incident, role
 		} else {
 			p.alerts[f.Alert.ID] = &f
 		}
@@ -231,18 +230,15 @@ func (p *product) ingest(ds []schema.Detection) {
 			id = c.ID(schema.DefaultOrg)
 		}
 		for _, m := range c.Members {
-			p.alerts[m.Alert].Alert.Incident = id
-			p.joined[m.Alert] = m
+			p.alerts[m.Alert].Alert.Incident, p.alerts[m.Alert].Alert.IncidentRole = id, string(m.As)
 		}
 	}
 }
 
 func (p *product) seen() []alert.Seen {
 	out := make([]alert.Seen, 0, len(p.alerts))
-	for id, f := range p.alerts {
-		s := alert.Look(*f, "")
-		s.As = p.joined[id].As
-		out = append(out, s)
+	for _, f := range p.alerts {
+		out = append(out, alert.Look(f.Alert))
 	}
 	return out
 }
