@@ -68,7 +68,7 @@ var rings = []ring{
 	{"workflows", []string{"schema", "activities", "internal/playbook", "internal/auth", "internal/approval"}},
 	{"worker", []string{"schema", "activities", "workflows", "internal/secret"}},
 	{"server", []string{"schema", "internal/store", "internal/live", "internal/auth", "internal/approval", "internal/audit", "internal/secret",
-		"rules", "internal/playbook", "internal/spool", "internal/dashboard", "internal/export", "internal/report", "internal/tables", "internal/ocsf", "server/ui"}},
+		"rules", "internal/alert", "internal/playbook", "internal/spool", "internal/dashboard", "internal/export", "internal/report", "internal/tables", "internal/ocsf", "server/ui"}},
 	{"server/ui", nil},
 	{"cmd", []string{"*"}},
 	{"integration", []string{"*"}},

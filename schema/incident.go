@@ -73,3 +73,46 @@ type KPI struct {
 	P90    float64 `json:"p90"`    // seconds
 	Mean   float64 `json:"mean"`   // seconds
 }
+
+// Pins are what chunks of a time were made with.
+type Pins struct {
+	RuleSet string    `json:"rule_set"`
+	Intel   string    `json:"intel"`
+	Models  string    `json:"models"`
+	Tables  string    `json:"tables"`
+	Since   time.Time `json:"since"` // commit of the chunk that tells
+}
+
+// Then is an incident as of a time, with what held then.
+type Then struct {
+	At         time.Time       `json:"at"`
+	Incident   Incident        `json:"incident"` // its timeline up to then, its alerts of then
+	Alerts     []Alert         `json:"alerts"`
+	Pins       Pins            `json:"pins"`
+	Rules      []ThenRule      `json:"rules"`      // of its alerts
+	Exceptions []Exception     `json:"exceptions"` // that held for these rules
+	Off        []string        `json:"off"`        // rules switched off, and why
+	Indicators []ThenIndicator `json:"indicators"` // that named its entities
+	Models     []Model         `json:"models"`
+	Assets     []Entity        `json:"assets"` // and identities, of its entities
+	Missing    []string        `json:"missing,omitempty"`
+}
+
+// ThenRule is a rule as it was.
+type ThenRule struct {
+	Rule    string `json:"rule"`
+	Version string `json:"version"`
+	Title   string `json:"title"`
+	YAML    string `json:"yaml"`
+	Now     string `json:"now"` // version in force today, "" when there is none
+}
+
+// ThenIndicator is an indicator as it was.
+type ThenIndicator struct {
+	Feed       string    `json:"feed"`
+	Type       string    `json:"type"`
+	Value      string    `json:"value"`
+	Name       string    `json:"name"`
+	Confidence int       `json:"confidence"`
+	Until      time.Time `json:"until,omitzero"`
+}
