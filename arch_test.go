@@ -65,7 +65,7 @@ var rings = []ring{
 	{"internal/pipeline", []string{"schema", "internal/source", "internal/parser", "internal/enrich", "rules"}},
 	{"internal/store", []string{"schema", "internal/secret"}},
 	{"activities", []string{"schema", "internal", "rules"}},
-	{"workflows", []string{"schema", "activities", "internal/playbook", "internal/auth", "internal/approval"}},
+	{"workflows", []string{"schema", "activities", "internal/alert", "internal/playbook", "internal/auth", "internal/approval"}},
 	{"worker", []string{"schema", "activities", "workflows", "internal/secret"}},
 	{"server", []string{"schema", "internal/store", "internal/live", "internal/auth", "internal/approval", "internal/audit", "internal/secret",
 		"rules", "internal/alert", "internal/playbook", "internal/spool", "internal/dashboard", "internal/export", "internal/report", "internal/tables", "internal/ocsf", "server/ui"}},

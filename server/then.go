@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"vigil/internal/alert"
 	"vigil/internal/tables"
 	"vigil/schema"
 )
@@ -64,8 +65,14 @@ func (t *then) incident(ctx context.Context, i schema.Incident) error {
 	i.Attachments = slices.DeleteFunc(i.Attachments, func(x schema.Attachment) bool { return x.Time.After(at) })
 	i.Links = slices.DeleteFunc(i.Links, func(x schema.IncidentLink) bool { return x.Time.After(at) })
 	i.Runs = slices.DeleteFunc(i.Runs, func(x schema.Run) bool { return x.Started.After(at) })
-	if i.Closed.After(at) {
+	// What later alerts added is taken off.
+	i.Severity, i.Rules, i.Risk = alert.Tally(t.out.Alerts)
+	i.Score, i.Long = 0, ""
+	if i.Closed.IsZero() || i.Closed.After(at) {
 		i.Closed, i.Status = time.Time{}, schema.IncidentOpen
+		if slices.ContainsFunc(i.Runs, func(x schema.Run) bool { return x.Ended.IsZero() || x.Ended.After(at) }) {
+			i.Status = schema.IncidentResponding
+		}
 	}
 	if i.Qualified.After(at) {
 		i.Qualified, i.Verdict, i.Reason = time.Time{}, "", ""

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"vigil/activities"
+	"vigil/internal/alert"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -259,10 +260,7 @@ func (x *incident) tally(r flow.AlertRef) bool {
 	if had, ok := d.Rules[r.Rule]; ok || len(d.Rules) < maxRules {
 		d.Rules[r.Rule] = max(had, r.Risk)
 	}
-	d.Risk = 0
-	for _, rule := range workflow.DeterministicKeys(d.Rules) {
-		d.Risk = joinRisk(d.Risk, d.Rules[rule])
-	}
+	d.Risk = alert.JoinRisks(d.Rules)
 	s := schema.Severity(r.Severity)
 	worse := s.Rank() > d.Severity.Rank()
 	if worse {
@@ -273,13 +271,6 @@ func (x *incident) tally(r flow.AlertRef) bool {
 
 // maxRules is how many rules an incident counts.
 const maxRules = 200
-
-// joinRisk adds the risks of different rules as chances of harm: 50 and 50 make 75, never above
-// 100. Repeats of one rule add nothing.
-func joinRisk(a, b int) int {
-	a, b = min(max(a, 0), 100), min(max(b, 0), 100)
-	return 100 - (100-a)*(100-b)/100
-}
 
 // want queues the run that an alert asks for; alerts with the same playbook and
 // target share it.

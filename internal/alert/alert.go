@@ -283,3 +283,27 @@ func Variables(entities map[string]string) map[string]string {
 	set("hash", entities["hash"])
 	return out
 }
+
+// JoinRisks adds the risks of different rules as chances of harm: 50 and 50 make 75, never
+// above 100. Repeats of one rule add nothing.
+func JoinRisks(rules map[string]int) int {
+	risk := 0
+	for _, rule := range slices.Sorted(maps.Keys(rules)) {
+		r := min(max(rules[rule], 0), 100)
+		risk = 100 - (100-risk)*(100-r)/100
+	}
+	return risk
+}
+
+// Tally is what alerts say together: their worst severity, the highest risk of each rule, and
+// the risk of all.
+func Tally(list []schema.Alert) (schema.Severity, map[string]int, int) {
+	worst, rules := schema.Informational, map[string]int{}
+	for _, a := range list {
+		if a.Severity.Rank() > worst.Rank() {
+			worst = a.Severity
+		}
+		rules[a.Rule] = max(rules[a.Rule], a.Risk)
+	}
+	return worst, rules, JoinRisks(rules)
+}
