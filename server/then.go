@@ -55,7 +55,13 @@ func (t *then) incident(ctx context.Context, i schema.Incident) error {
 	if err != nil {
 		return err
 	}
-	t.out.Alerts = slices.DeleteFunc(list, func(a schema.Alert) bool { return a.Created.After(at) })
+	joined := map[string]time.Time{}
+	for _, e := range i.Timeline {
+		if e.Kind == "alert" && e.Ref != "" {
+			joined[e.Ref] = e.Time
+		}
+	}
+	t.out.Alerts = slices.DeleteFunc(list, func(a schema.Alert) bool { return a.Created.After(at) || joined[a.ID].After(at) })
 	i.Alerts = []string{}
 	for _, a := range t.out.Alerts {
 		i.Alerts = append(i.Alerts, a.ID)
@@ -63,6 +69,11 @@ func (t *then) incident(ctx context.Context, i schema.Incident) error {
 	i.Timeline = slices.DeleteFunc(i.Timeline, func(e schema.TimelineEntry) bool { return e.Time.After(at) })
 	i.Tasks = slices.DeleteFunc(i.Tasks, func(x schema.Task) bool { return x.Created.After(at) })
 	i.Attachments = slices.DeleteFunc(i.Attachments, func(x schema.Attachment) bool { return x.Time.After(at) })
+	for _, l := range i.Links {
+		if l.Time.After(at) && (l.Kind == "merged-into" || l.Kind == "split-into") {
+			t.missing("alerts that went to incident %s later are shown there", l.ID)
+		}
+	}
 	i.Links = slices.DeleteFunc(i.Links, func(x schema.IncidentLink) bool { return x.Time.After(at) })
 	i.Runs = slices.DeleteFunc(i.Runs, func(x schema.Run) bool { return x.Started.After(at) })
 	// What later alerts added is taken off.

@@ -91,7 +91,7 @@ export function Tasks({ i }: { i: Incident }) {
         ))}
       </ul>
       {live ? (
-        <form className="bar" onSubmit={add}>
+        <form className="task-form" onSubmit={add}>
           <input
             className="grow"
             aria-label="New task"
@@ -278,7 +278,14 @@ export function CaseActions({ i, alerts }: { i: Incident; alerts: Alert[] }) {
           {rows
             .filter(([, , shown]) => shown)
             .map(([ask, name]) => (
-              <button key={ask} className="ghost" onClick={() => setAsks(ask)}>
+              <button
+                key={ask}
+                className="ghost"
+                onClick={(e) => {
+                  e.currentTarget.closest("details")?.removeAttribute("open");
+                  setAsks(ask);
+                }}
+              >
                 {name}
               </button>
             ))}
@@ -511,14 +518,21 @@ export function KPIs() {
   const rows = (q.data?.items ?? []).filter((k) => k.count > 0);
   if (rows.length === 0) return null;
   return (
-    <Panel title="Response times" note={`incidents of ${days} days: median, and 9 of 10 within`}>
-      <div className="bar">
+    <Panel
+      className="kpi-panel"
+      title="Response times"
+      note={`incidents of the last ${days} days: median, 9 of 10 within, how many`}
+    >
+      <div className="kpis">
         {rows.map((k) => (
-          <div key={k.name} title={`Time ${k.text}`}>
-            <b>{k.name}</b> {span(k.median)}{" "}
+          <div key={k.name}>
+            <b>{span(k.median)}</b>{" "}
             <span className="dim">
               {span(k.p90)} · {k.count}
             </span>
+            <p className="dim">
+              <abbr title={`Time ${k.text}`}>{k.name}</abbr> {k.text.split(":")[0]}
+            </p>
           </div>
         ))}
       </div>
