@@ -153,10 +153,25 @@ func (x *Admin) UpdateIncident(ctx context.Context, in flow.AdminInput, update, 
 		arg = flow.IncidentComment{By: in.By, Text: in.Args["text"]}
 	case flow.UpdateAck:
 		arg = flow.IncidentAck{By: in.By}
-	case flow.UpdateClose:
+	case flow.UpdateClose, flow.UpdateQualify:
 		arg = flow.IncidentClose{By: in.By, Verdict: in.Args["verdict"], Reason: in.Args["reason"]}
+	case flow.UpdateAssign:
+		arg = flow.IncidentAssign{By: in.By, To: in.Args["to"]}
+	case flow.UpdateTask:
+		t := flow.IncidentTask{By: in.By, ID: in.Args["task"], Title: in.Args["title"], Owner: in.Args["owner"], State: in.Args["state"]}
+		if due := in.Args["due"]; due != "" {
+			var err error
+			if t.Due, err = time.Parse(time.RFC3339, due); err != nil {
+				return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "due is no time", "2026-03-01T10:00:00Z"))
+			}
+		}
+		arg = t
+	case flow.UpdateMerge:
+		arg = flow.IncidentMerge{By: in.By, Into: in.Args["into"], Reason: in.Args["reason"]}
+	case flow.UpdateSplit:
+		arg = flow.IncidentSplit{By: in.By, Alerts: in.IDs, Title: in.Args["title"], Reason: in.Args["reason"]}
 	default:
-		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "an incident has no update "+update, "comment, ack or close"))
+		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "an incident has no update "+update, "ack, assign, close, comment, merge, qualify, split or task"))
 	}
 	h, err := x.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{UpdateID: key, WorkflowID: in.Args["workflow"], UpdateName: update, Args: []any{arg},
 		WaitForStage: client.WorkflowUpdateStageCompleted})

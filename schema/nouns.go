@@ -141,6 +141,9 @@ type Alert struct {
 	Assignee     string            `json:"assignee,omitempty"`
 	Acknowledged time.Time         `json:"acknowledged,omitzero"`
 	Incident     string            `json:"incident,omitempty"`
+	IncidentRole string            `json:"incident_role,omitempty"` // unusual, before, nearby (alert.Role)
+	IncidentWhy  string            `json:"incident_why,omitempty"`  // why it is in its incident, for people
+	Criticality  string            `json:"criticality,omitempty"`   // of the most critical asset or identity it names; part of Risk
 	Tags         []string          `json:"tags,omitempty"`
 	SampleEvent  string            `json:"sample_event"` // event id of the first member
 	Why          []Why             `json:"why,omitempty"`
@@ -183,12 +186,23 @@ type Incident struct {
 	Timeline     []TimelineEntry   `json:"timeline"`
 	Runs         []Run             `json:"runs,omitempty"`
 	Version      uint64            `json:"version"`
+
+	Score       float64        `json:"score,omitempty"` // unbounded: what correlation adds up; it ranks
+	Rules       map[string]int `json:"rules,omitempty"` // rule → its highest risk
+	Long        string         `json:"long,omitempty"`  // why it spans more than a day of event time
+	Triaged     time.Time      `json:"triaged,omitzero"`
+	Qualified   time.Time      `json:"qualified,omitzero"` // when its verdict was known
+	Reason      string         `json:"reason,omitempty"`   // of the verdict
+	Clocks      []Clock        `json:"clocks,omitempty"`
+	Tasks       []Task         `json:"tasks,omitempty"`
+	Attachments []Attachment   `json:"attachments,omitempty"`
+	Links       []IncidentLink `json:"links,omitempty"`
 }
 
 // TimelineEntry is one thing that happened in an incident.
 type TimelineEntry struct {
 	Time time.Time `json:"time"`
-	Kind string    `json:"kind"` // alert, step, approval, decision, action, comment, status
+	Kind string    `json:"kind"` // alert, step, approval, decision, action, comment, status, task, file, clock, link
 	By   string    `json:"by"`   // user or "system"
 	Text string    `json:"text"`
 	Ref  string    `json:"ref,omitempty"` // id of the alert, approval, run, …

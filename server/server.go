@@ -87,6 +87,7 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
 	s.mux.HandleFunc("GET /api/v1/export", s.serveExport)
 	s.mux.HandleFunc("GET /api/v1/incidents/{id}/report", s.serveReport)
+	s.mux.HandleFunc("GET /api/v1/incidents/{id}/files/{hash}", s.serveFile)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
 	s.mux.HandleFunc("POST /api/codec/decode", s.decode)
 	s.mux.HandleFunc("/", s.serveUI)

@@ -171,6 +171,16 @@ func (m *memory) Incident(_ context.Context, _, id string) (schema.Incident, err
 	return i, nil
 }
 
+// Blob knows one file.
+func (m *memory) Blob(_ context.Context, _, hash string) ([]byte, error) {
+	if hash != knownFile {
+		return nil, schema.E(schema.NotFound, "there is no file of the hash "+hash, "")
+	}
+	return []byte("evidence"), nil
+}
+
+var knownFile = strings.Repeat("ab", 32)
+
 func (m *memory) PutAction(_ context.Context, a schema.ActionRecord) error {
 	defer m.lock()()
 	m.actions = slices.DeleteFunc(m.actions, func(x schema.ActionRecord) bool { return x.Key == a.Key })

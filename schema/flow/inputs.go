@@ -106,6 +106,7 @@ type DetectResult struct {
 	Windows    int `json:"windows"`    // windows evaluated by stateful rules
 	Detections int `json:"detections"` // new detections
 	Alerts     int `json:"alerts"`     // new or grown alerts
+	Joined     int `json:"joined"`     // alerts that correlation sent to incidents
 }
 
 // HuntInput runs one rule over stored history.
@@ -326,6 +327,9 @@ type IncidentInput struct {
 	Playbook string          `json:"playbook,omitempty"` // started by itself when set
 	Alerts   []AlertRef      `json:"alerts,omitempty"`
 	State    *IncidentCursor `json:"state,omitempty"` // set by continue-as-new
+
+	Title string               `json:"title,omitempty"` // default: that of its worst alert
+	Link  *schema.IncidentLink `json:"link,omitempty"`  // to the incident that it was split from
 }
 
 // AlertRef is what an incident needs to know of an alert; the rest is in the store.
@@ -340,6 +344,11 @@ type AlertRef struct {
 	First    time.Time         `json:"first"`
 	Last     time.Time         `json:"last"`
 	Playbook string            `json:"playbook,omitempty"`
+
+	// What correlation says of the incident that the alert joins.
+	Score float64 `json:"score,omitempty"`
+	Case  string  `json:"case,omitempty"` // title
+	Long  string  `json:"long,omitempty"` // why it spans more than a day
 }
 
 // IncidentCursor carries an incident through continue-as-new as its read model's JSON.
@@ -372,6 +381,8 @@ type RunReport struct {
 	Status string          `json:"status"` // as schema.Run.Status
 	Entry  *IncidentEntry  `json:"entry,omitempty"`
 	Brief  json.RawMessage `json:"brief,omitempty"` // schema.Run without steps, when the status changed
+
+	Link *schema.IncidentLink `json:"link,omitempty"` // another incident was merged into this one
 }
 
 // IncidentEntry is one line for the timeline of an incident.
@@ -400,6 +411,46 @@ type IncidentClose struct {
 	Reason  string `json:"reason"`
 }
 
+// IncidentAssign is the argument of the update assign of Incident.
+type IncidentAssign struct {
+	By string `json:"by"`
+	To string `json:"to"` // a user; "" for nobody
+}
+
+// IncidentTask is the argument of the update task of Incident: without an id a new task,
+// else a change of one, where what is empty stays.
+type IncidentTask struct {
+	By    string    `json:"by"`
+	ID    string    `json:"id,omitempty"`
+	Title string    `json:"title,omitempty"`
+	Owner string    `json:"owner,omitempty"`
+	Due   time.Time `json:"due,omitzero"`
+	State string    `json:"state,omitempty"` // open, done, dropped
+}
+
+// IncidentAttach is the argument of the update attach of Incident: bytes that are stored.
+type IncidentAttach struct {
+	By   string `json:"by"`
+	Name string `json:"name"`
+	Hash string `json:"hash"` // hex SHA-256
+	Size int64  `json:"size"`
+}
+
+// IncidentMerge is the argument of the update merge of Incident.
+type IncidentMerge struct {
+	By     string `json:"by"`
+	Into   string `json:"into"` // short id of the incident that takes the alerts
+	Reason string `json:"reason"`
+}
+
+// IncidentSplit is the argument of the update split of Incident.
+type IncidentSplit struct {
+	By     string   `json:"by"`
+	Alerts []string `json:"alerts"` // that leave
+	Title  string   `json:"title,omitempty"`
+	Reason string   `json:"reason"`
+}
+
 // IncidentRespond is the argument of the update respond of Incident: start a
 // playbook by hand. By counts only with a Token (as in RunPlaybookInput);
 // without one the requester is unknown and two people must approve.
@@ -416,7 +467,9 @@ type IncidentState struct {
 	ID      string `json:"id"`
 	Status  string `json:"status"`
 	Version uint64 `json:"version"`
-	Run     string `json:"run,omitempty"` // workflow id of the run that respond started
+	Run     string `json:"run,omitempty"`   // workflow id of the run that respond started
+	Task    string `json:"task,omitempty"`  // id of the task that task made
+	Other   string `json:"other,omitempty"` // id of the incident that split opened
 }
 
 // Vote is the argument of the decide update. Only the token counts; the other

@@ -67,6 +67,10 @@ export interface IndicatorFilter {
   q: string;
 }
 
+/** What people do with an incident. */
+export type IncidentVerb =
+  "ack" | "comment" | "close" | "run" | "assign" | "task" | "qualify" | "merge" | "split";
+
 /** Every call this app makes, by name. */
 export const api = {
   me: () => get<T.Me>("/me"),
@@ -83,11 +87,26 @@ export const api = {
     change: { status?: string; verdict?: string; reason?: string; assignee?: string },
   ) => post<{ updated: number }>("/alerts/update", { ids, ...change }),
 
-  incidents: (status: string, limit: number, cursor = "") =>
-    get<T.Page<T.Incident>>(`/incidents${params({ status, limit, cursor })}`),
+  incidents: (status: string, limit: number, cursor = "", sort = "") =>
+    get<T.Page<T.Incident>>(`/incidents${params({ status, limit, cursor, sort })}`),
   incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
-  changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
+  changeIncident: (id: string, verb: IncidentVerb, body: object = {}) =>
     post<unknown>(`/incidents/${at(id)}/${verb}`, body),
+  similarIncidents: (id: string) => get<T.Page<T.Likeness>>(`/incidents/${at(id)}/similar`),
+  incidentThen: (id: string, time: string) => get<T.Then>(`/incidents/${at(id)}/then${params({ at: time })}`),
+  kpis: (days: number) => get<T.Page<T.KPI>>(`/kpis${params({ days })}`),
+  fileURL: (id: string, hash: string) => `/api/v1/incidents/${at(id)}/files/${at(hash)}`,
+  attach: async (id: string, file: File) => {
+    const res = await fetch(`/api/v1/incidents/${at(id)}/files${params({ name: file.name })}`, {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/octet-stream" },
+      body: file,
+    });
+    const text = await res.text();
+    if (!res.ok) throw problemOf(res.status, res.statusText, text);
+    return JSON.parse(text) as T.Attachment;
+  },
   reportURL: (id: string, format: string) => `/api/v1/incidents/${at(id)}/report${params({ format })}`,
   changeRun: (id: string, verb: "cancel" | "terminate" | "reset" | "rerun", reason: string) =>
     post<{ run: string }>(`/runs/${verb}${params({ id })}`, { reason }),

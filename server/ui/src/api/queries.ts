@@ -22,6 +22,15 @@ export const queries = {
   }),
   actions: (id: string) => ({ queryKey: ["incidents", "actions", id], queryFn: () => api.actions(id) }),
   incident: (id: string) => ({ queryKey: ["incidents", "one", id], queryFn: () => api.incident(id) }),
+  similar: (id: string) => ({
+    queryKey: ["incidents", "similar", id],
+    queryFn: () => api.similarIncidents(id),
+  }),
+  then: (id: string, time: string) => ({
+    queryKey: ["incidents", "then", id, time],
+    queryFn: () => api.incidentThen(id, time),
+  }),
+  kpis: (days: number) => ({ queryKey: ["incidents", "kpis", days], queryFn: () => api.kpis(days) }),
   run: (id: string) => ({ queryKey: ["runs", id], queryFn: () => api.run(id) }),
   approvals: (status: string, limit: number) => ({
     queryKey: ["approvals", status, limit],

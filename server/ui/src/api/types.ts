@@ -49,6 +49,9 @@ export interface Alert {
   reason?: string;
   assignee?: string;
   incident?: string;
+  incident_role?: string;
+  incident_why?: string;
+  criticality?: string;
   tags?: string[];
   sample_event: string;
   why?: Why[];
@@ -132,6 +135,76 @@ export interface Incident {
   assignee?: string;
   verdict?: string;
   timeline: TimelineEntry[] | null;
+  score?: number;
+  long?: string;
+  clocks?: Clock[];
+  tasks?: Task[];
+  attachments?: Attachment[];
+  links?: IncidentLink[];
+}
+
+/** A deadline that an incident has to keep. */
+export interface Clock {
+  name: string;
+  due: string;
+  met?: string;
+  breached?: string;
+}
+
+export interface Task {
+  id: string;
+  title: string;
+  owner?: string;
+  due?: string;
+  state: string;
+  by: string;
+  approval?: string;
+}
+
+export interface Attachment {
+  hash: string;
+  name: string;
+  size: number;
+  by: string;
+  time: string;
+}
+
+export interface IncidentLink {
+  kind: string;
+  id: string;
+  by: string;
+}
+
+export interface Likeness {
+  incident: string;
+  title: string;
+  status: string;
+  verdict?: string;
+  score: number;
+  why: string[];
+}
+
+export interface KPI {
+  name: string;
+  text: string;
+  count: number;
+  median: number;
+  p90: number;
+}
+
+/** An incident as of a time, with what held then. */
+export interface Then {
+  at: string;
+  incident: Incident;
+  alerts: Alert[] | null;
+  pins: { rule_set: string; intel: string; models: string; tables: string; since: string };
+  rules: { rule: string; version: string; title: string; now: string }[];
+  exceptions: { id: string; rule: string; reason: string }[];
+  off: string[];
+  indicators: { feed: string; type: string; value: string; name: string }[];
+  models: { id: string; detector: string }[];
+  assets: { kind: string; name: string; criticality: string; owner: string }[];
+  missing?: string[];
 }
 
 export interface IncidentDetail {
