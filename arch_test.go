@@ -54,6 +54,7 @@ var rings = []ring{
 	{"internal/action", []string{"schema", "internal/secret"}},
 	{"internal/live", []string{"schema"}},
 	{"internal/bench", []string{"schema", "internal/source", "internal/parser"}},
+	{"internal/bench/detect", []string{"schema", "internal/source", "internal/pipeline", "internal/enrich", "internal/alert", "internal/posture", "rules"}},
 	{"internal/config", []string{"internal/secret"}},
 	{"internal/standalone", []string{"schema", "schema/flow", "internal/secret"}},
 	{"rules", []string{"schema", "internal/expr"}},
