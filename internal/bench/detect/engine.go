@@ -84,6 +84,7 @@ type found struct {
 	events   int
 	failures int
 	datasets []string // of the events
+	hostDays int      // hosts times days on which they wrote something
 	alerts   []alert.Folded
 }
 
@@ -92,7 +93,7 @@ var ingested = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // watch reads objects as one source and returns the alerts that it raises.
 func (x *Engine) watch(ctx context.Context, objects ...source.Object) (found, error) {
-	sink := memory{datasets: map[string]bool{}}
+	sink := memory{datasets: map[string]bool{}, hostDays: map[string]bool{}}
 	cfg := pipeline.Config{Org: schema.DefaultOrg, Source: "bench", Evaluator: x.set.Evaluator(), Enricher: enrich.BuiltIn(),
 		Plan: flow.IngestPlan{Ingested: ingested, BaseYear: 2024, Records: 100_000, Bytes: 64 << 20}}
 	for _, o := range objects {
@@ -101,7 +102,7 @@ func (x *Engine) watch(ctx context.Context, objects ...source.Object) (found, er
 			return found{}, err
 		}
 	}
-	out := found{events: sink.events, failures: sink.failures, datasets: slices.Sorted(maps.Keys(sink.datasets))}
+	out := found{events: sink.events, failures: sink.failures, datasets: slices.Sorted(maps.Keys(sink.datasets)), hostDays: len(sink.hostDays)}
 	fires := x.judge(sink.detections)
 	out.alerts = alert.Fold(fires, func(id, _ string) alert.Rule {
 		if r, ok := x.set.Rule(id); ok {
@@ -140,16 +141,21 @@ func (x *Engine) judge(ds []schema.Detection) []schema.Detection {
 type memory struct {
 	events, failures int
 	datasets         map[string]bool
+	hostDays         map[string]bool
 	detections       []schema.Detection
 }
 
-func (m *memory) NewEvents() pipeline.Events { return &rows{datasets: map[string]bool{}} }
+func (m *memory) NewEvents() pipeline.Events {
+	return &rows{datasets: map[string]bool{}, hostDays: map[string]bool{}}
+}
 
 func (m *memory) Recycle(pipeline.Events) {}
 
 func (m *memory) Commit(_ context.Context, c *pipeline.Commit) error {
 	m.events += c.Events.Rows()
-	maps.Copy(m.datasets, c.Events.(*rows).datasets)
+	r := c.Events.(*rows)
+	maps.Copy(m.datasets, r.datasets)
+	maps.Copy(m.hostDays, r.hostDays)
 	m.failures += len(c.Failures)
 	for i := range c.Detections {
 		c.Detections[i].Chunk = c.Chunk.ID
@@ -158,10 +164,11 @@ func (m *memory) Commit(_ context.Context, c *pipeline.Commit) error {
 	return nil
 }
 
-// rows counts events and notes their data sets.
+// rows counts events and notes their data sets, hosts and days.
 type rows struct {
 	n        int
 	datasets map[string]bool
+	hostDays map[string]bool
 }
 
 func (r *rows) Append(e *schema.Event) {
@@ -169,6 +176,7 @@ func (r *rows) Append(e *schema.Event) {
 	if d := e.Str(schema.FEventDataset); !r.datasets[d] {
 		r.datasets[strings.Clone(d)] = true
 	}
+	r.hostDays[strings.ToLower(e.Str(schema.FHostName))+e.Time().UTC().Format(" 2006-01-02")] = true
 }
 
 func (r *rows) Rows() int { return r.n }
@@ -176,6 +184,7 @@ func (r *rows) Rows() int { return r.n }
 func (r *rows) Reset() {
 	r.n = 0
 	clear(r.datasets)
+	clear(r.hostDays)
 }
 
 // lines is an object of lines in memory.

@@ -42,6 +42,12 @@ func (r Recording) Label() string {
 	return "none"
 }
 
+// Label is what is known of a recording before it is read.
+type Label struct {
+	Set, Name string
+	Size      int64 // stored bytes
+}
+
 // label is a recording that somebody has labelled.
 type label struct {
 	set, name  string
@@ -133,13 +139,13 @@ func eachLine[T any](data, file string, do func(T) error) error {
 }
 
 // Recordings evaluates the recordings that keep says yes to (nil: all), on all processors.
-func (x *Engine) Recordings(ctx context.Context, data string, keep func(set, name string) bool) ([]Recording, error) {
+func (x *Engine) Recordings(ctx context.Context, data string, keep func(Label) bool) ([]Recording, error) {
 	list, err := labels(ctx, data)
 	if err != nil {
 		return nil, err
 	}
 	if keep != nil {
-		list = slices.DeleteFunc(list, func(l label) bool { return !keep(l.set, l.name) })
+		list = slices.DeleteFunc(list, func(l label) bool { return !keep(Label{l.set, l.name, l.object.Size}) })
 	}
 	slices.SortStableFunc(list, func(a, b label) int { return int(b.object.Size - a.object.Size) }) // the largest first: they take longest
 	out := make([]Recording, len(list))
@@ -219,4 +225,46 @@ func (l label) hit(techniques []string) bool {
 		}
 		return l.tactic != "" && slices.Contains(posture.TacticsOf(t), l.tactic)
 	})
+}
+
+// RecordingRow sums recordings of one set and kind of label.
+type RecordingRow struct {
+	Set        string `json:"set"`
+	Label      string `json:"label"`
+	Recordings int    `json:"recordings"`
+	Own        int    `json:"own"`
+	Sigma      int    `json:"sigma"`
+	Together   int    `json:"together"`
+}
+
+// RecordingRows sums labelled recordings by set, and all of those labelled by technique.
+func RecordingRows(list []Recording) []RecordingRow {
+	var out []RecordingRow
+	for _, set := range []string{"mordor", "evtx-to-mitre-attack", "evtx-attack-samples", "all"} {
+		for _, name := range []string{"technique", "tactic"} {
+			s := RecordingRow{Set: set, Label: name}
+			for _, r := range list {
+				if (r.Set == set || set == "all") && r.Label() == name {
+					s.add(r)
+				}
+			}
+			if s.Recordings > 0 {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func (s *RecordingRow) add(r Recording) {
+	s.Recordings++
+	if len(r.Own) > 0 {
+		s.Own++
+	}
+	if len(r.Sigma) > 0 {
+		s.Sigma++
+	}
+	if len(r.Own)+len(r.Sigma) > 0 {
+		s.Together++
+	}
 }
