@@ -20,7 +20,7 @@ import (
 func TestReplayResponse(t *testing.T) {
 	table := map[string]any{flow.Incident: Incident, flow.RunPlaybook: RunPlaybook, flow.Action: Action, flow.Admin: Admin, flow.Detect: Detect,
 		flow.Retrain: Retrain, flow.SyncIntel: SyncIntel, flow.Ingest: Ingest, flow.Hunt: Hunt, flow.AssessPosture: AssessPosture, flow.Drain: Drain,
-		flow.DeployRules: DeployRules, flow.Exception: Exception}
+		flow.TestDetections: TestDetections, flow.DeployRules: DeployRules, flow.Exception: Exception}
 	seen := 0
 	for name, fn := range table {
 		files, err := filepath.Glob(filepath.Join("testdata", "replay", name+"-*.json"))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"vigil/internal/alert"
+	"vigil/internal/play"
 	"vigil/internal/source"
 	"vigil/schema"
 )
@@ -93,11 +94,11 @@ func (x *Engine) Backgrounds(ctx context.Context, data string) ([]Background, er
 	return out, err
 }
 
-func (x *Engine) background(b background, f found) Background {
-	out := Background{Family: b.family, Name: strings.TrimSuffix(b.file+"!"+b.member, "!"), Note: b.note, Reference: b.reference, Events: f.events, HostDays: f.hostDays, Rules: []Loud{}}
+func (x *Engine) background(b background, f play.Found) Background {
+	out := Background{Family: b.family, Name: strings.TrimSuffix(b.file+"!"+b.member, "!"), Note: b.note, Reference: b.reference, Events: f.Events, HostDays: f.HostDays, Rules: []Loud{}}
 	groups := map[alert.Group]bool{}
 	at := map[string]int{}
-	for _, a := range f.alerts {
+	for _, a := range f.Alerts {
 		if !atLeast(a.Alert, schema.Medium) {
 			continue
 		}

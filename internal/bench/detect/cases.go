@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"vigil/internal/play"
 	"vigil/schema"
 )
 
@@ -146,12 +147,12 @@ func Cases(ctx context.Context, data string) ([]Case, error) {
 	}
 	err = parallel(len(list), func(i int) error {
 		c := &list[i]
-		f, err := x.watch(ctx, lines(fmt.Sprintf("%s-%d.log", c.Set, i), c.records))
+		f, err := x.watch(ctx, play.Lines(fmt.Sprintf("%s-%d.log", c.Set, i), c.records))
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
-		c.Known = x.about(f.datasets)
-		for _, a := range f.alerts {
+		c.Known = x.about(f.Datasets)
+		for _, a := range f.Alerts {
 			if c.Fire || atLeast(a.Alert, schema.Medium) {
 				c.Rules = append(c.Rules, a.Alert.Rule)
 			}

@@ -50,7 +50,7 @@ func Firings(ctx context.Context, data string, tests []Case) ([]Firing, error) {
 	err = parallel(len(objects), func(i int) error {
 		f, err := x.watch(ctx, objects[i])
 		fired[i] = map[string]bool{}
-		for _, a := range f.alerts {
+		for _, a := range f.Alerts {
 			fired[i][a.Alert.Rule] = true
 		}
 		return err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"vigil/internal/play"
 	"vigil/internal/posture"
 	"vigil/internal/source"
 	"vigil/schema"
@@ -188,9 +189,9 @@ func parallel(n int, do func(i int) error) error {
 }
 
 // recording holds the alerts of a recording against its labels.
-func (x *Engine) recording(l label, f found) Recording {
-	r := Recording{Set: l.set, Name: l.name, Techniques: l.techniques, Tactic: l.tactic, Events: f.events, Own: []string{}, Sigma: []string{}, Other: []string{}}
-	for _, a := range f.alerts {
+func (x *Engine) recording(l label, f play.Found) Recording {
+	r := Recording{Set: l.set, Name: l.name, Techniques: l.techniques, Tactic: l.tactic, Events: f.Events, Own: []string{}, Sigma: []string{}, Other: []string{}}
+	for _, a := range f.Alerts {
 		switch {
 		case !atLeast(a.Alert, schema.Medium):
 		case !l.hit(a.Alert.Attack):
