@@ -135,14 +135,14 @@ func (a *app) backgroundTable(r detectionReport, _ bool) error {
 		if b.Reference >= 0 {
 			reference = b.Reference
 		}
-		sums = append(sums, []any{b.Family, b.Name, b.Events, reference, b.High(true), b.High(false), b.Groups, b.HostDays, fmt.Sprintf("%.2f", b.PerHostDay()), b.Note})
+		sums = append(sums, []any{b.Family, b.Name, b.Events, reference, b.High(true), b.High(false), b.HostDays, fmt.Sprintf("%.2f", b.PerHostDay()), fmt.Sprintf("%.2f", float64(b.AllGroups)/float64(max(1, b.HostDays))), b.Note})
 		for _, l := range b.Rules {
 			if l.High > 0 {
 				loud = append(loud, []any{b.Name, l.Rule, map[bool]string{true: "own", false: "SigmaHQ"}[l.Own], l.High, l.Medium})
 			}
 		}
 	}
-	if err := a.table([]string{"family", "background", "events", "reference", "high, own", "high, SigmaHQ", "incidents", "host-days", "a host-day", "note"}, sums); err != nil {
+	if err := a.table([]string{"family", "background", "events", "reference", "high, own", "high, SigmaHQ", "host-days", "incidents a host-day, own", "all rules", "note"}, sums); err != nil {
 		return err
 	}
 	return a.table([]string{"background", "rule", "whose", "high", "medium"}, loud)

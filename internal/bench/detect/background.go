@@ -23,8 +23,9 @@ type Background struct {
 	Reference int    `json:"reference"`      // high alerts of a rule that a reference engine has there; -1: nobody measured it
 	Events    int    `json:"events"`
 	HostDays  int    `json:"host_days"`
-	Groups    int    `json:"groups"` // incidents that the high alerts would be
-	Rules     []Loud `json:"rules"`  // with high alerts, or medium ones; the most first
+	Groups    int    `json:"groups"`     // incidents that the high alerts of our rules would be
+	AllGroups int    `json:"all_groups"` // and those of all rules
+	Rules     []Loud `json:"rules"`      // with high alerts, or medium ones; the most first
 }
 
 // Loud is a rule with alerts on a background.
@@ -35,7 +36,7 @@ type Loud struct {
 	Medium int    `json:"medium"`
 }
 
-// PerHostDay is how many incidents a host and day have.
+// PerHostDay is how many incidents by our rules a host and day have.
 func (b Background) PerHostDay() float64 { return float64(b.Groups) / float64(max(1, b.HostDays)) }
 
 // High counts the high alerts of our rules, or of the others.
@@ -96,7 +97,7 @@ func (x *Engine) Backgrounds(ctx context.Context, data string) ([]Background, er
 
 func (x *Engine) background(b background, f play.Found) Background {
 	out := Background{Family: b.family, Name: strings.TrimSuffix(b.file+"!"+b.member, "!"), Note: b.note, Reference: b.reference, Events: f.Events, HostDays: f.HostDays, Rules: []Loud{}}
-	groups := map[alert.Group]bool{}
+	groups, all := map[alert.Group]bool{}, map[alert.Group]bool{}
 	at := map[string]int{}
 	for _, a := range f.Alerts {
 		if !atLeast(a.Alert, schema.Medium) {
@@ -107,13 +108,15 @@ func (x *Engine) background(b background, f play.Found) Background {
 			out.Rules = append(out.Rules, Loud{Rule: x.named(a.Alert), Own: x.isOwn(a.Alert)})
 		}
 		if r := &out.Rules[at[a.Alert.Rule]]; atLeast(a.Alert, schema.High) {
-			groups[alert.GroupOf(a)] = true
+			if all[alert.GroupOf(a)] = true; r.Own {
+				groups[alert.GroupOf(a)] = true
+			}
 			r.High++
 		} else {
 			r.Medium++
 		}
 	}
-	out.Groups = len(groups)
+	out.Groups, out.AllGroups = len(groups), len(all)
 	slices.SortFunc(out.Rules, func(a, b Loud) int { return cmp.Or(b.High-a.High, b.Medium-a.Medium, cmp.Compare(a.Rule, b.Rule)) })
 	return out
 }
