@@ -61,6 +61,7 @@ var rings = []ring{
 	{"rules", []string{"schema", "internal/expr"}},
 	{"rules/library", nil},
 	{"rules/samples", []string{"schema"}},
+	{"rules/tune", []string{"schema", "rules"}},
 	{"rules/chsql", []string{"schema", "internal/expr", "rules"}},
 	{"rules/correlate", []string{"schema", "rules"}},
 	{"rules/sigma", []string{"schema", "internal/expr", "rules"}},

@@ -96,10 +96,13 @@ func (x *Samples) PlaySamples(ctx context.Context, in flow.TestDetectionsInput, 
 	return res, Retryable(x.Store.PutNotes(ctx, note(in.Org, "posture", "changed", key, res, now)))
 }
 
-// wanted are the samples that are asked for: built-in and kept ones. A kept one of the
-// same id takes the place of a built-in one.
+// wanted are the samples that are asked for.
 func (x *Samples) wanted(ctx context.Context, in flow.TestDetectionsInput) ([]schema.Sample, error) {
-	list, err := AllSamples(ctx, x.Store, in.Org)
+	kept, err := x.Store.Samples(ctx, in.Org)
+	if err != nil {
+		return nil, err
+	}
+	list, err := samples.With(in.Org, kept)
 	if err != nil || len(in.Samples) == 0 {
 		return list, err
 	}
@@ -113,26 +116,6 @@ func (x *Samples) wanted(ctx context.Context, in flow.TestDetectionsInput) ([]sc
 		}
 	}
 	return slices.DeleteFunc(list, func(s schema.Sample) bool { return !slices.Contains(in.Samples, s.ID) }), nil
-}
-
-// AllSamples are the built-in samples and the kept ones, by id.
-func AllSamples(ctx context.Context, store interface {
-	Samples(ctx context.Context, org string) ([]schema.Sample, error)
-}, org string) ([]schema.Sample, error) {
-	out, err := samples.BuiltIn(org)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := store.Samples(ctx, org)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range kept {
-		out = slices.DeleteFunc(out, func(b schema.Sample) bool { return b.ID == s.ID })
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b schema.Sample) int { return strings.Compare(a.ID, b.ID) })
-	return out, nil
 }
 
 // PutSample keeps stored events as a sample: those of in.IDs, or all of the source in

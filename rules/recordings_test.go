@@ -25,7 +25,6 @@ var quiet = map[string][]string{
 	"zeek": {"volume/zeek-http.jsonl.zst", "zeek/rita-edge-cases.zip!proxy/conn.log", "zeek/rita-edge-cases.zip!proxy/dns.log", "zeek/rita-edge-cases.zip!proxy/http.log",
 		"zeek/rita-edge-cases.zip!proxy/ssl.log", "zeek/lsass-campaigns.zip!LSASS_campaign_05/conn.log", "zeek/ocsf-raw-zeek.zip!Zeek/dce_rpc.log", "zeek/wrccdc-2018/json/notice.json.zst"},
 	"linux": {"loghub-2k/Linux.zip!Linux_2k.log"},
-	"cloud": {"cloud/o365-unified-audit.jsonl.zst"},
 }
 
 // firing says on which recording each rule fires and how often exactly: a count

@@ -6,6 +6,8 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 
@@ -40,5 +42,20 @@ func BuiltIn(org string) ([]schema.Sample, error) {
 			out = append(out, schema.Sample{Org: org, ID: s.ID, Title: s.Title, Attack: s.Attack, Records: s.Records, BuiltIn: true})
 		}
 	}
+	return out, nil
+}
+
+// With returns the built-in samples and the kept ones, by id. A kept one takes the place
+// of a built-in one of its id.
+func With(org string, kept []schema.Sample) ([]schema.Sample, error) {
+	out, err := BuiltIn(org)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range kept {
+		out = slices.DeleteFunc(out, func(b schema.Sample) bool { return b.ID == s.ID })
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b schema.Sample) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil
 }
