@@ -51,10 +51,3 @@ lose a true one come last. Accept one with "vigil exceptions add", which needs a
 	c.Flags().IntVar(&days, "days", 90, "days of alerts to look at")
 	return c
 }
-
-func precisionText(p float64) string {
-	if p < 0 {
-		return "not known"
-	}
-	return fmt.Sprintf("%.0f %%", 100*p)
-}
