@@ -32,6 +32,8 @@ func firings() []firing {
 		{"aws-security-group-opened", trail, 1, ""}, {"aws-console-login-without-mfa", trail, 1, ""}, {"aws-login-profile-created", trail, 2, ""},
 		{"aws-admin-policy-attached", trail, 2, ""}, {"aws-secrets-read-in-bulk", trail, 2, ""}, {"aws-denied-calls-burst", trail, 3, ""},
 
+		{"entra-mail-permission-granted", "cloud/o365-unified-audit.jsonl.zst", 82, auth}, {"entra-application-secret-added", "cloud/o365-unified-audit.jsonl.zst", 20, auth},
+
 		{"linux-ssh-brute-force", auth, 16, ""}, {"linux-ssh-user-spray", auth, 4, ""}, {"linux-ssh-attempts-exceeded-root", auth, 114, ssh},
 		{"linux-ssh-protocol-probe", auth, 32, ""}, {"linux-sudo-root-shell", auth, 9, ssh}, {"linux-account-created", auth, 10, ssh},
 		{"linux-account-created-then-login", auth, 1, ssh}, {"linux-ssh-login-new-address", auth, 2, ssh},

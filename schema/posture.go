@@ -149,6 +149,8 @@ type TechniqueCoverage struct {
 	Rules     []string      `json:"rules,omitempty"`
 	Fired     int64         `json:"fired,omitempty"`
 	LastFired time.Time     `json:"last_fired,omitzero"`
+	// Proof is what continuous tests say; it is joined when the matrix is shown.
+	Proof *TechniqueProof `json:"proof,omitempty"`
 }
 
 // Assessment is one measurement of posture against an objectives file.

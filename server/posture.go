@@ -57,7 +57,11 @@ func (s *Server) getCoverage(ctx context.Context, in *postureInput) (*body[cover
 	if err != nil {
 		return nil, err
 	}
-	return answer(coverageView{a.ID, a.Objectives, a.Time, a.Coverage}), nil
+	proofs, err := s.proofs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answer(coverageView{a.ID, a.Objectives, a.Time, schema.WithProofs(a.Coverage, proofs)}), nil
 }
 
 type findingsInput struct {

@@ -34,6 +34,7 @@ func DefaultSchedules(org string) []Schedule {
 		{ID: "retrain-zeek-conn-iforest-" + org, Workflow: flow.Retrain, RunID: "retrain-weekly/" + org + "/zeek-conn-iforest", Input: flow.RetrainInput{Org: org, Detector: "zeek-conn-iforest"},
 			Every: 7 * 24 * time.Hour, Jitter: time.Hour},
 		{ID: "posture-" + org, Workflow: flow.AssessPosture, RunID: flow.PostureID(org), Input: flow.AssessPostureInput{Org: org}, Every: time.Hour, Jitter: time.Minute},
+		{ID: "test-detections-" + org, Workflow: flow.TestDetections, RunID: flow.TestDetectionsID(org), Input: flow.TestDetectionsInput{Org: org}, Every: 24 * time.Hour, Jitter: 10 * time.Minute},
 	}
 }
 

@@ -40,6 +40,7 @@ type Activities struct {
 	Intel     *activities.Intel
 	Hunts     *activities.Hunts
 	Posture   *activities.Posture
+	Samples   *activities.Samples
 	Rules     *activities.RuleChanges
 	Exempt    *activities.Exceptions
 	Tables    *activities.Tables
@@ -63,13 +64,14 @@ func table(a Activities) []registration {
 		// A slot for each source, and for each member of a consumer group: they hold it for good.
 		{queue: flow.QueuePull, activities: []any{a.Kafka, a.Objects}, slots: 200},
 		{queue: flow.QueueDetect, workflows: map[string]any{flow.Detect: workflows.Detect, flow.Hunt: workflows.Hunt, flow.AssessPosture: workflows.AssessPosture,
-			flow.DeployRules: workflows.DeployRules, flow.Exception: workflows.Exception},
-			activities: []any{a.Alerts, a.Hunts, a.Posture, a.Rules, a.Exempt, a.Approvals}, slots: 6},
+			flow.TestDetections: workflows.TestDetections,
+			flow.DeployRules:    workflows.DeployRules, flow.Exception: workflows.Exception},
+			activities: []any{a.Alerts, a.Hunts, a.Posture, a.Samples, a.Rules, a.Exempt, a.Approvals}, slots: 6},
 		{queue: flow.QueueTrain, workflows: map[string]any{flow.Retrain: workflows.Retrain}, activities: []any{a.Models}, slots: 1},
 		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
-			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls, a.Saved, a.Tables}},
+			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls, a.Saved, a.Tables, a.Samples}},
 	}
 	if a.Drain != nil {
 		// A slot for each source: a drain or a tail holds its slot for good.

@@ -34,6 +34,8 @@ func adminVerbs() []adminVerb {
 		{"incident.undo", adminUndo},
 		{"model.rollback", adminRollback},
 		{"prove", adminProve},
+		{"sample.delete", adminSampleDelete},
+		{"sample.put", adminSamplePut},
 		{"saved.delete", adminSavedDelete},
 		{"saved.put", adminSavedPut},
 		{"source.add", adminSource("add")},
@@ -129,6 +131,20 @@ func adminTable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult,
 	o := respondOptions("table " + in.Key)
 	o.StartToCloseTimeout = 10 * time.Minute
 	err = do(ctx, o, a.PutTable, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+func adminSamplePut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Samples
+	o := respondOptions("keep sample " + in.Key)
+	o.StartToCloseTimeout = 5 * time.Minute
+	err = do(ctx, o, a.PutSample, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+func adminSampleDelete(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Samples
+	err = do(ctx, respondOptions("remove sample "+in.Key), a.DeleteSample, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
 }
 

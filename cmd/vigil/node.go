@@ -218,6 +218,7 @@ func (n *node) activities() worker.Activities {
 		Rules:     &activities.RuleChanges{Store: n.store, Rules: n.rules, Hunts: hunts, Trail: trail, Public: n.key.Public()},
 		Exempt:    &activities.Exceptions{Store: n.store, Rules: n.rules, Trail: trail},
 		Posture:   &activities.Posture{Store: n.store, Rules: n.rules.Now, Trail: trail},
+		Samples:   &activities.Samples{Store: n.store, InForce: n.rules.InForce, Trail: trail},
 	}
 }
 

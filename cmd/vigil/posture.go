@@ -131,6 +131,7 @@ func newPostureShowCmd(a *app) *cobra.Command {
 
 func newPostureCoverageCmd(a *app) *cobra.Command {
 	var objectives, state string
+	var days int
 	c := &cobra.Command{
 		Use: "coverage", Short: "Print the ATT&CK techniques and what stands behind each", Args: cobra.NoArgs,
 		Example: "  vigil posture coverage\n  vigil posture coverage --state not-covered",
@@ -143,15 +144,24 @@ func newPostureCoverageCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			results, err := s.SampleResults(c.Context(), a.org)
+			if err != nil {
+				return err
+			}
 			var rows [][]any
-			for _, t := range x.Coverage {
+			for _, t := range schema.WithProofs(x.Coverage, schema.Proofs(results, time.Now(), time.Duration(days)*24*time.Hour)) {
 				if state == "" || string(t.State) == state {
-					rows = append(rows, []any{t.ID, t.State, t.Fired, strings.Join(t.Tactics, " "), strings.Join(t.Rules, " "), t.Name})
+					tested := ""
+					if t.Proof != nil {
+						tested = string(t.Proof.State) + " by " + t.Proof.Sample
+					}
+					rows = append(rows, []any{t.ID, t.State, tested, t.Fired, strings.Join(t.Tactics, " "), strings.Join(t.Rules, " "), t.Name})
 				}
 			}
-			return a.table([]string{"technique", "state", "fired", "tactics", "rules", "name"}, rows)
+			return a.table([]string{"technique", "state", "tested", "fired", "tactics", "rules", "name"}, rows)
 		},
 	}
+	c.Flags().IntVar(&days, "days", 7, "days that a test by samples counts: green until then")
 	c.Flags().StringVar(&state, "state", "", "covered, unproven, silent or not-covered")
 	c.Flags().StringVar(&objectives, "objectives", "", "id of an objectives file; default: the one assessed last")
 	return c

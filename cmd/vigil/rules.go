@@ -30,7 +30,7 @@ Besides the built-in rules, those in the folder "rules" of the data folder are u
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a), newRulesLintCmd(a), newRulesDiffCmd(a),
-		newRulesDeployCmd(a), newRulesRollbackCmd(a), newRulesHistoryCmd(a), newRulesCoverageCmd(a), newRulesImportSigmaCmd(a))
+		newRulesDeployCmd(a), newRulesRollbackCmd(a), newRulesHistoryCmd(a), newRulesCoverageCmd(a), newRulesTuneCmd(a), newRulesImportSigmaCmd(a))
 	return cmd
 }
 

@@ -119,6 +119,7 @@ func (w *world) startWorker() {
 		Rules:     &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: hunts, Trail: trail, Public: w.key.Public()},
 		Exempt:    &activities.Exceptions{Store: w.store, Rules: sets, Trail: trail},
 		Posture:   &activities.Posture{Store: w.store, Rules: get, Trail: trail},
+		Samples:   &activities.Samples{Store: w.store, InForce: sets.InForce, Trail: trail},
 		Incidents: &activities.Incidents{Store: w.store, Playbooks: pbs, Trail: trail, Public: w.key.Public()},
 		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public(), Policies: approval.Default()},
 		Approvals: &activities.Approvals{Store: w.store, Trail: trail, Policies: approval.Default(), Table: w.act.Table, Public: w.key.Public()},

@@ -230,3 +230,14 @@ func (s *Store) ChunkDetections(ctx context.Context, org string, chunks []string
 	}
 	return list, nil
 }
+
+// AlertsOfRule returns a rule's newest alerts, the judged ones first: what a change of
+// the rule is measured by.
+func (s *Store) AlertsOfRule(ctx context.Context, org, rule string, since time.Time, limit int) ([]schema.Alert, error) {
+	out, err := docs[schema.Alert](ctx, s, `SELECT doc FROM alerts FINAL WHERE org = {org:String} AND rule = {rule:String} AND created >= fromUnixTimestamp64Milli({since:Int64})
+ORDER BY JSONExtractString(doc, 'verdict') = '', created DESC, id LIMIT {limit:UInt64}`, P{"org": org, "rule": rule, "since": since.UnixMilli(), "limit": uint64(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("reading the alerts of %s: %w", rule, err)
+	}
+	return out, nil
+}

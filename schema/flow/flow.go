@@ -12,19 +12,20 @@ import (
 
 // The workflow types, as typed after `--type` in the Temporal CLI.
 const (
-	Ingest        = "Ingest"
-	Drain         = "Drain"
-	Detect        = "Detect"
-	Hunt          = "Hunt"
-	DeployRules   = "DeployRules"
-	Exception     = "Exception"
-	SyncIntel     = "SyncIntel"
-	Retrain       = "Retrain"
-	Incident      = "Incident"
-	RunPlaybook   = "RunPlaybook"
-	Action        = "Action"
-	AssessPosture = "AssessPosture"
-	Admin         = "Admin"
+	Ingest         = "Ingest"
+	Drain          = "Drain"
+	Detect         = "Detect"
+	Hunt           = "Hunt"
+	DeployRules    = "DeployRules"
+	Exception      = "Exception"
+	SyncIntel      = "SyncIntel"
+	Retrain        = "Retrain"
+	Incident       = "Incident"
+	RunPlaybook    = "RunPlaybook"
+	Action         = "Action"
+	AssessPosture  = "AssessPosture"
+	TestDetections = "TestDetections"
+	Admin          = "Admin"
 )
 
 // The task queues. Each workflow runs on the queue its activities use.
@@ -40,7 +41,7 @@ const (
 // Queue returns the task queue of a workflow type.
 func Queue(workflowType string) string {
 	return map[string]string{
-		Ingest: QueueIngest, Detect: QueueDetect, Hunt: QueueDetect, AssessPosture: QueueDetect, DeployRules: QueueDetect, Exception: QueueDetect,
+		Ingest: QueueIngest, Detect: QueueDetect, Hunt: QueueDetect, AssessPosture: QueueDetect, TestDetections: QueueDetect, DeployRules: QueueDetect, Exception: QueueDetect,
 		SyncIntel: QueueIntel, Retrain: QueueTrain,
 		Incident: QueueRespond, RunPlaybook: QueueRespond, Action: QueueRespond, Admin: QueueRespond,
 	}[workflowType]
@@ -143,6 +144,9 @@ func UndoID(org, action, target, key string) string {
 
 // PostureID is the id of the posture assessment.
 func PostureID(org string) string { return join("posture", org) }
+
+// TestDetectionsID is the id of the test of the rules in force on attack samples.
+func TestDetectionsID(org string) string { return join("test-detections", org) }
 
 // AdminID is the id of the workflow that changes one row: changes to one row are
 // serial because they share the id.

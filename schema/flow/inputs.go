@@ -318,6 +318,23 @@ type AssessPostureResult struct {
 	Closed     int    `json:"closed"`
 }
 
+// TestDetectionsInput tries the rules in force on attack samples.
+type TestDetectionsInput struct {
+	Org     string   `json:"org,omitempty"`
+	Samples []string `json:"samples,omitempty"` // ids; default: all
+	By      string   `json:"by,omitempty"`      // who asked; default: system
+}
+
+// TestDetectionsResult says how a test went; the results of each sample are in the store.
+type TestDetectionsResult struct {
+	RuleSet string   `json:"rule_set"`
+	Samples int      `json:"samples"`
+	Passed  int      `json:"passed"`
+	Failed  []string `json:"failed"` // samples
+	Green   int      `json:"green"`  // techniques of the samples that are found
+	Red     int      `json:"red"`
+}
+
 // IncidentInput opens an incident; alerts join by the signal "alert".
 type IncidentInput struct {
 	Org      string          `json:"org,omitempty"`

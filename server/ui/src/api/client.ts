@@ -181,6 +181,7 @@ export const api = {
   rules: () => get<T.Page<T.Rule>>("/rules"),
   rule: (id: string) => get<T.Rule>(`/rules/${at(id)}`),
   ruleHealth: () => get<T.Page<T.RuleHealth>>("/rules/health"),
+  tuning: (id: string) => get<T.Tuning>(`/rules/${at(id)}/tuning`),
   ledger: () => get<T.Ledger>("/rules/coverage"),
   exceptions: () => get<T.Page<T.Exception>>("/exceptions"),
   tryException: (rule: string, when: string) => post<T.ExceptionTrial>("/exceptions/try", { rule, when }),
@@ -208,6 +209,7 @@ export const api = {
   posture: () => get<T.Posture>("/posture"),
   coverage: () => get<T.Coverage>("/posture/coverage"),
   assess: () => post<unknown>("/posture/assess"),
+  testDetections: () => post<T.SampleTest>("/samples/test", {}),
 
   users: () => get<T.Page<T.User>>("/users"),
   putUser: (user: {

@@ -71,6 +71,7 @@ export const queries = {
   fields: () => ({ queryKey: ["fields"], queryFn: api.fields, staleTime: Infinity }),
   rules: () => ({ queryKey: ["rules"], queryFn: api.rules, staleTime: 60_000 }),
   ruleHealth: () => ({ queryKey: ["rules", "of-all", "health"], queryFn: api.ruleHealth }),
+  tuning: (id: string) => ({ queryKey: ["alerts", "tuning", id], queryFn: () => api.tuning(id) }),
   ledger: () => ({ queryKey: ["rules", "of-all", "ledger"], queryFn: api.ledger }),
   exceptions: () => ({ queryKey: ["exceptions"], queryFn: api.exceptions }),
   rule: (id: string) => ({ queryKey: ["rules", id], queryFn: () => api.rule(id) }),

@@ -876,6 +876,37 @@ export interface TechniqueCoverage {
   rules?: string[];
   fired?: number;
   last_fired?: string;
+  /** What the daily test by attack samples says. */
+  proof?: { state: "green" | "red" | "stale"; sample: string; rules?: string[]; time: string };
+}
+
+/** How a test of the rules in force by attack samples went. */
+export interface SampleTest {
+  samples: number;
+  passed: number;
+  failed: string[] | null;
+  green: number;
+  red: number;
+}
+
+/** An exception that false alerts of a rule suggest, with what it would have removed. */
+export interface TuneProposal {
+  when: string;
+  removed: number;
+  false_positives: number;
+  true_positives: number;
+  undecided: number;
+  share: number;
+  precision: number;
+}
+
+export interface Tuning {
+  rule: string;
+  alerts: number;
+  false_positives: number;
+  true_positives: number;
+  precision: number;
+  proposals: TuneProposal[] | null;
 }
 
 export interface Assessment {

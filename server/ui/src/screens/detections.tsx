@@ -254,6 +254,7 @@ function RulePage({ id }: { id: string }) {
                 />
               </Panel>
               <HealthPanel id={r.id} />
+              <TuningPanel id={r.id} />
               <RuleAlerts id={r.id} />
             </aside>
           </div>
@@ -290,6 +291,38 @@ function HealthPanel({ id }: { id: string }) {
           ["Estimated cost", `${count(h.cost)} units`],
         ]}
       />
+    </Panel>
+  );
+}
+
+/** Exceptions that its false alerts suggest, and what each would have removed. */
+function TuningPanel({ id }: { id: string }) {
+  const q = useQuery(queries.tuning(id));
+  const list = q.data?.proposals ?? [];
+  if (!q.data || list.length === 0) return null;
+  return (
+    <Panel title="Tuning" note={`${plural(q.data.false_positives, "false alert")} of 90 days`}>
+      <ul className="plain">
+        {list.slice(0, 3).map((p) => (
+          <li key={p.when} className="side-row">
+            <span className="grow">
+              <span className="mono">
+                <Text of={p.when} max={120} />
+              </span>
+              <div className={p.true_positives > 0 ? "tone-bad" : "dim"}>
+                removes {plural(p.removed, "alert")}: {Math.round(100 * p.share)} % of the false ones,{" "}
+                {p.true_positives > 0 ? `loses ${plural(p.true_positives, "true one")}` : "no true one"}
+              </div>
+            </span>
+            <To
+              className="nowrap"
+              to={`/detections?${new URLSearchParams({ view: "exceptions", rule: id, when: p.when })}`}
+            >
+              Exception…
+            </To>
+          </li>
+        ))}
+      </ul>
     </Panel>
   );
 }

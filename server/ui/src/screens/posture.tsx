@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { ClipboardCheck, Download } from "lucide-react";
+import { ClipboardCheck, Download, FlaskConical } from "lucide-react";
 import { api } from "../api/client";
 import { Problem } from "../api/client";
 import { queries } from "../api/queries";
@@ -16,6 +16,7 @@ import { Choice, Head, Panel, Table, To } from "../kit/layout";
 import { useMay } from "../kit/may";
 import { Empty, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
+import { useToast } from "../kit/toast";
 import { ago, count, plural, span, when, words } from "../lib/format";
 import { measured } from "../lib/posture";
 import { saveFile } from "../lib/download";
@@ -177,10 +178,24 @@ function Sparkline({ of, name }: { of: ObjectivePoint[]; name: string }) {
   );
 }
 
+const proofs = ["green", "stale", "red"] as const;
+
+const proofWords = { green: "proved by test", stale: "test is old", red: "test fails" };
+
+/** What the newest test by attack samples says, in words. */
+function Proof({ state }: { state: (typeof proofs)[number] }) {
+  return <span className={`proof is-${state}`}>{proofWords[state]}</span>;
+}
+
 const best = ["covered", "unproven", "silent", "not-covered"];
 
 function CoverageTab() {
   const q = useQuery(queries.coverage());
+  const may = useMay();
+  const toast = useToast();
+  const test = useChange(["posture"], api.testDetections, (r) =>
+    toast({ text: `${r.passed} of ${r.samples} attack samples are found`, bad: r.passed < r.samples }),
+  );
   return (
     <Loaded q={q}>
       {({ items }) => {
@@ -194,6 +209,16 @@ function CoverageTab() {
                   <State of={s} /> {all.filter((t) => t.state === s).length}
                 </span>
               ))}
+              {proofs.map((s) => (
+                <span key={s}>
+                  <Proof state={s} /> {all.filter((t) => t.proof?.state === s).length}
+                </span>
+              ))}
+              {may("run:posture") ? (
+                <button disabled={test.isPending} onClick={() => test.mutate(undefined)}>
+                  <FlaskConical size={14} aria-hidden /> {test.isPending ? "Testing…" : "Test with samples"}
+                </button>
+              ) : null}
               <button onClick={() => saveFile("vigil-coverage.json", layer(all), "application/json")}>
                 <Download size={14} aria-hidden /> Navigator layer
               </button>
@@ -246,6 +271,11 @@ function Technique({ t }: { t: TechniqueCoverage }) {
         {plural(rules.length, "rule")}
         {t.fired ? `, fired ${count(t.fired)}×` : ""}
       </div>
+      {t.proof ? (
+        <div title={`sample ${t.proof.sample}, ${when(t.proof.time)}`}>
+          <Proof state={t.proof.state} />
+        </div>
+      ) : null}
     </div>
   );
 }
