@@ -54,7 +54,8 @@ type Hunts struct {
 }
 
 const (
-	huntPage    = 500       // events read at once when their detections are needed
+	huntPage    = 500       // detections written at once
+	trialPage   = 10_000    // events read at once for a trial
 	maxHuntYAML = 256 << 10 // bytes of rules handed in
 	maxSamples  = 1000
 	someSamples = 10 // at most, of each of many rules
@@ -446,7 +447,19 @@ func (h *hunt) run(ctx context.Context) error {
 	if !h.w.Hunt.Raise && !h.w.Fold {
 		return nil
 	}
-	return h.pages(ctx, h.q, func(ds []schema.Detection) error { return h.keep(ctx, ds) })
+	var page []schema.Detection
+	err = h.detections(ctx, h.q, func(d schema.Detection) error {
+		if page = append(page, d); len(page) < huntPage {
+			return nil
+		}
+		err := h.keep(ctx, page)
+		page = page[:0]
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return h.keep(ctx, page)
 }
 
 // keep writes detections, or keeps them for a preview.
@@ -463,30 +476,32 @@ func (h *hunt) keep(ctx context.Context, ds []schema.Detection) error {
 	return err
 }
 
-// pages reads the hits and hands on their detections, a page at a time.
-func (h *hunt) pages(ctx context.Context, q store.HuntQuery, do func([]schema.Detection) error) error {
+// running is the set of the rule alone; a draft is evaluated too.
+func (h *hunt) running() *rules.Set {
 	running := *h.rule
-	running.Status = rules.Test // a draft is evaluated too
-	eval := rules.SetOf(&running).With(rules.Overlay{Exceptions: h.exceptions}).Evaluator()
+	running.Status = rules.Test
+	return rules.SetOf(&running).With(rules.Overlay{Exceptions: h.exceptions})
+}
+
+// pages reads the hits, the oldest first, and hands on their detections, a page at a time.
+func (h *hunt) pages(ctx context.Context, q store.HuntQuery, do func([]schema.Detection) error) error {
+	eval := h.running().Evaluator()
 	var at store.HuntCursor
 	for {
-		page, err := h.x.Store.HitEvents(ctx, q, at, huntPage)
+		page, err := h.x.Store.HitEvents(ctx, q, at, trialPage)
 		if err != nil {
 			return err
 		}
 		ds := make([]schema.Detection, 0, len(page))
 		for _, e := range page {
-			hits := eval.Evaluate(e.Event, nil)
-			if len(hits) == 0 {
-				h.x.Log.Warn("a stored event meets a rule in ClickHouse and not in the evaluator; report this", "rule", h.rule.ID, "event", e.Event.ID.String())
-				continue
+			if d, ok := h.detection(eval, e); ok {
+				ds = append(ds, d)
 			}
-			ds = append(ds, hits[0].Detection(rules.Origin{Org: q.Org, Source: e.Source, Ingested: e.Ingested}))
 		}
 		if err := do(ds); err != nil {
 			return err
 		}
-		if len(page) < huntPage {
+		if len(page) < trialPage {
 			return nil
 		}
 		last := page[len(page)-1].Event
@@ -495,6 +510,39 @@ func (h *hunt) pages(ctx context.Context, q store.HuntQuery, do func([]schema.De
 			at.Time = time.Unix(0, 0) // how the store keeps it
 		}
 	}
+}
+
+// detections reads the hits in one pass, in no order, and hands on the detection of each,
+// once.
+func (h *hunt) detections(ctx context.Context, q store.HuntQuery, do func(schema.Detection) error) error {
+	set := h.running()
+	s := store.Sweep{Org: q.Org, From: q.From, To: q.To, Condition: q.Condition, Params: q.Params, ID: q.ID + "-hits"}
+	for _, r := range set.ReadsAll() {
+		read(&s, r)
+	}
+	eval, seen := set.Evaluator(), map[string]bool{}
+	stats, err := h.x.Store.SweepEvents(ctx, s, func(e store.HitEvent) error {
+		d, ok := h.detection(eval, e)
+		if !ok || seen[d.ID] {
+			return nil
+		}
+		seen[d.ID] = true
+		return do(d)
+	})
+	h.res.Scanned += int64(stats.Rows)
+	h.res.Bytes += int64(stats.Bytes)
+	h.res.Millis += stats.Millis
+	return err
+}
+
+// detection is what the rule makes of an event that it hit in the store.
+func (h *hunt) detection(eval *rules.Evaluator, e store.HitEvent) (schema.Detection, bool) {
+	hits := eval.Evaluate(e.Event, nil)
+	if len(hits) == 0 {
+		h.x.Log.Warn("a stored event meets a rule in ClickHouse and not in the evaluator; report this", "rule", h.rule.ID, "event", e.Event.ID.String())
+		return schema.Detection{}, false
+	}
+	return hits[0].Detection(rules.Origin{Org: h.q.Org, Source: strings.Clone(e.Source), Ingested: e.Ingested}), true
 }
 
 // raise writes the detections that are not there yet and folds them, and says how many
@@ -509,7 +557,11 @@ func (x *Hunts) raise(ctx context.Context, org string, ds []schema.Detection) (d
 	if err != nil {
 		return 0, 0, err
 	}
-	fresh := slices.DeleteFunc(ds, func(d schema.Detection) bool { return known[d.ID] })
+	fresh := slices.DeleteFunc(ds, func(d schema.Detection) bool {
+		seen := known[d.ID]
+		known[d.ID] = true
+		return seen
+	})
 	if len(fresh) == 0 {
 		return 0, 0, nil
 	}
@@ -537,9 +589,8 @@ func (h *hunt) stateful(ctx context.Context) error {
 	q := h.q
 	q.From, q.To = needs.From, needs.To
 	var bases []schema.Detection
-	err := h.pages(ctx, q, func(ds []schema.Detection) error {
-		bases = append(bases, ds...)
-		if len(bases) > maxBases {
+	err := h.detections(ctx, q, func(d schema.Detection) error {
+		if bases = append(bases, d); len(bases) > maxBases {
 			return schema.E(schema.Invalid, fmt.Sprintf("more than %d events of rule %s have to be judged at once", maxBases, h.rule.ID), "narrow the range, or the rule's condition")
 		}
 		return nil

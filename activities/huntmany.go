@@ -177,17 +177,9 @@ func (h *sweep) query(c store.EventClass, set *rules.Set, record bool) (q store.
 		}
 		q.Codes = append(q.Codes, code)
 		for _, r := range refs {
-			if seen[r] {
-				continue
-			}
-			seen[r] = true
-			switch {
-			case r.Raw:
-				q.Record = true
-			case r.Extra != "":
-				q.Extras = append(q.Extras, r.Extra)
-			default:
-				q.Fields = append(q.Fields, r.Field)
+			if !seen[r] {
+				seen[r] = true
+				read(&q, r)
 			}
 		}
 	}
@@ -206,6 +198,18 @@ func (h *sweep) query(c store.EventClass, set *rules.Set, record bool) (q store.
 		q.Params[k] = v
 	}
 	return q, true, err
+}
+
+// read has a sweep read a value.
+func read(q *store.Sweep, r expr.Ref) {
+	switch {
+	case r.Raw:
+		q.Record = true
+	case r.Extra != "":
+		q.Extras = append(q.Extras, r.Extra)
+	default:
+		q.Fields = append(q.Fields, r.Field)
+	}
 }
 
 // ask reads the events of a query and has them judged.

@@ -20,8 +20,19 @@ func (s *Set) Reads(dataset, code string) (refs []expr.Ref, of []*Rule) {
 	if len(all) == 0 {
 		return nil, nil
 	}
+	for _, c := range all {
+		of = append(of, c.rule)
+	}
+	return s.readBy(of), of
+}
+
+// ReadsAll is [Set.Reads] for events of any kind and all rules.
+func (s *Set) ReadsAll() []expr.Ref { return s.readBy(s.rules) }
+
+func (s *Set) readBy(list []*Rule) []expr.Ref {
+	var refs []expr.Ref
 	seen := map[expr.Ref]bool{}
-	add := func(more ...expr.Ref) {
+	add := func(more []expr.Ref) {
 		for _, r := range more {
 			if !seen[r] {
 				seen[r] = true
@@ -29,20 +40,17 @@ func (s *Set) Reads(dataset, code string) (refs []expr.Ref, of []*Rule) {
 			}
 		}
 	}
-	for _, f := range []schema.FieldID{schema.FTimestamp, schema.FEventDataset, schema.FEventCode} {
-		add(expr.Ref{Field: f})
-	}
+	add([]expr.Ref{{Field: schema.FTimestamp}, {Field: schema.FEventDataset}, {Field: schema.FEventCode}})
 	for _, x := range s.exceptions[AnyRule] {
-		add(reads(x.program)...)
+		add(reads(x.program))
 	}
-	for _, c := range all {
-		of = append(of, c.rule)
-		add(c.rule.reads()...)
-		for _, x := range s.exceptions[c.rule.ID] {
-			add(reads(x.program)...)
+	for _, r := range list {
+		add(r.reads())
+		for _, x := range s.exceptions[r.ID] {
+			add(reads(x.program))
 		}
 	}
-	return refs, of
+	return refs
 }
 
 // ReadsRecord says whether the rule looks at the record itself, not only at values of it.

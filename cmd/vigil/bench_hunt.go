@@ -28,6 +28,7 @@ type huntBench struct {
 	sigma  string
 	events int64
 	memory int // of the engine, MiB
+	settle time.Duration
 	paths  []string
 
 	own *app // talks to the Vigil that is measured
@@ -57,6 +58,7 @@ filled; without, it is removed at the end. About 110 bytes of disk are needed fo
 	f.StringVar(&events, "events", "10M", "events to hunt over, such as 500k or 100M")
 	f.StringVar(&b.dir, "dir", "", "data folder to fill and keep")
 	f.StringVar(&b.sigma, "sigma", "", "Sigma rules that are put in use beside the built-in ones, before the hunts")
+	f.DurationVar(&b.settle, "settle", 30*time.Minute, "how long to wait at most for ClickHouse to end its merges before the hunts")
 	f.IntVar(&b.memory, "engine-memory-mb", 6000, "memory limit of ClickHouse in MiB")
 	return c
 }
@@ -168,11 +170,12 @@ func (b *huntBench) fill(ctx context.Context) (int64, error) {
 		}
 		fmt.Fprintf(b.a.err, "%d events, %.0f a second\n", all, float64(all-before)/time.Since(began).Seconds())
 	}
-	for deadline := time.Now().Add(30 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
+	for deadline := time.Now().Add(b.settle); time.Now().Before(deadline); time.Sleep(time.Second) {
 		if n, err := st.Merging(ctx); err != nil || n == 0 {
 			return all, err
 		}
 	}
+	fmt.Fprintf(b.a.err, "ClickHouse still merges after %s; the figures say less\n", b.settle)
 	return all, nil
 }
 

@@ -98,7 +98,7 @@ func (s *Store) EstimateRows(ctx context.Context, q HuntQuery) (int64, error) {
 // and no row is built that nobody looks at.
 type Sweep struct {
 	Org       string
-	Dataset   string
+	Dataset   string   // "" for any
 	Codes     []string // event codes; nil for any
 	From, To  time.Time
 	Fields    []schema.FieldID
@@ -119,8 +119,10 @@ func (q Sweep) sql() (string, P) {
 		cond = "1"
 	}
 	where, p := HuntQuery{Org: q.Org, Condition: cond, Params: q.Params, From: q.From, To: q.To}.where()
-	p["dataset"] = q.Dataset
-	where = "event_dataset = {dataset:String} AND " + where
+	if q.Dataset != "" {
+		p["dataset"] = q.Dataset
+		where = "event_dataset = {dataset:String} AND " + where
+	}
 	if q.Codes != nil {
 		names := make([]string, len(q.Codes))
 		for i, c := range q.Codes {
@@ -193,7 +195,7 @@ func (s *Store) SweepEvents(ctx context.Context, q Sweep, do func(HitEvent) erro
 	case ctx.Err() != nil:
 		return stats, errors.Join(context.Cause(ctx), err)
 	case err != nil:
-		return stats, fmt.Errorf("sweeping %s: %w", q.Dataset, columnarError(err))
+		return stats, fmt.Errorf("sweeping events: %w", columnarError(err))
 	}
 	return stats, nil
 }
