@@ -48,6 +48,8 @@ type Hunts struct {
 	Folder HuntFolder
 	Trail  Trail
 	Log    *slog.Logger
+	// Crash is called at the named points; kill tests make it end the process. nil does nothing.
+	Crash func(point string)
 
 	mu   sync.Mutex
 	last *huntSet // of the last call of HuntRules
@@ -118,6 +120,9 @@ func (x *Hunts) PlanHunt(ctx context.Context, in flow.HuntInput) (HuntPlan, erro
 	}
 	for _, h := range hours {
 		p.Events += h.Events
+	}
+	if in.Window > 0 {
+		size = in.Window
 	}
 	p.Windows = cutWindows(hours, p.From, p.To, max(size, p.Events/maxHuntWindows+1))
 	p.Sample = newest(hours, p.From, p.To, huntSample)
@@ -374,7 +379,14 @@ func (x *Hunts) HuntRule(ctx context.Context, w HuntWindow) (flow.HuntResult, er
 			return h.res, err
 		}
 	}
+	x.crash("before-hunt-answer")
 	return h.res, nil
+}
+
+func (x *Hunts) crash(point string) {
+	if x.Crash != nil {
+		x.Crash(point)
+	}
 }
 
 // one finds the rule of a window anew and makes ready to ask it.

@@ -44,6 +44,7 @@ func (x *Hunts) HuntRules(ctx context.Context, w HuntWindow) (flow.HuntResult, e
 			return h.res, err
 		}
 	}
+	x.crash("before-hunt-answer")
 	return h.result(), nil
 }
 

@@ -26,13 +26,14 @@ type startHuntInput struct {
 		Limit    int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"sample events in the result; default 20; of many rules 3 each, at most 10"`
 		Raise    bool      `json:"raise,omitempty" doc:"also write detections and raise alerts"`
 		Preview  bool      `json:"preview,omitempty" doc:"only say what the hunt will cost and raise"`
+		Window   int64     `json:"window,omitempty" minimum:"0" doc:"events that are asked at once; default 4 to 25 million"`
 	}
 }
 
 // startHunt starts a hunt. The same hunt that is running already is not started twice.
 func (s *Server) startHunt(ctx context.Context, in *startHuntInput) (*body[started], error) {
 	b := in.Body
-	h := flow.HuntInput{Org: s.o.Org, Rule: b.Rule, Rules: b.Rules, YAML: b.YAML, When: b.When, Datasets: b.Datasets, From: b.From, To: b.To, Limit: b.Limit, Raise: b.Raise, Preview: b.Preview,
+	h := flow.HuntInput{Org: s.o.Org, Rule: b.Rule, Rules: b.Rules, YAML: b.YAML, When: b.When, Datasets: b.Datasets, From: b.From, To: b.To, Limit: b.Limit, Raise: b.Raise, Preview: b.Preview, Window: b.Window,
 		By: callerOf(ctx).user.Name}
 	id := flow.HuntID(s.o.Org, h.Name(), schema.HashID("hunt", fmt.Sprintf("%+v", h))[:16])
 	_, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.Hunt),

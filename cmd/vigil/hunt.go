@@ -56,6 +56,7 @@ Ctrl-C cancels the hunt and its query.`,
 	f.IntVar(&in.Limit, "limit", 0, "sample events to show; default 20, at most 1000; of many rules 3 each, at most 10")
 	f.BoolVar(&in.Raise, "raise", false, "write detections and raise alerts")
 	f.BoolVar(&in.Preview, "preview", false, "only say what the hunt will cost and raise")
+	f.Int64Var(&in.Window, "window", 0, "events that are asked at once, and again when a worker dies; default 4 to 25 million")
 	f.BoolVar(&detach, "detach", false, "start and return at once")
 	return c
 }

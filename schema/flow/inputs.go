@@ -125,6 +125,7 @@ type HuntInput struct {
 	Limit    int       `json:"limit,omitempty"`    // sample events in the result; default 20, at most 1000; of many rules 3 each, at most 10
 	Raise    bool      `json:"raise,omitempty"`    // also write detections and raise alerts
 	Preview  bool      `json:"preview,omitempty"`  // only say what it will cost and raise
+	Window   int64     `json:"window,omitempty"`   // events that are asked at once, and again when a worker dies; default 4 to 25 million
 	By       string    `json:"by,omitempty"`       // who asked
 }
 
