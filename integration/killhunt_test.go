@@ -78,7 +78,7 @@ func hunted(t *testing.T, file, crash string) (res flow.HuntResult, stored strin
 	}
 	v.Start(env...)
 	var started struct{ Workflow string }
-	if err := v.Call("POST", "/hunts", map[string]any{"rules": []string{"later-*"}, "raise": true, "window": 500}, &started); err != nil {
+	if err := v.Call("POST", "/hunts", map[string]any{"rules": []string{"later-*"}, "raise": true, "window": 1000}, &started); err != nil {
 		t.Fatal(err)
 	}
 	if crash != "" {
@@ -91,8 +91,15 @@ func hunted(t *testing.T, file, crash string) (res flow.HuntResult, stored strin
 		v.Start()
 	}
 	var st flow.HuntState
-	Eventually(t, "the end of the hunt", 5*time.Minute, func() bool {
-		return v.Call("GET", "/hunts/"+strings.ReplaceAll(started.Workflow, "/", "%2F"), nil, &st) == nil && st.Status == "completed"
+	var failed error
+	defer func() {
+		if t.Failed() {
+			t.Logf("%v: %+v", failed, st)
+		}
+	}()
+	Eventually(t, "the end of the hunt", 10*time.Minute, func() bool {
+		failed = v.Call("GET", "/hunts/"+strings.ReplaceAll(started.Workflow, "/", "%2F"), nil, &st)
+		return failed == nil && st.Status == "completed"
 	})
 	stored = v.MustRun("-o", "csv", "search", "sql: SELECT rule, count(), uniqExact(id), uniqExact(event_id) FROM detections WHERE startsWith(rule, 'later-') GROUP BY rule ORDER BY rule")
 	return st.Result, stored, attempts(t, v, started.Workflow)
