@@ -16,6 +16,7 @@ import (
 	"vigil/internal/alert"
 	"vigil/internal/approval"
 	"vigil/internal/auth"
+	"vigil/internal/document"
 	"vigil/internal/store"
 	"vigil/rules"
 	"vigil/rules/chsql"
@@ -181,7 +182,7 @@ func (x *RuleChanges) testAggregate(ctx context.Context, org string, r *rules.Ru
 		if schema.CodeOf(err) != schema.Invalid {
 			return nil, err
 		}
-		return []error{&rules.LoadError{File: r.File, Line: r.Line, Column: 1, Rule: r.ID, Message: err.Error()}}, nil
+		return []error{&document.Error{File: r.File, Line: r.Line, Column: 1, ID: r.ID, Message: err.Error()}}, nil
 	}
 	var out []error
 	for i, c := range r.Tests {

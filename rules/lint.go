@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"vigil/internal/document"
 	"vigil/internal/expr"
 )
 
@@ -33,7 +34,7 @@ func (r *Rule) Indexed() bool { return r.terms != nil || r.Query != nil }
 func (r *Rule) Lint() []error {
 	var out []error
 	warn := func(hint, format string, args ...any) {
-		out = append(out, &LoadError{File: r.File, Line: r.Line, Column: 1, Rule: r.ID, Message: fmt.Sprintf(format, args...), Hint: hint})
+		out = append(out, &document.Error{File: r.File, Line: r.Line, Column: 1, ID: r.ID, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	if !r.Indexed() {
 		warn("add a test for equality, a prefix, a suffix or a text that must occur", "no index can serve the rule: it is evaluated on every event of %s", strings.Join(r.Datasets, ", "))

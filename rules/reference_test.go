@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"vigil/internal/document"
 	"vigil/internal/expr"
 )
 
@@ -249,7 +250,7 @@ func FuzzLoad(f *testing.F) {
 		rs, errs := Parse("f.yaml", []byte(text), Options{})
 		lines := strings.Count(text, "\n") + 1
 		for _, err := range errs {
-			if e, ok := err.(*LoadError); ok && (e.Line < 1 || e.Line > lines || e.Column < 1) {
+			if e, ok := err.(*document.Error); ok && (e.Line < 1 || e.Line > lines || e.Column < 1) {
 				t.Errorf("place %d:%d outside of %d lines: %v", e.Line, e.Column, lines, err)
 			}
 		}
