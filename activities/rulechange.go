@@ -397,7 +397,11 @@ func (x *RuleChanges) detections(ctx context.Context, org string, r *rules.Rule,
 	for k, v := range where.Params {
 		q.Params[k] = v
 	}
-	h := &hunt{x: x.Hunts, rule: r, q: q}
+	set, err := x.Hunts.Rules(ctx, org)
+	if err != nil {
+		return nil, false, err
+	}
+	h := &hunt{x: x.Hunts, rule: r, exceptions: set.Overlay().Exceptions, q: q}
 	err = h.pages(ctx, q, func(page []schema.Detection) error {
 		ds = append(ds, page...)
 		if len(ds) >= maxTrial {

@@ -192,7 +192,7 @@ func (n *node) activities() worker.Activities {
 		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
 		pull = &activities.Pull{Spool: n.intake.spool, Sources: n.store, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
 	}
-	hunts := &activities.Hunts{Store: n.store, Rules: n.rules.Now, Folder: alerts, Trail: trail, Log: n.o.log}
+	hunts := &activities.Hunts{Store: n.store, Rules: n.rules.InForce, Folder: alerts, Trail: trail, Log: n.o.log, Crash: crash}
 	return worker.Activities{
 		Ingest:    ingest,
 		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},

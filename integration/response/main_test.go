@@ -111,7 +111,7 @@ func (w *world) startWorker() {
 		atIngest = &activities.RuleSets{Store: w.store, Local: w.atIngest}
 	}
 	w.sets = sets
-	hunts := &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)}
+	hunts := &activities.Hunts{Store: w.store, Rules: sets.InForce, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)}
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: w.alerts, Actions: w.act,
 		Ingest:    &activities.Ingest{Store: w.store, Rules: atIngest, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
 		Prove:     &activities.Prove{Store: w.store, Trail: trail},

@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	}
 	set, _ := rules.Load()
 	sets := &activities.RuleSets{Store: w.store, Local: set}
-	changes := &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: &activities.Hunts{Store: w.store, Rules: sets.Now, Log: slog.New(slog.DiscardHandler)}, Trail: activities.Trail{Log: trail}, Public: key.Public()}
+	changes := &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: &activities.Hunts{Store: w.store, Rules: sets.InForce, Log: slog.New(slog.DiscardHandler)}, Trail: activities.Trail{Log: trail}, Public: key.Public()}
 	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp}, Rules: changes,
 		Saved:  &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}},
 		Tables: &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})

@@ -157,17 +157,22 @@ export const api = {
   entities: (kind: string, q: string) => get<T.Page<T.Entity>>(`/entities${params({ kind, q, limit: 200 })}`),
   entity: (kind: string, name: string) => get<T.Entity>(`/entities/${kind}/${at(name)}`),
   checkRule: (yaml: string, signal?: AbortSignal) => post<T.RuleCheck>("/rules/check", { yaml }, signal),
-  deployRule: (yaml: string, reason: string) => post<{ workflow: string }>("/rules/deploy", { yaml, reason }),
+  deployRule: (yaml: string, reason: string, backHunt: number) =>
+    post<{ workflow: string }>("/rules/deploy", { yaml, reason, back_hunt: backHunt }),
   deployment: () => get<T.Deployment>("/rules/deploy"),
   ruleLanguage: () => get<T.Page<T.Word>>("/rules/language"),
   hunts: () => get<T.Page<T.Hunt>>("/hunts"),
   startHunt: (hunt: {
     rule?: string;
+    rules?: string[];
     yaml?: string;
+    when?: string;
+    datasets?: string[];
     from?: string;
     to?: string;
     limit?: number;
     raise?: boolean;
+    preview?: boolean;
   }) => post<{ workflow: string }>("/hunts", hunt),
   hunt: (id: string) => get<T.HuntState>(`/hunts/${at(id)}`),
   cancelHunt: (id: string) => call<void>("DELETE", `/hunts/${at(id)}`),

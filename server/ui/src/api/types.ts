@@ -515,10 +515,39 @@ export interface HuntResult {
   millis: number;
   detections: number;
   alerts: number;
+  rules?: number;
+  found?: HuntRule[];
+  skipped?: string[];
+  preview?: HuntPreview;
+}
+
+/** What one of many rules found. */
+export interface HuntRule {
+  rule: string;
+  title: string;
+  severity: Severity;
+  fires: number;
+  samples: string[] | null;
+}
+
+/** What a hunt will cost and find, judged by its newest events. */
+export interface HuntPreview {
+  events: number;
+  rows: number;
+  bytes: number;
+  millis: number;
+  fires: number;
+  alerts: number;
+  from: string;
+  to: string;
+  sample_events: number;
+  sample_fires: number;
+  sample_alerts: number;
 }
 
 export interface HuntState {
   status: string;
+  events: number;
   from: string;
   to: string;
   windows: number;
@@ -652,6 +681,7 @@ export interface Deployment {
   set: string;
   version?: number;
   approval?: string;
+  hunt?: string;
   report: {
     rules: number;
     problems: string[] | null;
