@@ -23,6 +23,8 @@ type AdminStore interface {
 	User(ctx context.Context, org, name string) (schema.User, error)
 	PutUser(ctx context.Context, u schema.User) error
 	PutToken(ctx context.Context, x store.Session) error
+	Passkey(ctx context.Context, org, id string) (schema.Passkey, error)
+	PutPasskey(ctx context.Context, k schema.Passkey) error
 	RunsWithoutHistory(ctx context.Context, org string, limit int) ([]store.ClosedRun, error)
 	PutRun(ctx context.Context, r schema.Run, history string, version uint64) error
 }
@@ -38,6 +40,7 @@ type Admin struct {
 	Store    AdminStore
 	Trail    Trail
 	Temporal Operator
+	Public   string // public decision key
 }
 
 var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,62}$`)

@@ -28,6 +28,9 @@ func adminVerbs() []adminVerb {
 		{"incident.comment", adminIncident(flow.UpdateComment)},
 		{"incident.undo", adminUndo},
 		{"model.rollback", adminRollback},
+		{"passkey.add", adminPasskey("add")},
+		{"passkey.remove", adminPasskey("remove")},
+		{"passkey.rename", adminPasskey("rename")},
 		{"prove", adminProve},
 		{"saved.delete", adminSavedDelete},
 		{"saved.put", adminSavedPut},
@@ -98,6 +101,15 @@ func adminUserPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResul
 	var a *activities.Admin
 	err = do(ctx, respondOptions("change user "+in.Key), a.PutUser, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
+}
+
+// adminPasskey adds, renames or removes a passkey of a user.
+func adminPasskey(change string) func(workflow.Context, flow.AdminInput) (flow.AdminResult, error) {
+	return func(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+		var a *activities.Admin
+		err = do(ctx, respondOptions(change+" a passkey of "+clip(in.Key, 80)), a.ChangePasskey, &res, in, change, changeKey(ctx))
+		return res, err
+	}
 }
 
 func adminUserDisable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {

@@ -210,7 +210,7 @@ func (n *node) activities() worker.Activities {
 		Approvals: &activities.Approvals{Store: n.store, Trail: trail, Policies: n.asks, Table: table, Public: n.key.Public(), Authors: n.authors},
 		Actions:   &activities.Actions{Table: table, Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash, Policies: n.asks, Public: n.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
-		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp, Public: n.key.Public()},
 		Saved:     &activities.Saved{Store: n.store, Trail: trail, CEL: searchCondition},
 		Controls:  &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},

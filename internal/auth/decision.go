@@ -24,6 +24,10 @@ const VerdictRun = "run"
 // their approval is the incident's id.
 const VerdictUndo = "undo"
 
+// VerdictPasskey is the verdict of tokens that prove that a server saw the registration
+// of a passkey; their approval is its id, their binding what the passkey is made of.
+const VerdictPasskey = "passkey"
+
 // DecisionTTL is how long a decision token is good for.
 const DecisionTTL = 10 * time.Minute
 
