@@ -41,11 +41,11 @@ type answered struct {
 // begin stores a ceremony for its second step, on whichever server.
 func (s *Server) begin(ctx context.Context, kind, user string, state []byte, life time.Duration) (string, error) {
 	token, id := auth.NewToken("vgc_")
-	c := store.Ceremony{ID: id, Org: s.o.Org, Kind: kind, User: user, State: string(state), Expires: time.Now().UTC().Add(life).Truncate(time.Millisecond)}
-	if err := s.o.Store.PutCeremony(ctx, c); err != nil {
-		return "", err
-	}
-	return token.Reveal(), nil
+	return token.Reveal(), s.keep(ctx, id, kind, user, state, life)
+}
+
+func (s *Server) keep(ctx context.Context, id, kind, user string, state []byte, life time.Duration) error {
+	return s.o.Store.PutCeremony(ctx, store.Ceremony{ID: id, Org: s.o.Org, Kind: kind, User: user, State: string(state), Expires: time.Now().UTC().Add(life).Truncate(time.Millisecond)})
 }
 
 func (s *Server) take(ctx context.Context, kind, token string) (store.Ceremony, error) {

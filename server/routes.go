@@ -22,6 +22,7 @@ const (
 // routes is the table of the API: method and path, what it needs, who answers.
 func (s *Server) routes() {
 	route(s, "POST /login", public, s.login)
+	route(s, "GET /login/options", public, s.getLoginOptions)
 	route(s, "POST /login/link", public, s.loginLink)
 	route(s, "POST /login/link/passkey/begin", public, s.beginLinkPasskey)
 	route(s, "POST /login/link/passkey", public, s.linkPasskey)
@@ -53,6 +54,7 @@ func (s *Server) routes() {
 	route(s, "POST /approvals/{id}/look", "read:approvals", s.look)
 	route(s, "POST /approvals/{id}/review", "decide:approvals", s.reviewApproval)
 	route(s, "POST /approvals/{id}/decide", "decide:approvals", s.decide)
+	route(s, "POST /approvals/{id}/step-up", "decide:approvals", s.beginStepUp)
 	route(s, "POST /approvals/{id}/sign", "decide:approvals", s.sign)
 	route(s, "GET /sources", "read:sources", s.listSources)
 	route(s, "GET /sources/{id}", "read:sources", s.getSource)

@@ -26,6 +26,7 @@ import (
 
 	"vigil/internal/audit"
 	"vigil/internal/auth"
+	"vigil/internal/auth/oidc"
 	"vigil/internal/auth/passkey"
 	"vigil/internal/live"
 	"vigil/internal/playbook"
@@ -51,6 +52,8 @@ type Options struct {
 	TemporalUI string         // base URL of the Temporal web UI, "" when there is none
 	UI         fs.FS          // the built app; nil: not built
 	Secure     bool           // opened over TLS: cookies are Secure and host-bound
+	Address    string         // that people open, such as https://vigil.example.org
+	SignIn     *oidc.Set      // providers that people may sign in at; nil: none
 	Passkeys   *passkey.Party // nil: passkeys do not work for the address that people open
 	Proxies    []netip.Prefix // whose word counts for where a request comes from
 	Log        *slog.Logger
@@ -91,6 +94,8 @@ func New(o Options) *Server {
 	s.api = humago.New(s.mux, cfg)
 	s.routes()
 	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
+	s.mux.HandleFunc("GET /api/v1/login/oidc/{id}", s.serveOIDC)
+	s.mux.HandleFunc("GET /api/v1/login/oidc/{id}/callback", s.serveOIDCCallback)
 	s.mux.HandleFunc("GET /api/v1/export", s.serveExport)
 	s.mux.HandleFunc("GET /api/v1/incidents/{id}/report", s.serveReport)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
@@ -128,6 +133,9 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request) {
 	s.audit(r.Context(), c.user.Name, "payloads.decode", r.URL.Path, "ok", map[string]string{"channel": c.channel})
 	s.o.Codec.ServeHTTP(w, r)
 }
+
+// Address is what people open.
+func (s *Server) Address() string { return s.o.Address }
 
 // Handler is everything behind the protections that every request passes.
 func (s *Server) Handler() http.Handler {

@@ -230,9 +230,15 @@ func (s *Server) redeem(ctx context.Context, token string) error {
 	return nil
 }
 
-func (s *Server) logout(ctx context.Context, _ *struct{}) (*struct {
+type logoutOutput struct {
 	SetCookie string `header:"Set-Cookie"`
-}, error) {
+	Body      struct {
+		Redirect string `json:"redirect,omitempty" doc:"where to sign out at the provider too"`
+	}
+}
+
+func (s *Server) logout(ctx context.Context, _ *struct{}) (*logoutOutput, error) {
+	out := &logoutOutput{SetCookie: s.cookie("", time.Unix(0, 0))}
 	if c := callerOf(ctx); c != nil && c.channel == "web" {
 		x := c.session
 		x.Revoked, x.Version = true, x.Version+1
@@ -240,10 +246,9 @@ func (s *Server) logout(ctx context.Context, _ *struct{}) (*struct {
 			return nil, err
 		}
 		s.audit(ctx, c.user.Name, "session.logout", c.user.Name, "ok", nil)
+		out.Body.Redirect = s.signOutAt(ctx, x.Method)
 	}
-	return &struct {
-		SetCookie string `header:"Set-Cookie"`
-	}{s.cookie("", time.Unix(0, 0))}, nil
+	return out, nil
 }
 
 // audit records what the server itself decided. A trail that cannot be written is a

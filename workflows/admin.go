@@ -45,6 +45,8 @@ func adminVerbs() []adminVerb {
 		{"table.put", adminTable},
 		{"table.rollback", adminTable},
 		{"user.disable", adminUserDisable},
+		{"user.link", adminUserLink},
+		{"user.provision", adminUserProvision},
 		{"user.put", adminUserPut},
 	}
 }
@@ -110,6 +112,18 @@ func adminPasskey(change string) func(workflow.Context, flow.AdminInput) (flow.A
 		err = do(ctx, respondOptions(change+" a passkey of "+clip(in.Key, 80)), a.ChangePasskey, &res, in, change, changeKey(ctx))
 		return res, err
 	}
+}
+
+func adminUserProvision(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Admin
+	err = do(ctx, respondOptions("provision user "+in.Key), a.ProvisionUser, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+func adminUserLink(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Admin
+	err = do(ctx, respondOptions("link user "+in.Key), a.LinkUser, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
 }
 
 func adminUserDisable(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {

@@ -109,3 +109,24 @@ func (s *Store) Token(ctx context.Context, id string) (Session, error) {
 	}
 	return x, err
 }
+
+// SubjectUser returns the name of the user that a provider's subject is; NotFound when
+// it is nobody yet.
+func (s *Store) SubjectUser(ctx context.Context, org, issuer, subject string) (string, error) {
+	var user string
+	ok, err := s.row(ctx, `SELECT user FROM vigil_private.subjects FINAL WHERE org = {org:String} AND issuer = {issuer:String} AND subject = {subject:String}`,
+		P{"org": org, "issuer": issuer, "subject": subject}, &user)
+	if err == nil && !ok {
+		err = schema.E(schema.NotFound, "nobody here is this subject", "")
+	}
+	return user, err
+}
+
+// PutSubject says who a provider's subject is.
+func (s *Store) PutSubject(ctx context.Context, org, issuer, subject, user string, now time.Time) error {
+	err := s.insert(ctx, "vigil_private.subjects", "org, issuer, subject, user, created, version", "", [][]any{{org, issuer, subject, user, now, uint64(now.UnixMilli())}})
+	if err != nil {
+		return fmt.Errorf("linking %s: %w", user, err)
+	}
+	return nil
+}

@@ -70,9 +70,10 @@ func (p *Party) Signed(u schema.User, keys []schema.Passkey, s Statement, answer
 	if err != nil {
 		return Use{}, p.refused(err)
 	}
-	c := webauthn.Authenticator{SignCount: k.Count}
-	c.UpdateCounter(parsed.Response.AuthenticatorData.Counter)
-	return Use{ID: k.ID, Count: c.SignCount, Cloned: c.CloneWarning}, nil
+	// The same signature may come twice, when an answer was lost: it says the same again,
+	// and its count is the stored one.
+	count := parsed.Response.AuthenticatorData.Counter
+	return Use{ID: k.ID, Count: count, Cloned: count < k.Count}, nil
 }
 
 // Proved checks the signature of a statement again, right before what it approves is
