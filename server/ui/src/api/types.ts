@@ -18,6 +18,23 @@ export interface Me {
   version: string;
 }
 
+/** How one can sign in. */
+export interface LoginOptions {
+  passkeys: boolean;
+  providers: { id: string; name: string }[];
+}
+
+export interface Passkey {
+  id: string;
+  name: string;
+  site: string;
+  works: boolean;
+  synced: boolean;
+  cloned: boolean;
+  created: string;
+  used?: string;
+}
+
 /** One reason a rule fired: a named part of the rule with the values that made it true. */
 export interface Why {
   part: string;
@@ -147,6 +164,7 @@ export interface Decision {
   reason: string;
   channel: string;
   time: string;
+  passkey?: string;
 }
 
 export interface Approval {
@@ -191,6 +209,7 @@ export interface ApprovalTerms {
   on_timeout: string;
   denials: number;
   break_glass?: object;
+  step_up?: boolean;
 }
 
 export interface ActionRecord {
@@ -216,6 +235,7 @@ export interface Act {
   reason?: string;
   binding?: string;
   args?: Record<string, string>;
+  assertion?: unknown;
 }
 
 export interface Progress {
