@@ -680,6 +680,7 @@ export interface User {
   role: string;
   full_name?: string;
   email?: string;
+  provider?: string;
   disabled: boolean;
   created: string;
 }
