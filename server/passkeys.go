@@ -197,9 +197,10 @@ func (s *Server) beginAdding(ctx context.Context, p *passkey.Party, kind string,
 
 type linkPasskeyInput struct {
 	Body struct {
-		answered
-		Token string `json:"token" maxLength:"200"`
-		Name  string `json:"name" minLength:"1" maxLength:"100" doc:"of the passkey, for people"`
+		Ceremony string          `json:"ceremony" minLength:"1" maxLength:"100"`
+		Answer   json.RawMessage `json:"answer"`
+		Token    string          `json:"token" maxLength:"200"`
+		Name     string          `json:"name" minLength:"1" maxLength:"100" doc:"of the passkey, for people"`
 	}
 }
 
@@ -210,7 +211,7 @@ func (s *Server) linkPasskey(ctx context.Context, in *linkPasskeyInput) (*sessio
 		return nil, err
 	}
 	u := schema.User{Name: firstAdmin, Org: s.o.Org, Role: string(perm.Admin)}
-	k, err := s.registered(ctx, p, ceremonyLink, u, in.Body.answered, in.Body.Name)
+	k, err := s.registered(ctx, p, ceremonyLink, u, answered{in.Body.Ceremony, in.Body.Answer}, in.Body.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -341,8 +342,9 @@ func (s *Server) beginPasskey(ctx context.Context, _ *struct{}) (*body[asked], e
 
 type addPasskeyInput struct {
 	Body struct {
-		answered
-		Name string `json:"name" minLength:"1" maxLength:"100" doc:"for people"`
+		Ceremony string          `json:"ceremony" minLength:"1" maxLength:"100"`
+		Answer   json.RawMessage `json:"answer"`
+		Name     string          `json:"name" minLength:"1" maxLength:"100" doc:"for people"`
 	}
 }
 
@@ -355,7 +357,7 @@ func (s *Server) addPasskey(ctx context.Context, in *addPasskeyInput) (*body[lis
 		return nil, err
 	}
 	u := callerOf(ctx).user
-	k, err := s.registered(ctx, p, ceremonyAdd, u, in.Body.answered, in.Body.Name)
+	k, err := s.registered(ctx, p, ceremonyAdd, u, answered{in.Body.Ceremony, in.Body.Answer}, in.Body.Name)
 	if err == nil {
 		err = s.putPasskey(ctx, k, u.Name)
 	}
