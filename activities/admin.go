@@ -23,6 +23,10 @@ type AdminStore interface {
 	User(ctx context.Context, org, name string) (schema.User, error)
 	PutUser(ctx context.Context, u schema.User) error
 	PutToken(ctx context.Context, x store.Session) error
+	SubjectUser(ctx context.Context, org, issuer, subject string) (string, error)
+	PutSubject(ctx context.Context, org, issuer, subject, user string, now time.Time) error
+	Passkey(ctx context.Context, org, id string) (schema.Passkey, error)
+	PutPasskey(ctx context.Context, k schema.Passkey) error
 	RunsWithoutHistory(ctx context.Context, org string, limit int) ([]store.ClosedRun, error)
 	PutRun(ctx context.Context, r schema.Run, history string, version uint64) error
 }
@@ -38,14 +42,19 @@ type Admin struct {
 	Store    AdminStore
 	Trail    Trail
 	Temporal Operator
+	Public   string // public decision key
 }
 
 var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,62}$`)
 
+func goodName(name string) bool {
+	return userName.MatchString(name) && name != "system" && name != "unknown"
+}
+
 // PutUser creates or changes a user. Args: role, full_name, email, groups, team, hash (argon2id;
 // passwords are hashed before they enter a workflow). Empty ones stay as they are.
 func (x *Admin) PutUser(ctx context.Context, in flow.AdminInput, key string, now time.Time) (flow.AdminResult, error) {
-	if !userName.MatchString(in.Key) || in.Key == "system" || in.Key == "unknown" {
+	if !goodName(in.Key) {
 		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, fmt.Sprintf("a user cannot be named %q", in.Key), "small letters, digits, dot, hyphen, @; not system or unknown"))
 	}
 	u, err := x.Store.User(ctx, in.Org, in.Key)

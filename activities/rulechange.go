@@ -35,6 +35,7 @@ type RuleChangeStore interface {
 	Aggregate(ctx context.Context, org, sql string, from, to time.Time) ([]store.AggregateRow, error)
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 	Approval(ctx context.Context, org, id string) (schema.Approval, error)
+	Passkeys(ctx context.Context, org, user string) ([]schema.Passkey, error)
 }
 
 // RuleChanges checks, tries and activates rule sets.
@@ -455,7 +456,7 @@ func (x *RuleChanges) approved(ctx context.Context, in Activation) error {
 	if a.Playbook != flow.DeployRules || a.Target != in.Report.Set {
 		return schema.E(schema.Denied, "the rule set is not the one that was approved", "deploy again")
 	}
-	return approval.Holds(a, signedVote(x.Public, a), func(schema.ApprovalFacts) approval.Mode { return approval.One })
+	return holds(ctx, x.Store, x.Public, a, false, func(schema.ApprovalFacts) approval.Mode { return approval.One })
 }
 
 // ActivateRules puts the set in force. It does nothing when another deployment came in

@@ -389,13 +389,37 @@ type User struct {
 	Org      string    `json:"org"`
 	FullName string    `json:"full_name,omitempty"`
 	Email    string    `json:"email,omitempty"`
-	Role     string    `json:"role"`             // viewer, analyst, approver, admin
-	Groups   []string  `json:"groups,omitempty"` // approval policies name them
-	Team     string    `json:"team,omitempty"`   // for policies that ask for different teams
-	Hash     string    `json:"-"`                // argon2id, encoded
+	Role     string    `json:"role"`               // viewer, analyst, approver, admin
+	Groups   []string  `json:"groups,omitempty"`   // approval policies name them
+	Team     string    `json:"team,omitempty"`     // for policies that ask for different teams
+	Provider string    `json:"provider,omitempty"` // who vouches for the user; "" for ourselves
+	Hash     string    `json:"-"`                  // argon2id, encoded
 	Disabled bool      `json:"disabled"`
 	Created  time.Time `json:"created"`
 	Version  uint64    `json:"version"`
+}
+
+// Passkey is a public key credential (WebAuthn) of a user.
+type Passkey struct {
+	Org        string    `json:"org"`
+	User       string    `json:"user"`
+	ID         string    `json:"id"`         // credential id, base64url
+	Name       string    `json:"name"`       // chosen by the user
+	PublicKey  []byte    `json:"public_key"` // COSE
+	RPID       string    `json:"rp_id"`      // the name that it works for, such as localhost
+	AAGUID     string    `json:"aaguid,omitempty"`
+	Transports []string  `json:"transports,omitempty"`
+	Synced     bool      `json:"synced"` // may be backed up to other devices
+	Created    time.Time `json:"created"`
+	Removed    bool      `json:"removed,omitempty"`
+	Version    uint64    `json:"version"`
+	// Token proves that a server saw the registration. Its binding is over the fields above
+	// that never change.
+	Token string `json:"token,omitempty"`
+
+	Count  uint32    `json:"count"` // signatures made, 0 where the authenticator does not count
+	Used   time.Time `json:"used,omitzero"`
+	Cloned bool      `json:"cloned,omitempty"` // its counter went back: somebody may have a copy
 }
 
 // SourceStatus is what the Sources screen shows of one source.

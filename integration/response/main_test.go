@@ -124,7 +124,7 @@ func (w *world) startWorker() {
 		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public(), Policies: approval.Default()},
 		Approvals: &activities.Approvals{Store: w.store, Trail: trail, Policies: approval.Default(), Table: w.act.Table, Public: w.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: w.store},
-		Admin:     &activities.Admin{Store: w.store, Trail: trail, Temporal: w.tp}})
+		Admin:     &activities.Admin{Store: w.store, Trail: trail, Temporal: w.tp, Public: w.key.Public()}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

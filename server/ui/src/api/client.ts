@@ -1,3 +1,4 @@
+import type { Asked } from "../lib/passkey";
 import type * as T from "./types";
 
 /** A refused request, with what the server says to do about it. */
@@ -76,7 +77,22 @@ export const api = {
   me: () => get<T.Me>("/me"),
   login: (user: string, password: string) => post<T.Me>("/login", { user, password }),
   loginLink: (token: string, password: string) => post<T.Me>("/login/link", { token, password }),
-  logout: () => post<void>("/logout"),
+  loginOptions: () => get<T.LoginOptions>("/login/options"),
+  beginLinkPasskey: (token: string) => post<Asked>("/login/link/passkey/begin", { token }),
+  linkPasskey: (token: string, ceremony: string, answer: unknown, name: string) =>
+    post<T.Me>("/login/link/passkey", { token, ceremony, answer, name }),
+  beginPasskeySignIn: () => post<Asked>("/login/passkey/begin"),
+  passkeySignIn: (ceremony: string, answer: unknown) => post<T.Me>("/login/passkey", { ceremony, answer }),
+  passkeys: () => get<T.Page<T.Passkey>>("/passkeys"),
+  beginPasskey: () => post<Asked>("/passkeys/begin"),
+  addPasskey: (ceremony: string, answer: unknown, name: string) =>
+    post<unknown>("/passkeys", { ceremony, answer, name }),
+  renamePasskey: (id: string, name: string) => post<unknown>(`/passkeys/${at(id)}`, { name }),
+  removePasskey: (id: string) => call<unknown>("DELETE", `/passkeys/${at(id)}`),
+  userPasskeys: (user: string) => get<T.Page<T.Passkey>>(`/users/${at(user)}/passkeys`),
+  removeUserPasskey: (user: string, id: string) =>
+    call<unknown>("DELETE", `/users/${at(user)}/passkeys/${at(id)}`),
+  logout: () => post<{ redirect?: string }>("/logout"),
   home: () => get<T.Home>("/home"),
 
   alerts: (f: Partial<AlertFilter>, limit: number, cursor = "") =>
@@ -121,6 +137,8 @@ export const api = {
       `/approvals${params(status === "review" ? { review: "pending", limit } : { status, limit })}`,
     ),
   approval: (id: string) => get<T.Approval>(`/approvals/${at(id)}`),
+  stepUp: (id: string, act: T.Act) =>
+    post<{ statement: string; options: object }>(`/approvals/${at(id)}/step-up`, act),
   decide: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/decide`, act),
   look: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/look`, act),
   review: (id: string, verdict: string, reason: string) =>

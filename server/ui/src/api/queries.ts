@@ -6,6 +6,12 @@ import type { Saved } from "./types";
 // live notes of a topic make every query of the topic's nouns read again.
 export const queries = {
   me: () => ({ queryKey: ["me"], queryFn: api.me }),
+  loginOptions: () => ({ queryKey: ["login-options"], queryFn: api.loginOptions }),
+  passkeys: () => ({ queryKey: ["passkeys"], queryFn: api.passkeys }),
+  userPasskeys: (user: string) => ({
+    queryKey: ["passkeys", "of", user],
+    queryFn: () => api.userPasskeys(user),
+  }),
   home: () => ({ queryKey: ["home"], queryFn: api.home }),
   newestAlerts: () => ({
     queryKey: ["alerts", "newest"],
@@ -103,6 +109,7 @@ export const staleBy: Record<string, string[]> = {
   rules: ["rules"],
   exceptions: ["exceptions"],
   users: ["users"],
+  passkeys: ["passkeys"],
   saved: ["saved"],
 };
 

@@ -18,6 +18,23 @@ export interface Me {
   version: string;
 }
 
+/** How one can sign in. */
+export interface LoginOptions {
+  passkeys: boolean;
+  providers: { id: string; name: string }[];
+}
+
+export interface Passkey {
+  id: string;
+  name: string;
+  site: string;
+  works: boolean;
+  synced: boolean;
+  cloned: boolean;
+  created: string;
+  used?: string;
+}
+
 /** One reason a rule fired: a named part of the rule with the values that made it true. */
 export interface Why {
   part: string;
@@ -220,6 +237,7 @@ export interface Decision {
   reason: string;
   channel: string;
   time: string;
+  passkey?: string;
 }
 
 export interface Approval {
@@ -264,6 +282,7 @@ export interface ApprovalTerms {
   on_timeout: string;
   denials: number;
   break_glass?: object;
+  step_up?: boolean;
 }
 
 export interface ActionRecord {
@@ -289,6 +308,7 @@ export interface Act {
   reason?: string;
   binding?: string;
   args?: Record<string, string>;
+  assertion?: unknown;
 }
 
 export interface Progress {
@@ -763,6 +783,7 @@ export interface User {
   role: string;
   full_name?: string;
   email?: string;
+  provider?: string;
   disabled: boolean;
   created: string;
 }
