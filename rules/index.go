@@ -13,8 +13,12 @@ type index struct {
 	all      []*candidate
 	always   []int32 // positions in all
 	fields   []*fieldIndex
-	postings [][]int32 // by term: positions in all
+	extras   [extraSizes][]*fieldIndex // fields that the schema does not model, by length of the name
+	postings [][]int32                 // by term: positions in all
 }
+
+// extraSizes is by how many remainders of their length the names of extras are told apart.
+const extraSizes = 64
 
 // scratch is what one evaluation needs; the evaluator owns it.
 type scratch struct {
@@ -81,7 +85,7 @@ func newIndex(all []*candidate) *index {
 				if f == nil {
 					f = &fieldIndex{ref: a.ref, list: a.ref.Type() == expr.StringList}
 					byRef[a.ref] = f
-					x.fields = append(x.fields, f)
+					x.put(f)
 				}
 				f.file(a, id)
 			}
@@ -90,10 +94,18 @@ func newIndex(all []*candidate) *index {
 			}
 		}
 	}
-	for _, f := range x.fields {
+	for _, f := range byRef {
 		f.seal()
 	}
 	return x
+}
+
+func (x *index) put(f *fieldIndex) {
+	if n := len(f.ref.Extra) % extraSizes; f.ref.Extra != "" {
+		x.extras[n] = append(x.extras[n], f)
+		return
+	}
+	x.fields = append(x.fields, f)
 }
 
 // readsRecord says whether the rule is filed under texts of the whole record.
@@ -117,6 +129,13 @@ func (x *index) candidates(in *expr.Input, dst []*candidate, s *scratch) []*cand
 		default:
 			if v := in.Text(f.ref); v != "" {
 				f.look(v, x, s)
+			}
+		}
+	}
+	for _, e := range in.Event.Extras() {
+		for _, f := range x.extras[len(e.Name)%extraSizes] {
+			if f.ref.Extra == e.Name {
+				f.look(e.Value, x, s)
 			}
 		}
 	}

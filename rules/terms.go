@@ -232,7 +232,7 @@ func textTerms(ref expr.Ref, h how, values []string) *terms {
 func textCost(ref expr.Ref, h how, text string) float64 {
 	n := float64(len(text))
 	switch {
-	case h == isEqual && fewValued(ref):
+	case h == isEqual && (fewValued(ref) || usual(text)):
 		return 40
 	case ref.Raw:
 		return 40 + 200/n
@@ -240,19 +240,30 @@ func textCost(ref expr.Ref, h how, text string) float64 {
 		return 7
 	case h == isEqual:
 		return 1
-	case h == isWithin && frequent(text):
+	case (h == isWithin || h == isPrefix) && frequent(text):
 		return 60
+	case h == isSuffix && strings.HasSuffix(`:\windows\system32\svchost.exe`, text):
+		return 30
 	case h == isWithin:
 		return 3 + 60/n
 	}
 	return 2 + 20/n
 }
 
+// usual says whether a whole value is one of those that many events of Sysmon have.
+func usual(text string) bool {
+	switch text {
+	case "0x1000", "0x1400", "0x1410", "0x1fffff", "0x1f3fff", "dword (0x00000000)", "dword (0x00000001)", "binary data":
+		return true
+	}
+	return false
+}
+
 // frequent says whether a text is part of what most Windows paths and command lines
 // hold: looking for it selects little.
 func frequent(text string) bool {
 	for _, s := range []string{`c:\windows\system32\windowspowershell\v1.0\powershell.exe `, `c:\program files (x86)\`, `c:\users\public\appdata\local\temp\`,
-		`hklm\software\microsoft\windows nt\currentversion\`, `hklm\system\currentcontrolset\services\`, `new-object`, `http`, `cmd.exe /c `} {
+		`hklm\software\microsoft\windows nt\currentversion\`, `hklm\software\microsoft\windows\currentversion\`, `hklm\software\wow6432node\microsoft\`, `|c:\windows\system32\kernelbase.dll+`, `hklm\system\currentcontrolset\services\`, `new-object`, `http`, `cmd.exe /c `} {
 		if strings.Contains(s, text) {
 			return true
 		}
