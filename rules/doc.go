@@ -42,7 +42,12 @@ type document struct {
 	lines []string
 	rule  string
 	errs  []error
+	id    spot  // of the rule's id
+	good  *Rule // when there are no mistakes
 }
+
+// spot is where something stands in a document, from 1.
+type spot struct{ line, column int }
 
 func (d *document) failAt(line, column int, hint, format string, args ...any) {
 	line = min(max(line, 1), max(len(d.lines), 1)) // the YAML library may point behind the end
@@ -52,15 +57,20 @@ func (d *document) failAt(line, column int, hint, format string, args ...any) {
 }
 
 func (d *document) fail(n ast.Node, hint, format string, args ...any) {
-	line, column := 1, 1
+	at := spotOf(n)
+	d.failAt(at.line, at.column, hint, format, args...)
+}
+
+func spotOf(n ast.Node) spot {
+	at := spot{1, 1}
 	if t := n.GetToken(); t != nil && t.Position != nil {
-		line, column = t.Position.Line, t.Position.Column
+		at = spot{t.Position.Line, t.Position.Column}
 	}
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		p := m.Values[0].Key.GetToken().Position
-		line, column = p.Line, p.Column
+		at = spot{p.Line, p.Column}
 	}
-	d.failAt(line, column, hint, format, args...)
+	return at
 }
 
 // mapping is a YAML mapping with its keys in order.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"vigil/internal/expr"
 )
@@ -244,6 +245,7 @@ type grams struct {
 	bits   []uint64 // by hash of a group: whether the table has it
 	shifts struct{ slots, bits uint8 }
 	shorts shorts
+	single []filed // texts of one byte
 }
 
 // slot says which of the places a group has; none when to is 0.
@@ -280,7 +282,11 @@ func (g *grams) seal() {
 	}
 	var all []grouped
 	for _, f := range g.texts {
-		if len(f.text) < 4 {
+		switch {
+		case len(f.text) == 1:
+			g.single = append(g.single, f)
+			continue
+		case len(f.text) < 4:
 			g.shorts.put(f)
 			continue
 		}
@@ -362,6 +368,11 @@ func common(c byte) int {
 func (g *grams) look(v string, x *index, s *scratch) {
 	if g.shorts.table != nil {
 		g.shorts.look(v, x, s)
+	}
+	for _, f := range g.single {
+		if strings.Contains(v, f.text) {
+			s.add(x.postings[f.term])
+		}
 	}
 	if len(g.slots) == 0 {
 		return

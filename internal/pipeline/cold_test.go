@@ -69,7 +69,7 @@ func BenchmarkCold(b *testing.B) {
 						fired += len(hits)
 					}
 					if c.columns {
-						if batch.Append(&e); i%20_000 == 0 {
+						if batch.Append(&e); batch.Rows() == 20_000 || batch.Bytes() >= 16<<20 { // as chunks of files are cut
 							batch.Reset()
 						}
 					}
