@@ -114,6 +114,17 @@ func readsRecord(c *candidate) bool {
 }
 
 func (x *index) candidates(in *expr.Input, dst []*candidate, s *scratch) []*candidate {
+	x.find(in, s)
+	for _, i := range s.found {
+		if c := x.all[i]; c.gate.passes(in, s) {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// find puts into s.found the rules to try, in the order of the set, which is that of hits.
+func (x *index) find(in *expr.Input, s *scratch) {
 	s.begin(len(x.all))
 	s.add(x.always)
 	for _, f := range x.fields {
@@ -139,11 +150,5 @@ func (x *index) candidates(in *expr.Input, dst []*candidate, s *scratch) []*cand
 			}
 		}
 	}
-	slices.Sort(s.found) // hits come in the order of the set
-	for _, i := range s.found {
-		if c := x.all[i]; c.gate.passes(in, s) {
-			dst = append(dst, c)
-		}
-	}
-	return dst
+	slices.Sort(s.found)
 }

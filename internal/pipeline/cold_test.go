@@ -44,12 +44,13 @@ func BenchmarkCold(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	loaded := sigmahq.Rules(b)
 	for _, c := range []struct {
 		name           string
 		rules, columns bool
 	}{{"parse", false, false}, {"parse+rules", true, false}, {"parse+rules+columns", true, true}} {
 		b.Run(c.name, func(b *testing.B) {
-			set := sigmahq.Rules(b)
+			set := loaded.With(rules.Overlay{}) // which has no indexes yet
 			ev, p, batch := set.Evaluator(), f.New(parser.Options{}), store.NewBatch()
 			var e schema.Event
 			var hits []rules.Hit
