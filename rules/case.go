@@ -33,7 +33,7 @@ func NewEvent(fields [][2]string) (*schema.Event, error) {
 	return e, nil
 }
 
-// Check runs the rule's inline tests of single events and returns one LoadError for
+// Check runs the rule's inline tests of single events and returns one document.Error for
 // each that does not do what it says; those of several events are for
 // rules/correlate. The event of a test gets the rule's first dataset when it names none.
 func (r *Rule) Check() []error {

@@ -13,6 +13,8 @@ import (
 type reader struct {
 	*document.Reader
 	lines []string
+	id    ast.Node // the value of the rule's id, nil for none
+	good  *Rule    // when there are no mistakes
 }
 
 // maxSpan bounds the times in rules.

@@ -5,8 +5,11 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -53,15 +56,14 @@ type Options struct {
 
 // LoadWith is Load with named lists.
 func LoadWith(o Options, systems ...fs.FS) (*Set, []error) {
-	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
-	if err != nil {
-		return newSet(nil, nil), []error{err}
-	}
-	l := &loader{env: env, seen: map[string]*Rule{}}
+	var files []File
+	var errs []error
 	for _, sys := range systems {
-		l.system(sys)
+		read, failed := readFiles(sys)
+		files, errs = append(files, read...), append(errs, failed...)
 	}
-	return newSet(l.rules, o.Lists), l.errs
+	set, more := LoadFiles(o, files...)
+	return set, append(errs, more...)
 }
 
 // File is the text of one rule file.
@@ -72,39 +74,56 @@ type File struct {
 
 // LoadFiles is Load of files in memory.
 func LoadFiles(o Options, files ...File) (*Set, []error) {
-	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
-	if err != nil {
-		return newSet(nil, nil), []error{err}
-	}
-	l := &loader{env: env, seen: map[string]*Rule{}}
-	for _, f := range files {
-		l.file(f.Name, []byte(f.Text))
-	}
-	return newSet(l.rules, o.Lists), l.errs
+	rs, errs := compileFiles(o, files)
+	return newSet(rs, o.Lists), errs
 }
 
 // Parse reads the rules of one file's text.
 func Parse(name string, text []byte, o Options) ([]*Rule, []error) {
+	return compileFiles(o, []File{{Name: name, Text: string(text)}})
+}
+
+// compileFiles compiles files side by side, for compiling is what takes long, and puts the rules
+// together in the order of the files.
+func compileFiles(o Options, files []File) (rs []*Rule, errs []error) {
 	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
 	if err != nil {
 		return nil, []error{err}
 	}
-	l := &loader{env: env, seen: map[string]*Rule{}}
-	l.file(name, text)
-	return l.rules, l.errs
+	l, docs := &loader{env: env}, make([][]*reader, len(files))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(files)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
+				docs[i] = l.file(files[i].Name, files[i].Text)
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[string]*Rule{}
+	for _, d := range slices.Concat(docs...) {
+		if d.good != nil {
+			if before := seen[d.good.ID]; before != nil {
+				d.Fail(d.id, "", "the id %q is used before, in %s line %d", d.good.ID, before.File, before.Line)
+			} else {
+				seen[d.good.ID] = d.good
+				rs = append(rs, d.good)
+			}
+		}
+		errs = append(errs, d.Errs...)
+	}
+	return rs, errs
 }
 
-type loader struct {
-	env   *expr.Env
-	rules []*Rule
-	errs  []error
-	seen  map[string]*Rule
-}
+// loader compiles documents. It is safe for concurrent use.
+type loader struct{ env *expr.Env }
 
-func (l *loader) system(sys fs.FS) {
+// readFiles reads the rule files of a file system, in name order.
+func readFiles(sys fs.FS) (files []File, errs []error) {
 	err := fs.WalkDir(sys, ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
-			l.errs = append(l.errs, fmt.Errorf("reading rules: %w", err))
+			errs = append(errs, fmt.Errorf("reading rules: %w", err))
 			return nil
 		}
 		if ext := path.Ext(p); d.IsDir() || ext != ".yaml" && ext != ".yml" {
@@ -112,51 +131,54 @@ func (l *loader) system(sys fs.FS) {
 		}
 		text, err := fs.ReadFile(sys, p)
 		if err != nil {
-			l.errs = append(l.errs, fmt.Errorf("reading rule file %s: %w", p, err))
+			errs = append(errs, fmt.Errorf("reading rule file %s: %w", p, err))
 			return nil
 		}
-		l.file(p, text)
+		files = append(files, File{Name: p, Text: string(text)})
 		return nil
 	})
 	if err != nil {
-		l.errs = append(l.errs, fmt.Errorf("reading rules: %w", err))
+		errs = append(errs, fmt.Errorf("reading rules: %w", err))
 	}
+	return files, errs
 }
 
 // file reads the documents of one file; each stands on its own, so that one that
 // is not even YAML leaves the others alone.
-func (l *loader) file(name string, text []byte) {
+func (l *loader) file(name, text string) []*reader {
 	if len(text) > MaxFile {
-		l.errs = append(l.errs, &document.Error{File: name, Line: 1, Column: 1,
-			Message: fmt.Sprintf("the file has %d bytes, the limit is %d", len(text), MaxFile), Hint: "split it"})
-		return
+		d := &reader{Reader: &document.Reader{File: name}}
+		d.FailAt(1, 1, "split it", "the file has %d bytes, the limit is %d", len(text), MaxFile)
+		return []*reader{d}
 	}
-	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	var docs []*reader
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	start := 0
 	for i := 0; i <= len(lines); i++ {
 		if i < len(lines) && strings.TrimRight(lines[i], " \t") != "---" {
 			continue
 		}
-		l.document(&reader{lines: lines[start:i], Reader: &document.Reader{File: name, First: start + 1, Lines: i - start}})
+		if d := (&reader{lines: lines[start:i], Reader: &document.Reader{File: name, First: start + 1, Lines: i - start}}); !blank(d.lines) {
+			l.document(d)
+			docs = append(docs, d)
+		}
 		start = i + 1
 	}
+	return docs
 }
 
+// document compiles one; a rule without mistakes is good.
 func (l *loader) document(d *reader) {
 	text := strings.Join(d.lines, "\n") + "\n"
-	if blank(d.lines) {
+	node, ok := d.parse(text)
+	if !ok {
 		return
 	}
-	node, ok := d.parse(text)
-	if ok {
-		if r := l.rule(d, node); r != nil && len(d.Errs) == 0 {
-			r.YAML = text
-			r.Version = schema.HashID("rule", strings.TrimSpace(text))
-			l.rules = append(l.rules, r)
-			l.seen[r.ID] = r
-		}
+	if r := l.rule(d, node); r != nil && len(d.Errs) == 0 {
+		r.YAML = text
+		r.Version = schema.HashID("rule", strings.TrimSpace(text))
+		d.good = r
 	}
-	l.errs = append(l.errs, d.Errs...)
 }
 
 func blank(lines []string) bool {
@@ -204,9 +226,7 @@ func (l *loader) rule(d *reader, node ast.Node) *Rule {
 	d.ID = m.Text("id")
 	r := &Rule{File: d.File, Line: d.First}
 	d.readHead(m, r)
-	if before := l.seen[r.ID]; before != nil {
-		d.Fail(m.At["id"], "", "the id %q is used before, in %s line %d", r.ID, before.File, before.Line)
-	}
+	d.id = m.At["id"]
 	r.Kind = kindOf(m)
 	d.readDatasets(m, r)
 	d.readEntities(m, r)

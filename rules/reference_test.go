@@ -58,7 +58,7 @@ func languageMarkdown(t *testing.T) string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", k, keyDocs[k])
 	}
 	b.WriteString(kindsText)
-	b.WriteString("\n| Function | Meaning |\n|---|---|\n")
+	b.WriteString("\n([functions.md](functions.md) has examples.)\n\n| Function | Meaning |\n|---|---|\n")
 	for _, f := range expr.Functions() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Signature, f.Doc)
 	}

@@ -104,7 +104,7 @@ const (
 
 // Parse implements Parser.
 func (p *windowsParser) Parse(raw []byte, e *schema.Event) error {
-	if len(bytes.TrimSpace(raw)) == 0 {
+	if (len(raw) == 0 || raw[0] != '{') && len(bytes.TrimSpace(raw)) == 0 {
 		return ErrSkip
 	}
 	p.acct, p.inner = account{}, ""
