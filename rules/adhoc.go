@@ -26,8 +26,7 @@ func AdHoc(when string, datasets []string) (*Rule, error) {
 	list, errs := Parse("condition", []byte(doc), Options{})
 	if len(errs) > 0 {
 		for _, err := range errs {
-			var x *document.Error
-			if errors.As(err, &x) && x.Line == 1 {
+			if x, ok := errors.AsType[*document.Error](err); ok && x.Line == 1 {
 				x.Column = max(x.Column-len(key)-1, 1)
 			}
 		}
