@@ -122,3 +122,23 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestBodies: what the handlers read is what the API takes; fields of embedded types
+// that are not exported would be refused as unexpected.
+func TestBodies(t *testing.T) {
+	s := New(Options{})
+	for path, fields := range map[string][]string{
+		"/login/link/passkey": {"ceremony", "answer", "token", "name"}, "/login/passkey": {"ceremony", "answer"}, "/passkeys": {"ceremony", "answer", "name"},
+		"/approvals/{id}/decide": {"verdict", "binding", "assertion"}, "/approvals/{id}/step-up": {"verdict", "binding", "reason"},
+	} {
+		body := s.api.OpenAPI().Paths["/api/v1"+path].Post.RequestBody.Content["application/json"].Schema
+		if body.Ref != "" {
+			body = s.api.OpenAPI().Components.Schemas.SchemaFromRef(body.Ref)
+		}
+		for _, f := range fields {
+			if body.Properties[f] == nil {
+				t.Errorf("%s does not take %s", path, f)
+			}
+		}
+	}
+}
