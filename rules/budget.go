@@ -8,12 +8,12 @@ import (
 )
 
 // Every so many events one is timed. When it takes longer than one rule may, each time it
-// is tried, the programs of all its rules are timed for a while, each by itself. A rule is
+// is tried, all rules that the index finds are timed for a while, each by itself. A rule is
 // over the budget when most of its evaluations were: one that waited for a busy processor
 // is no fault of the rule. An ordinary evaluation takes a microsecond.
 const (
 	timedEvery   = 16
-	watchedFor   = 32 // events, each of them dear: every rule is evaluated
+	watchedFor   = 32 // events
 	maxWatches   = 16
 	timedAtLeast = 16
 	triedAgain   = 2
@@ -51,7 +51,7 @@ func (v *Evaluator) timed(e *schema.Event, dst []Hit) []Hit {
 	switch {
 	case b.watched > 0:
 		b.watched--
-		v.timeRules()
+		v.timeRules(p)
 	case time.Since(began) > Budget && b.watches < maxWatches && v.slow(p):
 		b.watched, b.watches = watchedFor, b.watches+1
 	}
@@ -73,26 +73,30 @@ func (v *Evaluator) slow(p plan) bool {
 	return true
 }
 
-// timeRules times the program of every rule for the event in hand.
-func (v *Evaluator) timeRules() {
-	r := v.routes[v.in.Event.Str(schema.FEventDataset)]
-	if r == nil {
+// timeRules times every rule that the plan has tried on the event in hand.
+func (v *Evaluator) timeRules(p plan) {
+	x, ok := p.(*index)
+	if !ok {
 		return
 	}
 	failures, failure := v.failures, v.failure
 	if v.budget.spent == nil {
 		v.budget.spent = map[*Rule]spent{}
 	}
-	for _, p := range r.programs {
-		began := time.Now()
-		v.fires(p.rule)
+	x.find(&v.in, &v.scratch)
+	for _, i := range v.scratch.found {
+		c, began := x.all[i], time.Now()
+		v.scratch.run++ // forgets the answers that rules share
+		if c.gate.passes(&v.in, &v.scratch) && !c.gate.sure {
+			v.fires(c.rule)
+		}
 		took := time.Since(began)
-		s := v.budget.spent[p.rule]
+		s := v.budget.spent[c.rule]
 		s.n, s.time = s.n+1, s.time+took
 		if took > Budget {
 			s.over++
 		}
-		v.budget.spent[p.rule] = s
+		v.budget.spent[c.rule] = s
 	}
 	v.failures, v.failure = failures, failure
 }
