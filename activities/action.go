@@ -14,7 +14,6 @@ import (
 
 	"vigil/internal/action"
 	"vigil/internal/approval"
-	"vigil/internal/auth"
 	"vigil/internal/store"
 	"vigil/schema"
 	"vigil/schema/flow"
@@ -28,6 +27,7 @@ type ActionStore interface {
 	Action(ctx context.Context, org, key string) (schema.ActionRecord, error)
 	Actions(ctx context.Context, org, incident string) ([]schema.ActionRecord, error)
 	User(ctx context.Context, org, name string) (schema.User, error)
+	Passkeys(ctx context.Context, org, user string) ([]schema.Passkey, error)
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 }
 
@@ -160,7 +160,7 @@ func (x *Actions) allowed(ctx context.Context, def action.Definition, in flow.Ac
 		}
 		return approval.Mode(x.Policies.Choose(f).Mode)
 	}
-	if err := approval.Holds(a, signedVote(x.Public, a), again); err != nil {
+	if err := holds(ctx, x.Store, x.Public, a, in.Undo, again); err != nil {
 		return err
 	}
 	var p approval.Payload
@@ -187,20 +187,6 @@ func (x *Actions) unasked(def action.Definition, in flow.ActionInput) error {
 		return schema.E(schema.Denied, fmt.Sprintf("%s needs an approval: the policy %s asks for %s", def.Verb, t.Policy, t.Mode), "run it from a playbook, which asks for one")
 	}
 	return nil
-}
-
-// signedVote checks the token that a decision was made with, as of when it was made.
-func signedVote(public string, a schema.Approval) func(schema.Decision) error {
-	return func(d schema.Decision) error {
-		c, err := auth.VerifyDecision(public, d.Token, d.Time)
-		if err != nil {
-			return err
-		}
-		if c.User != d.User || c.Verdict != d.Verdict || c.Binding != d.Binding || c.Approval != a.ID {
-			return schema.E(schema.Denied, "the token says something else", "")
-		}
-		return nil
-	}
 }
 
 // AwaitAction waits for the result of an Action workflow that another run started.

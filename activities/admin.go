@@ -23,6 +23,10 @@ type AdminStore interface {
 	User(ctx context.Context, org, name string) (schema.User, error)
 	PutUser(ctx context.Context, u schema.User) error
 	PutToken(ctx context.Context, x store.Session) error
+	SubjectUser(ctx context.Context, org, issuer, subject string) (string, error)
+	PutSubject(ctx context.Context, org, issuer, subject, user string, now time.Time) error
+	Passkey(ctx context.Context, org, id string) (schema.Passkey, error)
+	PutPasskey(ctx context.Context, k schema.Passkey) error
 	RunsWithoutHistory(ctx context.Context, org string, limit int) ([]store.ClosedRun, error)
 	PutRun(ctx context.Context, r schema.Run, history string, version uint64) error
 }
@@ -38,14 +42,19 @@ type Admin struct {
 	Store    AdminStore
 	Trail    Trail
 	Temporal Operator
+	Public   string // public decision key
 }
 
 var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,62}$`)
 
+func goodName(name string) bool {
+	return userName.MatchString(name) && name != "system" && name != "unknown"
+}
+
 // PutUser creates or changes a user. Args: role, full_name, email, groups, team, hash (argon2id;
 // passwords are hashed before they enter a workflow). Empty ones stay as they are.
 func (x *Admin) PutUser(ctx context.Context, in flow.AdminInput, key string, now time.Time) (flow.AdminResult, error) {
-	if !userName.MatchString(in.Key) || in.Key == "system" || in.Key == "unknown" {
+	if !goodName(in.Key) {
 		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, fmt.Sprintf("a user cannot be named %q", in.Key), "small letters, digits, dot, hyphen, @; not system or unknown"))
 	}
 	u, err := x.Store.User(ctx, in.Org, in.Key)
@@ -153,10 +162,25 @@ func (x *Admin) UpdateIncident(ctx context.Context, in flow.AdminInput, update, 
 		arg = flow.IncidentComment{By: in.By, Text: in.Args["text"]}
 	case flow.UpdateAck:
 		arg = flow.IncidentAck{By: in.By}
-	case flow.UpdateClose:
+	case flow.UpdateClose, flow.UpdateQualify:
 		arg = flow.IncidentClose{By: in.By, Verdict: in.Args["verdict"], Reason: in.Args["reason"]}
+	case flow.UpdateAssign:
+		arg = flow.IncidentAssign{By: in.By, To: in.Args["to"]}
+	case flow.UpdateTask:
+		t := flow.IncidentTask{By: in.By, ID: in.Args["task"], Title: in.Args["title"], Owner: in.Args["owner"], State: in.Args["state"]}
+		if due := in.Args["due"]; due != "" {
+			var err error
+			if t.Due, err = time.Parse(time.RFC3339, due); err != nil {
+				return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "due is no time", "2026-03-01T10:00:00Z"))
+			}
+		}
+		arg = t
+	case flow.UpdateMerge:
+		arg = flow.IncidentMerge{By: in.By, Into: in.Args["into"], Reason: in.Args["reason"]}
+	case flow.UpdateSplit:
+		arg = flow.IncidentSplit{By: in.By, Alerts: in.IDs, Title: in.Args["title"], Reason: in.Args["reason"]}
 	default:
-		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "an incident has no update "+update, "comment, ack or close"))
+		return flow.AdminResult{}, Retryable(schema.E(schema.Invalid, "an incident has no update "+update, "ack, assign, close, comment, merge, qualify, split or task"))
 	}
 	h, err := x.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{UpdateID: key, WorkflowID: in.Args["workflow"], UpdateName: update, Args: []any{arg},
 		WaitForStage: client.WorkflowUpdateStageCompleted})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type AlertStore interface {
 	PutFolds(ctx context.Context, org string, alerts map[string]int) error
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 	WindowStore
+	CorrelationStore
 }
 
 // Starter starts and signals workflows; the Temporal client is one.
@@ -196,6 +198,10 @@ func (a *Alerts) write(ctx context.Context, org string, folded []alert.Folded) (
 	if err != nil {
 		return nil, err
 	}
+	critical, err := a.Store.Criticalities(ctx, org, entityNames(folded))
+	if err != nil {
+		return nil, err
+	}
 	known := map[string]schema.Alert{}
 	for _, h := range have {
 		known[h.ID] = h
@@ -209,15 +215,17 @@ func (a *Alerts) write(ctx context.Context, org string, folded []alert.Folded) (
 		f := &folded[i]
 		kind := "changed"
 		if old, ok := known[f.Alert.ID]; ok {
-			f.Alert.Created, f.Alert.Incident = old.Created, old.Incident
+			f.Alert.Created, f.Alert.Incident, f.Alert.Risk, f.Alert.Criticality = old.Created, old.Incident, max(old.Risk, f.Alert.Risk), old.Criticality
 			if takenBack(old) {
 				rows = append(rows, reopened(old))
 			}
 		} else {
 			kind = "created"
 			f.Alert.Created = now
+			weigh(&f.Alert, critical)
 			if a.respond(f.Alert).Incident {
-				f.Alert.Incident = alert.GroupOf(*f).ID(org)
+				g := alert.GroupOf(*f)
+				f.Alert.Incident, f.Alert.IncidentWhy = g.ID(org), g.Why(f.Alert)
 			}
 			rows = append(rows, f.Alert)
 		}
@@ -236,6 +244,28 @@ func (a *Alerts) write(ctx context.Context, org string, folded []alert.Folded) (
 		return nil, err
 	}
 	return fresh, a.Store.PutNotes(ctx, capNotes(notes, org, now)...)
+}
+
+// entityNames are the values that the entities of alerts have, in small letters.
+func entityNames(folded []alert.Folded) []string {
+	set := map[string]bool{}
+	for _, f := range folded {
+		for _, v := range f.Alert.Entities {
+			set[strings.ToLower(v)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// weigh puts the criticality of what the alert names into its risk.
+func weigh(x *schema.Alert, critical map[string]string) {
+	for _, v := range x.Entities {
+		c := critical[strings.ToLower(v)]
+		if schema.Severity(c).Rank() > schema.Severity(x.Criticality).Rank() {
+			x.Criticality = c
+		}
+	}
+	x.Risk = alert.Weighted(x.Risk, x.Criticality)
 }
 
 // maxNotes bounds the notes of one fold; beyond it one note says "many".
@@ -303,27 +333,36 @@ func alertRef(x schema.Alert, pb string) flow.AlertRef {
 		Entities: x.Entities, First: x.FirstSeen, Last: x.LastSeen, Playbook: pb}
 }
 
-// incident sends alerts to their Incident workflow, which is started when there is
-// none. When the incident of the bucket is closed, another one is opened beside it.
+// incident sends alerts to their Incident workflow.
 func (a *Alerts) incident(ctx context.Context, org string, g *group) error {
+	id, attempt, err := a.open(ctx, org, g.Group, g.refs)
+	if err != nil {
+		return err
+	}
+	return a.relink(ctx, id, g, attempt)
+}
+
+// open sends alerts to the Incident workflow of a group, which is started when there is none.
+// When the incident of the bucket is closed, another one is opened beside it: attempt counts.
+func (a *Alerts) open(ctx context.Context, org string, g alert.Group, refs []flow.AlertRef) (id string, attempt int64, err error) {
 	for attempt := range int64(5) {
 		at := alert.Group{Key: g.Key, Bucket: g.Bucket.Add(time.Duration(attempt) * time.Second)}
 		in := flow.IncidentInput{Org: org, ID: at.ID(org), Key: g.Key, Opened: at.Bucket}
-		err := a.signal(ctx, in, g.refs)
+		err := a.signal(ctx, flow.IncidentID(org, in.Key, in.Opened.Unix()), in, refs)
 		if err == nil {
-			return a.relink(ctx, in.ID, g, attempt)
+			return in.ID, attempt, nil
 		}
 		var closed *serviceerror.WorkflowExecutionAlreadyStarted
 		if !errors.As(err, &closed) {
-			return fmt.Errorf("opening incident %s: %w", in.ID, err)
+			return "", 0, fmt.Errorf("opening incident %s: %w", in.ID, err)
 		}
 	}
-	return schema.E(schema.Conflict, "every incident of "+g.Key+" in this bucket is closed", "close fewer, or look why the alerts come back")
+	return "", 0, schema.E(schema.Conflict, "every incident of "+g.Key+" in this bucket is closed", "close fewer, or look why the alerts come back")
 }
 
-func (a *Alerts) signal(ctx context.Context, in flow.IncidentInput, refs []flow.AlertRef) error {
+func (a *Alerts) signal(ctx context.Context, workflow string, in flow.IncidentInput, refs []flow.AlertRef) error {
 	for part := range slices.Chunk(refs, alertsSent) {
-		_, err := a.Temporal.SignalWithStartWorkflow(ctx, flow.IncidentID(in.Org, in.Key, in.Opened.Unix()), flow.SignalAlert, part,
+		_, err := a.Temporal.SignalWithStartWorkflow(ctx, workflow, flow.SignalAlert, part,
 			client.StartWorkflowOptions{TaskQueue: flow.QueueRespond, WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE}, flow.Incident, in)
 		if err != nil {
 			return err

@@ -25,6 +25,7 @@ type ApprovalStore interface {
 	User(ctx context.Context, org, name string) (schema.User, error)
 	AlertsByID(ctx context.Context, org string, ids []string) ([]schema.Alert, error)
 	PutNotes(ctx context.Context, notes ...schema.Note) error
+	Passkeys(ctx context.Context, org, user string) ([]schema.Passkey, error)
 }
 
 // Approvals keeps approvals, chooses their policies and looks up who decides.
@@ -166,6 +167,9 @@ func (x *Approvals) SaveApproval(ctx context.Context, s Saving) error {
 	case "decide":
 		d := a.Decisions[len(a.Decisions)-1]
 		details["verdict"], details["reason"], details["channel"], details["on_behalf"] = d.Verdict, d.Reason, d.Channel, d.OnBehalf
+		if d.Passkey != "" {
+			details["passkey"] = d.Passkey
+		}
 	case "expire", "void", "escalate":
 		details["deadline"] = stamp(a.Deadline)
 	}

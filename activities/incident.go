@@ -17,6 +17,8 @@ type IncidentStore interface {
 	AlertsByID(ctx context.Context, org string, ids []string) ([]schema.Alert, error)
 	PutAlerts(ctx context.Context, list []schema.Alert) error
 	PutNotes(ctx context.Context, notes ...schema.Note) error
+	Incident(ctx context.Context, org, id string) (schema.Incident, error)
+	Blob(ctx context.Context, org, hash string) ([]byte, error)
 }
 
 // Incidents keeps the read model of incidents.
@@ -54,10 +56,10 @@ type KnownAlert struct {
 // KnownAlerts returns the alerts of these references that are stored, as they are
 // stored: nobody opens an incident over alerts that never were.
 func (x *Incidents) KnownAlerts(ctx context.Context, org string, refs []flow.AlertRef) ([]KnownAlert, error) {
-	ids, asked := make([]string, len(refs)), map[string]string{}
+	ids, asked := make([]string, len(refs)), map[string]flow.AlertRef{}
 	for i, r := range refs {
 		ids[i] = r.ID
-		asked[r.ID] = r.Playbook
+		asked[r.ID] = r
 	}
 	list, err := x.Store.AlertsByID(ctx, org, ids)
 	if err != nil {
@@ -65,7 +67,9 @@ func (x *Incidents) KnownAlerts(ctx context.Context, org string, refs []flow.Ale
 	}
 	out := make([]KnownAlert, len(list))
 	for i, a := range list {
-		k := KnownAlert{Ref: alertRef(a, asked[a.ID]), Variables: alert.Variables(a.Entities)}
+		q := asked[a.ID]
+		k := KnownAlert{Ref: alertRef(a, q.Playbook), Variables: alert.Variables(a.Entities)}
+		k.Ref.Score, k.Ref.Case, k.Ref.Long = q.Score, q.Case, q.Long
 		if k.Ref.Playbook != "" {
 			k.Subject = x.target(k.Ref.Playbook, k.Variables)
 			k.Run = k.Ref.Playbook + " " + k.Subject
@@ -100,7 +104,9 @@ type AlertChange struct {
 	Verdict  string             `json:"verdict,omitempty"`
 	Reason   string             `json:"reason,omitempty"`
 	Assignee string             `json:"assignee,omitempty"`
-	Key      string             `json:"key"` // unique to the change, for the audit
+	Incident string             `json:"incident,omitempty"` // that they move to
+	Why      string             `json:"why,omitempty"`      // they are in it
+	Key      string             `json:"key"`                // unique to the change, for the audit
 	Now      time.Time          `json:"now"`
 }
 
@@ -128,7 +134,7 @@ func (x *Incidents) UpdateAlerts(ctx context.Context, c AlertChange) (int, error
 	}
 	for _, a := range rows {
 		if err := x.Trail.record(ctx, schema.AuditRecord{Org: c.Org, ID: schema.HashID("alert.update", c.Key, a.ID), Actor: c.By, Verb: "alert.update",
-			Object: a.ID, Outcome: "ok", Details: map[string]string{"status": string(a.Status), "verdict": a.Verdict, "reason": a.Reason, "assignee": a.Assignee}}); err != nil {
+			Object: a.ID, Outcome: "ok", Details: map[string]string{"status": string(a.Status), "verdict": a.Verdict, "reason": a.Reason, "assignee": a.Assignee, "incident": a.Incident}}); err != nil {
 			return 0, Retryable(err)
 		}
 	}
@@ -149,6 +155,8 @@ func (c AlertChange) apply(a *schema.Alert) bool {
 	set(&a.Verdict, c.Verdict)
 	set(&a.Reason, c.Reason)
 	set(&a.Assignee, c.Assignee)
+	set(&a.Incident, c.Incident)
+	set(&a.IncidentWhy, c.Why)
 	if !changed {
 		return false
 	}
@@ -157,6 +165,46 @@ func (c AlertChange) apply(a *schema.Alert) bool {
 	}
 	a.Version++
 	return true
+}
+
+// OpenIncident returns an incident that takes alerts.
+func (x *Incidents) OpenIncident(ctx context.Context, org, id string) (schema.Incident, error) {
+	i, err := x.Store.Incident(ctx, org, id)
+	if err != nil {
+		return i, Retryable(err)
+	}
+	if i.Status == schema.IncidentClosed {
+		return i, Retryable(schema.E(schema.Conflict, "incident "+id+" is closed", "it takes no more alerts"))
+	}
+	return schema.Incident{ID: i.ID, Workflow: i.Workflow, Title: i.Title, Status: i.Status}, nil
+}
+
+// StoredFile returns the size in bytes of a file that is stored under its hash, and fails when
+// there is none.
+func (x *Incidents) StoredFile(ctx context.Context, org, hash string) (int64, error) {
+	b, err := x.Store.Blob(ctx, org, hash)
+	return int64(len(b)), Retryable(err)
+}
+
+// ClockBreach is a deadline of an incident that passed.
+type ClockBreach struct {
+	Org      string          `json:"org"`
+	Incident string          `json:"incident"`
+	Title    string          `json:"title"`
+	Severity schema.Severity `json:"severity"`
+	Assignee string          `json:"assignee"`
+	Clock    schema.Clock    `json:"clock"`
+	Text     string          `json:"text"`
+}
+
+// TellBreach records that a deadline passed and tells everybody who has Vigil open.
+func (x *Incidents) TellBreach(ctx context.Context, b ClockBreach) error {
+	if err := x.Trail.record(ctx, schema.AuditRecord{Org: b.Org, ID: schema.HashID("incident.breach", b.Incident, b.Clock.Name), Actor: "system", Verb: "incident.breach", Object: b.Incident,
+		Outcome: "ok", Details: map[string]string{"clock": b.Clock.Name, "due": b.Clock.Due.Format(time.RFC3339), "severity": string(b.Severity), "assignee": b.Assignee}}); err != nil {
+		return Retryable(err)
+	}
+	data := map[string]any{"title": b.Title, "severity": b.Severity, "assignee": b.Assignee, "clock": b.Clock.Name, "text": b.Text}
+	return Retryable(x.Store.PutNotes(ctx, note(b.Org, "incidents", "breached", b.Incident, data, b.Clock.Breached)))
 }
 
 // VerifyRequester checks the token of somebody who asks an incident for a playbook

@@ -16,6 +16,7 @@ import (
 	"vigil/internal/alert"
 	"vigil/internal/approval"
 	"vigil/internal/auth"
+	"vigil/internal/document"
 	"vigil/internal/store"
 	"vigil/rules"
 	"vigil/rules/chsql"
@@ -34,6 +35,7 @@ type RuleChangeStore interface {
 	Aggregate(ctx context.Context, org, sql string, from, to time.Time) ([]store.AggregateRow, error)
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 	Approval(ctx context.Context, org, id string) (schema.Approval, error)
+	Passkeys(ctx context.Context, org, user string) ([]schema.Passkey, error)
 }
 
 // RuleChanges checks, tries and activates rule sets.
@@ -181,7 +183,7 @@ func (x *RuleChanges) testAggregate(ctx context.Context, org string, r *rules.Ru
 		if schema.CodeOf(err) != schema.Invalid {
 			return nil, err
 		}
-		return []error{&rules.LoadError{File: r.File, Line: r.Line, Column: 1, Rule: r.ID, Message: err.Error()}}, nil
+		return []error{&document.Error{File: r.File, Line: r.Line, Column: 1, ID: r.ID, Message: err.Error()}}, nil
 	}
 	var out []error
 	for i, c := range r.Tests {
@@ -396,7 +398,11 @@ func (x *RuleChanges) detections(ctx context.Context, org string, r *rules.Rule,
 	for k, v := range where.Params {
 		q.Params[k] = v
 	}
-	h := &hunt{x: x.Hunts, rule: r, q: q}
+	set, err := x.Hunts.Rules(ctx, org)
+	if err != nil {
+		return nil, false, err
+	}
+	h := &hunt{x: x.Hunts, rule: r, exceptions: set.Overlay().Exceptions, q: q}
 	err = h.pages(ctx, q, func(page []schema.Detection) error {
 		ds = append(ds, page...)
 		if len(ds) >= maxTrial {
@@ -450,7 +456,7 @@ func (x *RuleChanges) approved(ctx context.Context, in Activation) error {
 	if a.Playbook != flow.DeployRules || a.Target != in.Report.Set {
 		return schema.E(schema.Denied, "the rule set is not the one that was approved", "deploy again")
 	}
-	return approval.Holds(a, signedVote(x.Public, a), func(schema.ApprovalFacts) approval.Mode { return approval.One })
+	return holds(ctx, x.Store, x.Public, a, false, func(schema.ApprovalFacts) approval.Mode { return approval.One })
 }
 
 // ActivateRules puts the set in force. It does nothing when another deployment came in

@@ -88,6 +88,8 @@ func TestLint(t *testing.T) {
 	for when, want := range map[string]string{
 		"e.process.name.ieq('cmd.exe')":                              "",
 		"!e.process.name.ieq('cmd.exe')":                             "no index can serve the rule",
+		"e.event.code == '1' && !e.process.name.ieq('cmd.exe')":      "",
+		"e.event.code == '1' || !e.process.name.ieq('cmd.exe')":      "no index can serve the rule",
 		"e.process.name == 'x' && e.message.matches('.{1000,}')":     "counts up to 1000 characters",
 		"e.process.name == 'x' && e.message.matches('(a{20}b){20}')": "counts up to 400 characters",
 	} {

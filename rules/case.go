@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"vigil/internal/document"
 	"vigil/internal/expr"
 	"vigil/schema"
 )
@@ -32,7 +33,7 @@ func NewEvent(fields [][2]string) (*schema.Event, error) {
 	return e, nil
 }
 
-// Check runs the rule's inline tests of single events and returns one LoadError for
+// Check runs the rule's inline tests of single events and returns one document.Error for
 // each that does not do what it says; those of several events are for
 // rules/correlate. The event of a test gets the rule's first dataset when it names none.
 func (r *Rule) Check() []error {
@@ -59,7 +60,7 @@ func (r *Rule) Check() []error {
 
 // Failed is the error of an inline test, at its place.
 func (r *Rule) Failed(c Case, format string, args ...any) error {
-	return &LoadError{File: r.File, Line: c.Line, Column: 1, Rule: r.ID, Message: fmt.Sprintf("test %q: ", c.Name) + fmt.Sprintf(format, args...)}
+	return &document.Error{File: r.File, Line: c.Line, Column: 1, ID: r.ID, Message: fmt.Sprintf("test %q: ", c.Name) + fmt.Sprintf(format, args...)}
 }
 
 // testEvent makes the n-th event of a test. Events without time follow each other by a
@@ -108,42 +109,39 @@ func (r *Rule) TestBases(c Case) ([]schema.Detection, error) {
 	return out, err
 }
 
-func (d *document) readTests(m *mapping, r *Rule) {
-	n, ok := m.at["tests"]
+func (d *reader) readTests(m *document.Mapping, r *Rule) {
+	n, ok := m.At["tests"]
 	if !ok {
 		return
 	}
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.fail(n, "", "tests must be a list")
+		d.Fail(n, "", "tests must be a list")
 		return
 	}
 	for _, v := range seq.Values {
-		if tm, ok := d.mapping(v, "a test", []string{"name", "match", "event", "events"}); ok {
+		if tm, ok := d.Mapping(v, "a test", []string{"name", "match", "event", "events"}); ok {
 			d.readTest(tm, r)
 		}
 	}
 }
 
-func (d *document) readTest(tm *mapping, r *Rule) {
-	line := tm.node.GetToken().Position.Line
-	if x, ok := tm.node.(*ast.MappingNode); ok && len(x.Values) > 0 {
-		line = x.Values[0].Key.GetToken().Position.Line
-	}
-	c := Case{Name: tm.need("name", "what the event shows"), Match: tm.oneOf("match", "true", "true", "false") == "true", Line: d.line + line - 1}
-	one, isOne := tm.at["event"]
-	many, isMany := tm.at["events"]
+func (d *reader) readTest(tm *document.Mapping, r *Rule) {
+	line, _ := document.Place(tm.Node)
+	c := Case{Name: tm.Need("name", "what the event shows"), Match: tm.OneOf("match", "true", []string{"true", "false"}) == "true", Line: d.First + line - 1}
+	one, isOne := tm.At["event"]
+	many, isMany := tm.At["events"]
 	switch {
 	case isOne == isMany:
-		d.fail(tm.node, "", "the test has no event, or both event and events")
+		d.Fail(tm.Node, "", "the test has no event, or both event and events")
 	case isOne && r.Query != nil, isMany && r.Query == nil && !r.Stateful():
-		d.fail(tm.node, "event is for rules that look at single events, events for the others", "a rule of kind %s cannot be tested so", r.Kind)
+		d.Fail(tm.Node, "event is for rules that look at single events, events for the others", "a rule of kind %s cannot be tested so", r.Kind)
 	case isOne:
 		c.Event = d.readEvent(one)
 	default:
 		list, ok := many.(*ast.SequenceNode)
 		if !ok || len(list.Values) == 0 || len(list.Values) > maxTestEvents {
-			d.fail(many, "", "events must be a list of 1 to %d events", maxTestEvents)
+			d.Fail(many, "", "events must be a list of 1 to %d events", maxTestEvents)
 			return
 		}
 		for _, n := range list.Values {
@@ -156,18 +154,19 @@ func (d *document) readTest(tm *mapping, r *Rule) {
 // maxTestEvents bounds the events of one inline test.
 const maxTestEvents = 500
 
-func (d *document) readEvent(n ast.Node) [][2]string {
-	em, ok := d.mapping(n, "an event", nil)
+func (d *reader) readEvent(n ast.Node) [][2]string {
+	em, ok := d.Mapping(n, "an event", nil)
 	if !ok {
 		return nil
 	}
 	var out [][2]string
-	for _, name := range em.keys {
+	for _, name := range em.Keys {
 		if _, ok := expr.ParseRef(name); !ok {
-			d.fail(em.key[name], suggest(name, fieldNames()), "no field %q", name)
+			d.Fail(em.Key[name], document.Suggest(name, fieldNames()), "no field %q", name)
 			continue
 		}
-		for _, v := range em.list(name) {
+		values, _ := em.List(name)
+		for _, v := range values {
 			out = append(out, [2]string{name, v})
 		}
 	}

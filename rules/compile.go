@@ -6,21 +6,22 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"vigil/internal/document"
 	"vigil/internal/expr"
 )
 
 // compile checks and plans the rule's expressions; problems are placed in the
 // file to the character.
-func (l *loader) compile(d *document, m *mapping, r *Rule) {
+func (l *loader) compile(d *reader, m *document.Mapping, r *Rule) {
 	defer func() { r.terms = anyTerms(r) }()
 	parts := map[string]*expr.EventProgram{}
-	if n, ok := m.at["detect"]; ok {
+	if n, ok := m.At["detect"]; ok {
 		l.compileParts(d, n, r, parts)
 	}
 	if src, ok := implied(r); ok {
 		p, err := l.env.Compile(src, nil)
 		if err != nil {
-			d.fail(m.node, "", "the %s condition: %v", r.Kind, err)
+			d.Fail(m.Node, "", "the %s condition: %v", r.Kind, err)
 			return
 		}
 		r.conditions = append(r.conditions, p)
@@ -29,25 +30,25 @@ func (l *loader) compile(d *document, m *mapping, r *Rule) {
 		l.compileSteps(d, m, r, parts)
 		return
 	}
-	n, ok := m.at["when"]
+	n, ok := m.At["when"]
 	if !ok {
 		if r.Kind == Match || r.Kind == Threshold || r.Kind == NewTerms {
-			d.fail(m.node, "the condition, over e and the names of detect", "the key %q is missing", "when")
+			d.Fail(m.Node, "the condition, over e and the names of detect", "the key %q is missing", "when")
 		}
 		return
 	}
 	if p := l.expression(d, n, "when", parts); p != nil {
 		r.When = p.Source()
 		r.conditions = append(r.conditions, p)
-		d.unusedParts(m.at["detect"], r, p.Node())
+		d.unusedParts(m.At["detect"], r, p.Node())
 	}
 }
 
 // compileSteps compiles the steps of a sequence; the rule's condition is that an event
 // is of any of them.
-func (l *loader) compileSteps(d *document, m *mapping, r *Rule, parts map[string]*expr.EventProgram) {
-	list, _ := m.at["sequence"].(*ast.MappingNode)
-	if list == nil || len(d.errs) > 0 {
+func (l *loader) compileSteps(d *reader, m *document.Mapping, r *Rule, parts map[string]*expr.EventProgram) {
+	list, _ := m.At["sequence"].(*ast.MappingNode)
+	if list == nil || len(d.Errs) > 0 {
 		return // the places of steps are not known
 	}
 	var any []string
@@ -62,19 +63,19 @@ func (l *loader) compileSteps(d *document, m *mapping, r *Rule, parts map[string
 	}
 	p, err := l.env.Compile(strings.Join(any, " || "), parts)
 	if err != nil {
-		d.fail(m.at["sequence"], "", "the steps together: %v", err)
+		d.Fail(m.At["sequence"], "", "the steps together: %v", err)
 		return
 	}
 	r.When = p.Source()
 	r.conditions = append(r.conditions, p)
-	d.unusedParts(m.at["detect"], r, nodes...)
+	d.unusedParts(m.At["detect"], r, nodes...)
 }
 
 // stepNode finds the expression of a step in the document.
 func stepNode(sequence *ast.MappingNode, i int) ast.Node {
 	for _, v := range sequence.Values {
 		steps, ok := v.Value.(*ast.SequenceNode)
-		if k, _ := scalar(v.Key); !ok || k != "steps" {
+		if k, _ := document.Scalar(v.Key); !ok || k != "steps" {
 			continue
 		}
 		step := steps.Values[i]
@@ -86,7 +87,7 @@ func stepNode(sequence *ast.MappingNode, i int) ast.Node {
 			values = append(values, x)
 		}
 		for _, kv := range values {
-			if k, _ := scalar(kv.Key); k == "when" || k == "absent" {
+			if k, _ := document.Scalar(kv.Key); k == "when" || k == "absent" {
 				return kv.Value
 			}
 		}
@@ -94,17 +95,17 @@ func stepNode(sequence *ast.MappingNode, i int) ast.Node {
 	return sequence
 }
 
-func (l *loader) compileParts(d *document, n ast.Node, r *Rule, parts map[string]*expr.EventProgram) {
-	dm, ok := d.mapping(n, "detect", nil)
+func (l *loader) compileParts(d *reader, n ast.Node, r *Rule, parts map[string]*expr.EventProgram) {
+	dm, ok := d.Mapping(n, "detect", nil)
 	if !ok {
 		return
 	}
-	for _, name := range dm.keys {
+	for _, name := range dm.Keys {
 		if !nameForm.MatchString(name) || name == "e" {
-			d.fail(dm.key[name], "small letters, digits and _", "no part can be named %q", name)
+			d.Fail(dm.Key[name], "small letters, digits and _", "no part can be named %q", name)
 			continue
 		}
-		p := l.expression(d, dm.at[name], name, parts)
+		p := l.expression(d, dm.At[name], name, parts)
 		if p == nil {
 			parts[name], _ = l.env.Compile("true", nil) // so that its uses are not errors too
 		} else {
@@ -115,10 +116,10 @@ func (l *loader) compileParts(d *document, n ast.Node, r *Rule, parts map[string
 }
 
 // expression compiles one scalar; nil when it is wrong.
-func (l *loader) expression(d *document, n ast.Node, what string, parts map[string]*expr.EventProgram) *expr.EventProgram {
-	src, ok := scalar(n)
+func (l *loader) expression(d *reader, n ast.Node, what string, parts map[string]*expr.EventProgram) *expr.EventProgram {
+	src, ok := document.Scalar(n)
 	if !ok || src == "" {
-		d.fail(n, "", "%s must be an expression", what)
+		d.Fail(n, "", "%s must be an expression", what)
 		return nil
 	}
 	p, err := l.env.Compile(src, parts)
@@ -127,20 +128,20 @@ func (l *loader) expression(d *document, n ast.Node, what string, parts map[stri
 	}
 	issues, ok := expr.AsIssues(err)
 	if !ok {
-		d.fail(n, "", "%s: %v", what, err)
+		d.Fail(n, "", "%s: %v", what, err)
 		return nil
 	}
 	places := d.places(n, src)
 	for _, x := range issues {
 		line, column := place(places, src, x.Line, x.Column)
-		d.failAt(line, column, x.Hint, "%s", x.Message)
+		d.FailAt(line, column, x.Hint, "%s", x.Message)
 	}
 	return nil
 }
 
 // unusedParts refuses names that the condition does not use: a forgotten
 // exclusion is a false alarm, a forgotten condition a miss.
-func (d *document) unusedParts(n ast.Node, r *Rule, conditions ...*expr.Node) {
+func (d *reader) unusedParts(n ast.Node, r *Rule, conditions ...*expr.Node) {
 	used := map[string]bool{}
 	var walk func(n *expr.Node)
 	walk = func(n *expr.Node) {
@@ -159,7 +160,7 @@ func (d *document) unusedParts(n ast.Node, r *Rule, conditions ...*expr.Node) {
 	}
 	for _, p := range r.Detect {
 		if !used[p.Name] {
-			d.fail(n, "use it in when, or remove it", "the part %q is never used", p.Name)
+			d.Fail(n, "use it in when, or remove it", "the part %q is never used", p.Name)
 		}
 	}
 }

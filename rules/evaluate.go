@@ -87,12 +87,13 @@ func (v *Evaluator) Evaluate(e *schema.Event, dst []Hit) []Hit {
 	if v.budget.due() {
 		return v.timed(e, dst)
 	}
-	return v.evaluate(e, dst)
+	v.in.Event = e
+	return v.try(v.plan(), dst)
 }
 
-func (v *Evaluator) evaluate(e *schema.Event, dst []Hit) []Hit {
-	v.in.Event = e
-	v.found = v.plan().candidates(&v.in, v.found[:0], &v.scratch)
+// try appends the hits of a plan's rules on the event in hand.
+func (v *Evaluator) try(p plan, dst []Hit) []Hit {
+	v.found = p.candidates(&v.in, v.found[:0], &v.scratch)
 	for _, c := range v.found {
 		if c.gate.sure || v.fires(c.rule) {
 			dst = append(dst, Hit{Rule: c.rule, Exception: v.set.excepted(c.rule, &v.in), in: &v.in})

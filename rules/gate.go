@@ -42,6 +42,7 @@ type test struct {
 	holds func(in *expr.Input) bool
 	cost  int // rough order of expense
 	refs  []expr.Ref
+	codes []string // event codes, one of which it asks for
 	uses  int
 	slot  int32 // of the kept answer; -1 for none
 }
@@ -92,6 +93,34 @@ func (g *gate) settle(e *expr.Input, known func(expr.Ref) bool) *gate {
 		}
 	}
 	return join(g.op, kids)
+}
+
+// codes returns event codes of which an event that passes has one; false when it may have
+// any. No codes at all are those of a gate that nothing passes.
+func (g *gate) codes() (codes []string, ok bool) {
+	switch g.op {
+	case gateShut:
+		return nil, true
+	case gateLeaf:
+		return g.test.codes, g.test.codes != nil && !g.not
+	case gateAll:
+		for _, k := range g.kids {
+			if c, bound := k.codes(); bound && (!ok || len(c) < len(codes)) {
+				codes, ok = c, true
+			}
+		}
+		return codes, ok
+	case gateAny:
+		for _, k := range g.kids {
+			c, bound := k.codes()
+			if !bound {
+				return nil, false
+			}
+			codes = append(codes, c...)
+		}
+		return codes, true
+	}
+	return nil, false
 }
 
 func constant(open bool) *gate {
@@ -294,6 +323,9 @@ func textTest(ref expr.Ref, name string, values []string) *test {
 	t := &test{key: name + " " + ref.Name() + "\x00" + strings.Join(values, "\x00"), refs: []expr.Ref{ref}, cost: 1 + textCosts(name)*len(values)}
 	if ref.Raw {
 		t.cost *= 5
+	}
+	if name == "==" && codeRef(ref) {
+		t.codes = values
 	}
 	if ref.Type() != expr.StringList {
 		t.holds = func(in *expr.Input) bool { return m(in.Text(ref)) }

@@ -13,8 +13,12 @@ type index struct {
 	all      []*candidate
 	always   []int32 // positions in all
 	fields   []*fieldIndex
-	postings [][]int32 // by term: positions in all
+	extras   [extraSizes][]*fieldIndex // fields that the schema does not model, by length of the name
+	postings [][]int32                 // by term: positions in all
 }
+
+// extraSizes is by how many remainders of their length the names of extras are told apart.
+const extraSizes = 64
 
 // scratch is what one evaluation needs; the evaluator owns it.
 type scratch struct {
@@ -81,7 +85,7 @@ func newIndex(all []*candidate) *index {
 				if f == nil {
 					f = &fieldIndex{ref: a.ref, list: a.ref.Type() == expr.StringList}
 					byRef[a.ref] = f
-					x.fields = append(x.fields, f)
+					x.put(f)
 				}
 				f.file(a, id)
 			}
@@ -90,10 +94,18 @@ func newIndex(all []*candidate) *index {
 			}
 		}
 	}
-	for _, f := range x.fields {
+	for _, f := range byRef {
 		f.seal()
 	}
 	return x
+}
+
+func (x *index) put(f *fieldIndex) {
+	if n := len(f.ref.Extra) % extraSizes; f.ref.Extra != "" {
+		x.extras[n] = append(x.extras[n], f)
+		return
+	}
+	x.fields = append(x.fields, f)
 }
 
 // readsRecord says whether the rule is filed under texts of the whole record.
@@ -102,6 +114,17 @@ func readsRecord(c *candidate) bool {
 }
 
 func (x *index) candidates(in *expr.Input, dst []*candidate, s *scratch) []*candidate {
+	x.find(in, s)
+	for _, i := range s.found {
+		if c := x.all[i]; c.gate.passes(in, s) {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// find puts into s.found the rules to try, in the order of the set, which is that of hits.
+func (x *index) find(in *expr.Input, s *scratch) {
 	s.begin(len(x.all))
 	s.add(x.always)
 	for _, f := range x.fields {
@@ -120,11 +143,12 @@ func (x *index) candidates(in *expr.Input, dst []*candidate, s *scratch) []*cand
 			}
 		}
 	}
-	slices.Sort(s.found) // hits come in the order of the set
-	for _, i := range s.found {
-		if c := x.all[i]; c.gate.passes(in, s) {
-			dst = append(dst, c)
+	for _, e := range in.Event.Extras() {
+		for _, f := range x.extras[len(e.Name)%extraSizes] {
+			if f.ref.Extra == e.Name {
+				f.look(e.Value, x, s)
+			}
 		}
 	}
-	return dst
+	slices.Sort(s.found)
 }

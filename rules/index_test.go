@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode"
+	"unicode/utf8"
 
+	"vigil/internal/expr"
 	"vigil/schema"
 )
 
@@ -16,6 +19,7 @@ func indexed() []string {
 	out := []string{
 		`e.process.command_line.matches('(?i)k.*s|abc')`, `e.process.command_line.matches('ab+c')`, `e.process.command_line.matches('(abc|bca)x?')`, `e.process.command_line.matches('a{2}b')`, `e.process.command_line.matches('^a?b*$')`,
 		`e.process.command_line.ilike('*ab?bc*')`, `e.process.command_line.ilike(['a*sk*', 'kks*'])`, `e.process.command_line.icontains('ÄB')`, `e.process.command_line.icontains(['b→a', 'ka→'])`, `e.process.command_line.iendsWith('cı→')`,
+		"e.process.command_line.matches('[ab]`[bc]')", `e.process.command_line.matches('c[.][ab]{1}')`, `e.process.command_line.icontains(['А', 'ο'])`, `e.process.command_line.icontains('zЕ') || e.user.name.ieq('Аa')`,
 		`e.process.command_line == e.user.name`, `cidr(e.labels.x, '10.0.0.0/8')`, `e.process.command_line.matches('[abc]{12}')`, `e.process.command_line.icontainsAll(['abca', 'bb'])`,
 		`e.source.port == 0`, `e.source.port in [1, 2]`, `e.source.port > 2`, `!e.process.command_line.icontains('abc')`, `!(e.user.name == 'ab' || e.source.port != 1)`,
 		`'abc' in e.tags`, `e.tags.icontains('bca')`, `e.tags.exists(t, t == 'abc')`, `e.user.name.ieq('')`, `e.user.name == 'Abc' && e.process.command_line.icontains('a')`,
@@ -43,7 +47,7 @@ func TestIndexAgainstReference(t *testing.T) {
 		t.Fatal("too few rules for an index")
 	}
 	fast, slow := set.Evaluator(), set.Reference()
-	letters := []string{"a", "b", "c", "a", "b", "c", "A", "B", "k", "s", "K", "ſ", "\u212a", "Ä", "x", "Abc", "bcAb", "cabca", "kSs", "abca", "bb", "→", "ı", "10.1.2.3"}
+	letters := []string{"a", "b", "c", "a", "b", "c", "A", "B", "k", "s", "K", "ſ", "\u212a", "Ä", "x", "Abc", "bcAb", "cabca", "kSs", "abca", "abc", "bb", "→", "ı", "10.1.2.3", "`", ".", "А", "а", "Ο", "zе"}
 	r := rand.New(rand.NewPCG(1, 2))
 	text := func(most int) string {
 		var b strings.Builder
@@ -104,6 +108,9 @@ func TestTerms(t *testing.T) {
 		`e.user.name.ieq('Me') || has(e.labels.y)`:                                  ``,
 		`e.process.command_line.matches('(?i)foo[0-9]+barkeeper')`:                  `process.command_line holds eeper`,
 		`e.process.command_line.ilike('*one*, number*')`:                            `process.command_line holds , number`,
+		"e.process.command_line.matches('[a-c]+`[a-c]+')":                           "process.command_line holds `",
+		`e.process.command_line.matches('[a-c]+[.][x ]{1}')`:                        `process.command_line holds . , process.command_line holds .x`,
+		`e.process.command_line.icontains('А')`:                                     `process.command_line holds А, process.command_line holds а`,
 	} {
 		rs, errs := Parse("f.yaml", []byte("id: abc\ntitle: t\nauthor: a\nseverity: low\ndataset: '*'\nwhen: >-\n  "+when+"\n"), Options{})
 		if len(errs) > 0 {
@@ -122,5 +129,34 @@ func TestTerms(t *testing.T) {
 		if s := strings.Join(got, ", "); s != want {
 			t.Errorf("%s: filed under %q, want %q", when, s, want)
 		}
+	}
+}
+
+// TestSpellings: whatever characters have a lower case beyond ASCII, a text is filed under
+// all that it may be the lower case of.
+func TestSpellings(t *testing.T) {
+	ref, ok := expr.ParseRef("process.command_line")
+	if !ok {
+		t.Fatal("no such field")
+	}
+	filed := map[rune]string{}
+	for r := rune(utf8.RuneSelf); r <= unicode.MaxRune; r++ {
+		lower := unicode.ToLower(r)
+		if lower < utf8.RuneSelf || r == utf8.RuneError || !utf8.ValidRune(r) {
+			continue
+		}
+		if filed[lower] == "" {
+			var b strings.Builder
+			for _, x := range spellings(ref, "ab"+string(lower)).any {
+				b.WriteString(x.text)
+			}
+			filed[lower] = b.String()
+		}
+		if !strings.ContainsRune(filed[lower], r) {
+			t.Fatalf("%q is not among the spellings %q of %q", r, filed[lower], lower)
+		}
+	}
+	if len(filed) < 100_000 {
+		t.Errorf("%d characters", len(filed))
 	}
 }

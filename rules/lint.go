@@ -3,9 +3,11 @@ package rules
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"time"
 
+	"vigil/internal/document"
 	"vigil/internal/expr"
 )
 
@@ -25,17 +27,22 @@ func (r *Rule) Cost() uint64 {
 	return n
 }
 
-// Indexed says whether an index can choose the events that the rule is evaluated on;
-// if not, it is evaluated on every event of its data sets.
+// Indexed says whether an index over values can choose the events that the rule is
+// evaluated on.
 func (r *Rule) Indexed() bool { return r.terms != nil || r.Query != nil }
+
+// Coded says whether the rule is evaluated on events of certain codes only.
+func (r *Rule) Coded() bool {
+	return slices.ContainsFunc(r.conditions, func(c *expr.EventProgram) bool { return codeBound(r, c.Node(), false) })
+}
 
 // Lint returns what makes the rule dear: warnings, each at its place.
 func (r *Rule) Lint() []error {
 	var out []error
 	warn := func(hint, format string, args ...any) {
-		out = append(out, &LoadError{File: r.File, Line: r.Line, Column: 1, Rule: r.ID, Message: fmt.Sprintf(format, args...), Hint: hint})
+		out = append(out, &document.Error{File: r.File, Line: r.Line, Column: 1, ID: r.ID, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
-	if !r.Indexed() {
+	if !r.Indexed() && !r.Coded() {
 		warn("add a test for equality, a prefix, a suffix or a text that must occur", "no index can serve the rule: it is evaluated on every event of %s", strings.Join(r.Datasets, ", "))
 	}
 	if c := r.Cost(); c > lintCost {

@@ -1,19 +1,20 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
+	"vigil/internal/document"
 	"vigil/internal/expr"
 	"vigil/schema"
 )
@@ -44,7 +45,7 @@ var (
 
 // Load reads every .yaml and .yml file below the root of each file system, in
 // name order, and returns the set of good rules and one error per problem. The
-// set is never nil. Errors about a rule's content are *LoadError.
+// set is never nil. Errors about a rule's content are *document.Error.
 func Load(systems ...fs.FS) (*Set, []error) { return LoadWith(Options{}, systems...) }
 
 // Options configure a load.
@@ -55,15 +56,14 @@ type Options struct {
 
 // LoadWith is Load with named lists.
 func LoadWith(o Options, systems ...fs.FS) (*Set, []error) {
-	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
-	if err != nil {
-		return newSet(nil, nil), []error{err}
-	}
-	l := &loader{env: env, seen: map[string]*Rule{}}
+	var files []File
+	var errs []error
 	for _, sys := range systems {
-		l.system(sys)
+		read, failed := readFiles(sys)
+		files, errs = append(files, read...), append(errs, failed...)
 	}
-	return newSet(l.rules, o.Lists), l.errs
+	set, more := LoadFiles(o, files...)
+	return set, append(errs, more...)
 }
 
 // File is the text of one rule file.
@@ -74,39 +74,56 @@ type File struct {
 
 // LoadFiles is Load of files in memory.
 func LoadFiles(o Options, files ...File) (*Set, []error) {
-	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
-	if err != nil {
-		return newSet(nil, nil), []error{err}
-	}
-	l := &loader{env: env, seen: map[string]*Rule{}}
-	for _, f := range files {
-		l.file(f.Name, []byte(f.Text))
-	}
-	return newSet(l.rules, o.Lists), l.errs
+	rs, errs := compileFiles(o, files)
+	return newSet(rs, o.Lists), errs
 }
 
 // Parse reads the rules of one file's text.
 func Parse(name string, text []byte, o Options) ([]*Rule, []error) {
+	return compileFiles(o, []File{{Name: name, Text: string(text)}})
+}
+
+// compileFiles compiles files side by side, for compiling is what takes long, and puts the rules
+// together in the order of the files.
+func compileFiles(o Options, files []File) (rs []*Rule, errs []error) {
 	env, err := expr.NewEnv(expr.Options{Lists: o.Lists})
 	if err != nil {
 		return nil, []error{err}
 	}
-	l := &loader{env: env, seen: map[string]*Rule{}}
-	l.file(name, text)
-	return l.rules, l.errs
+	l, docs := &loader{env: env}, make([][]*reader, len(files))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(files)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
+				docs[i] = l.file(files[i].Name, files[i].Text)
+			}
+		})
+	}
+	wg.Wait()
+	seen := map[string]*Rule{}
+	for _, d := range slices.Concat(docs...) {
+		if d.good != nil {
+			if before := seen[d.good.ID]; before != nil {
+				d.Fail(d.id, "", "the id %q is used before, in %s line %d", d.good.ID, before.File, before.Line)
+			} else {
+				seen[d.good.ID] = d.good
+				rs = append(rs, d.good)
+			}
+		}
+		errs = append(errs, d.Errs...)
+	}
+	return rs, errs
 }
 
-type loader struct {
-	env   *expr.Env
-	rules []*Rule
-	errs  []error
-	seen  map[string]*Rule
-}
+// loader compiles documents. It is safe for concurrent use.
+type loader struct{ env *expr.Env }
 
-func (l *loader) system(sys fs.FS) {
+// readFiles reads the rule files of a file system, in name order.
+func readFiles(sys fs.FS) (files []File, errs []error) {
 	err := fs.WalkDir(sys, ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
-			l.errs = append(l.errs, fmt.Errorf("reading rules: %w", err))
+			errs = append(errs, fmt.Errorf("reading rules: %w", err))
 			return nil
 		}
 		if ext := path.Ext(p); d.IsDir() || ext != ".yaml" && ext != ".yml" {
@@ -114,51 +131,54 @@ func (l *loader) system(sys fs.FS) {
 		}
 		text, err := fs.ReadFile(sys, p)
 		if err != nil {
-			l.errs = append(l.errs, fmt.Errorf("reading rule file %s: %w", p, err))
+			errs = append(errs, fmt.Errorf("reading rule file %s: %w", p, err))
 			return nil
 		}
-		l.file(p, text)
+		files = append(files, File{Name: p, Text: string(text)})
 		return nil
 	})
 	if err != nil {
-		l.errs = append(l.errs, fmt.Errorf("reading rules: %w", err))
+		errs = append(errs, fmt.Errorf("reading rules: %w", err))
 	}
+	return files, errs
 }
 
 // file reads the documents of one file; each stands on its own, so that one that
 // is not even YAML leaves the others alone.
-func (l *loader) file(name string, text []byte) {
+func (l *loader) file(name, text string) []*reader {
 	if len(text) > MaxFile {
-		l.errs = append(l.errs, &LoadError{File: name, Line: 1, Column: 1,
-			Message: fmt.Sprintf("the file has %d bytes, the limit is %d", len(text), MaxFile), Hint: "split it"})
-		return
+		d := &reader{Reader: &document.Reader{File: name}}
+		d.FailAt(1, 1, "split it", "the file has %d bytes, the limit is %d", len(text), MaxFile)
+		return []*reader{d}
 	}
-	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	var docs []*reader
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	start := 0
 	for i := 0; i <= len(lines); i++ {
 		if i < len(lines) && strings.TrimRight(lines[i], " \t") != "---" {
 			continue
 		}
-		l.document(&document{file: name, line: start + 1, lines: lines[start:i]})
+		if d := (&reader{lines: lines[start:i], Reader: &document.Reader{File: name, First: start + 1, Lines: i - start}}); !blank(d.lines) {
+			l.document(d)
+			docs = append(docs, d)
+		}
 		start = i + 1
 	}
+	return docs
 }
 
-func (l *loader) document(d *document) {
+// document compiles one; a rule without mistakes is good.
+func (l *loader) document(d *reader) {
 	text := strings.Join(d.lines, "\n") + "\n"
-	if blank(d.lines) {
+	node, ok := d.parse(text)
+	if !ok {
 		return
 	}
-	node, ok := d.parse(text)
-	if ok {
-		if r := l.rule(d, node); r != nil && len(d.errs) == 0 {
-			r.YAML = text
-			r.Version = schema.HashID("rule", strings.TrimSpace(text))
-			l.rules = append(l.rules, r)
-			l.seen[r.ID] = r
-		}
+	if r := l.rule(d, node); r != nil && len(d.Errs) == 0 {
+		r.YAML = text
+		r.Version = schema.HashID("rule", strings.TrimSpace(text))
+		d.good = r
 	}
-	l.errs = append(l.errs, d.errs...)
 }
 
 func blank(lines []string) bool {
@@ -172,34 +192,17 @@ func blank(lines []string) bool {
 
 // parse reads the document's YAML; anchors, aliases, tags and merge keys are
 // refused: rules are plain, and nothing may expand while loading.
-func (d *document) parse(text string) (node ast.Node, ok bool) {
-	defer func() {
-		if p := recover(); p != nil { // the YAML parser must not take the loader down
-			d.failAt(1, 1, "", "not readable as YAML: %v", p)
-			ok = false
-		}
-	}()
-	f, err := parser.ParseBytes([]byte(text), 0)
-	if err != nil {
-		var at yaml.Error
-		if errors.As(err, &at) && at.GetToken() != nil {
-			p := at.GetToken().Position
-			d.failAt(p.Line, p.Column, "", "not YAML: %s", at.GetMessage())
-		} else {
-			d.failAt(1, 1, "", "not YAML: %v", err)
-		}
-		return nil, false
-	}
-	if len(f.Docs) == 0 || f.Docs[0].Body == nil {
+func (d *reader) parse(text string) (node ast.Node, ok bool) {
+	if node, ok = d.Parse([]byte(text)); !ok {
 		return nil, false
 	}
 	plain := &plainCheck{doc: d}
-	ast.Walk(plain, f.Docs[0].Body)
-	return f.Docs[0].Body, !plain.bad
+	ast.Walk(plain, node)
+	return node, !plain.bad
 }
 
 type plainCheck struct {
-	doc *document
+	doc *reader
 	bad bool
 }
 
@@ -207,7 +210,7 @@ type plainCheck struct {
 func (c *plainCheck) Visit(n ast.Node) ast.Visitor {
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
-		c.doc.fail(n, "write the value out", "anchors, aliases and tags are not allowed in rules")
+		c.doc.Fail(n, "write the value out", "anchors, aliases and tags are not allowed in rules")
 		c.bad = true
 		return nil
 	}
@@ -215,17 +218,15 @@ func (c *plainCheck) Visit(n ast.Node) ast.Visitor {
 }
 
 // rule reads one document; problems are collected in d.
-func (l *loader) rule(d *document, node ast.Node) *Rule {
-	m, ok := d.mapping(node, "a rule", keys)
+func (l *loader) rule(d *reader, node ast.Node) *Rule {
+	m, ok := d.Mapping(node, "a rule", keys)
 	if !ok {
 		return nil
 	}
-	d.rule = m.text("id")
-	r := &Rule{File: d.file, Line: d.line}
+	d.ID = m.Text("id")
+	r := &Rule{File: d.File, Line: d.First}
 	d.readHead(m, r)
-	if before := l.seen[r.ID]; before != nil {
-		d.fail(m.at["id"], "", "the id %q is used before, in %s line %d", r.ID, before.File, before.Line)
-	}
+	d.id = m.At["id"]
 	r.Kind = kindOf(m)
 	d.readDatasets(m, r)
 	d.readEntities(m, r)
@@ -237,74 +238,75 @@ func (l *loader) rule(d *document, node ast.Node) *Rule {
 	return r
 }
 
-func (d *document) readHead(m *mapping, r *Rule) {
-	r.ID = m.need("id", "a stable name like encoded-powershell; alert ids are derived from it")
+func (d *reader) readHead(m *document.Mapping, r *Rule) {
+	r.ID = m.Need("id", "a stable name like encoded-powershell; alert ids are derived from it")
 	if r.ID != "" && !idForm.MatchString(r.ID) {
-		d.fail(m.at["id"], "small letters, digits and hyphens, 3 to 64 characters", "id cannot be %q", r.ID)
+		d.Fail(m.At["id"], "small letters, digits and hyphens, 3 to 64 characters", "id cannot be %q", r.ID)
 	}
-	r.Title = m.need("title", "one line that an analyst reads first")
-	r.Description = m.text("description")
-	r.Author = m.need("author", "shown with every alert of the rule")
-	r.License = m.text("license")
-	r.Status = Status(m.oneOf("status", string(Test), string(Draft), string(Test), string(Stable)))
+	r.Title = m.Need("title", "one line that an analyst reads first")
+	r.Description = m.Text("description")
+	r.Author = m.Need("author", "shown with every alert of the rule")
+	r.License = m.Text("license")
+	r.Status = Status(m.OneOf("status", string(Test), []string{string(Draft), string(Test), string(Stable)}))
 	var severities []string
 	for _, s := range schema.Severities() {
 		severities = append(severities, string(s))
 	}
-	if _, ok := m.at["severity"]; !ok {
-		d.fail(m.node, "one of "+strings.Join(severities, ", "), "the key %q is missing", "severity")
+	if _, ok := m.At["severity"]; !ok {
+		d.Fail(m.Node, "one of "+strings.Join(severities, ", "), "the key %q is missing", "severity")
 	}
-	r.Severity = schema.Severity(m.oneOf("severity", string(schema.Medium), severities...))
-	r.Risk = m.integer("risk", 20+20*max(r.Severity.Rank(), 0), 0, 100)
-	r.References, r.Owner, r.Runbook = m.list("references"), m.text("owner"), m.text("runbook")
-	r.FalsePositives = m.list("falsepositives")
-	attack, nodes := m.listNodes("attack")
+	r.Severity = schema.Severity(m.OneOf("severity", string(schema.Medium), severities))
+	r.Risk = m.Int("risk", 20+20*max(r.Severity.Rank(), 0), 0, 100)
+	r.Owner, r.Runbook = m.Text("owner"), m.Text("runbook")
+	r.References, _ = m.List("references")
+	r.FalsePositives, _ = m.List("falsepositives")
+	attack, nodes := m.List("attack")
 	for i, a := range attack {
 		if !attackForm.MatchString(a) {
-			d.fail(nodes[i], "write T1059 or T1059.001", "attack cannot be %q", a)
+			d.Fail(nodes[i], "write T1059 or T1059.001", "attack cannot be %q", a)
 		}
 	}
 	r.Attack = attack
 }
 
-func (d *document) readDatasets(m *mapping, r *Rule) {
-	sets, nodes := m.listNodes("dataset")
+func (d *reader) readDatasets(m *document.Mapping, r *Rule) {
+	sets, nodes := m.List("dataset")
 	if len(sets) == 0 {
-		d.fail(m.node, "the event.dataset values the rule is for: windows.sysmon, zeek.conn, zeek.*", "the key %q is missing", "dataset")
+		d.Fail(m.Node, "the event.dataset values the rule is for: windows.sysmon, zeek.conn, zeek.*", "the key %q is missing", "dataset")
 	}
 	for i, s := range sets {
 		if !setForm.MatchString(s) {
-			d.fail(nodes[i], "write zeek.conn, or zeek.* for a whole module", "dataset cannot be %q", s)
+			d.Fail(nodes[i], "write zeek.conn, or zeek.* for a whole module", "dataset cannot be %q", s)
 		}
 	}
 	r.Datasets = sets
 }
 
-func (d *document) readEntities(m *mapping, r *Rule) {
-	n, ok := m.at["entities"]
+func (d *reader) readEntities(m *document.Mapping, r *Rule) {
+	n, ok := m.At["entities"]
 	if !ok {
 		return
 	}
-	em, ok := d.mapping(n, "entities", nil)
+	em, ok := d.Mapping(n, "entities", nil)
 	if !ok {
 		return
 	}
-	for _, name := range em.keys {
+	for _, name := range em.Keys {
 		if !entityForm.MatchString(name) {
-			d.fail(em.key[name], "small letters, digits, _ and .", "no entity can be named %q", name)
+			d.Fail(em.Key[name], "small letters, digits, _ and .", "no entity can be named %q", name)
 			continue
 		}
-		field := strings.TrimPrefix(em.text(name), "e.")
+		field := strings.TrimPrefix(em.Text(name), "e.")
 		if r.Kind == Aggregate { // a column of its query
 			if !nameForm.MatchString(field) {
-				d.fail(em.at[name], "small letters, digits and _", "no column can be named %q", field)
+				d.Fail(em.At[name], "small letters, digits and _", "no column can be named %q", field)
 			}
 			r.Entities = append(r.Entities, Entity{Name: name, Field: field})
 			continue
 		}
 		ref, ok := expr.ParseRef(field)
 		if !ok {
-			d.fail(em.at[name], suggest(field, fieldNames()), "no field %q", field)
+			d.Fail(em.At[name], document.Suggest(field, fieldNames()), "no field %q", field)
 			continue
 		}
 		r.Entities = append(r.Entities, Entity{Name: name, Field: field, ref: ref})
@@ -328,35 +330,35 @@ func (r *Rule) entityNames() []string {
 }
 
 // entityList reads a list of entity names of the rule.
-func (d *document) entityList(m *mapping, r *Rule, key string) []string {
-	names, nodes := m.listNodes(key)
+func (d *reader) entityList(m *document.Mapping, r *Rule, key string) []string {
+	names, nodes := m.List(key)
 	for i, n := range names {
 		if _, ok := r.Entity(n); !ok {
-			d.fail(nodes[i], suggest(n, r.entityNames()), "the rule has no entity %q", n)
+			d.Fail(nodes[i], document.Suggest(n, r.entityNames()), "the rule has no entity %q", n)
 		}
 	}
 	return names
 }
 
-func (d *document) readSuppress(m *mapping, r *Rule) {
+func (d *reader) readSuppress(m *document.Mapping, r *Rule) {
 	r.Suppress.For = defaultWindow
-	n, ok := m.at["suppress"]
+	n, ok := m.At["suppress"]
 	if !ok {
 		return
 	}
-	if sm, ok := d.mapping(n, "suppress", []string{"by", "for"}); ok {
+	if sm, ok := d.Mapping(n, "suppress", []string{"by", "for"}); ok {
 		r.Suppress.By = d.entityList(sm, r, "by")
-		r.Suppress.For = sm.duration("for", defaultWindow)
+		r.Suppress.For = span(sm, "for", defaultWindow)
 	}
 }
 
-func (d *document) readRespond(m *mapping, r *Rule) {
-	n, ok := m.at["respond"]
+func (d *reader) readRespond(m *document.Mapping, r *Rule) {
+	n, ok := m.At["respond"]
 	if !ok {
 		return
 	}
-	if rm, ok := d.mapping(n, "respond", []string{"playbook"}); ok {
-		r.Playbook = rm.need("playbook", "the id of a playbook")
+	if rm, ok := d.Mapping(n, "respond", []string{"playbook"}); ok {
+		r.Playbook = rm.Need("playbook", "the id of a playbook")
 	}
 }
 

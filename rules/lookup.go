@@ -1,8 +1,10 @@
 package rules
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"vigil/internal/expr"
 )
@@ -51,14 +53,29 @@ func (f *fieldIndex) look(v string, x *index, s *scratch) {
 	if f.whole.table != nil {
 		f.whole.look(v, x, s)
 	}
-	for _, n := range f.starts.sizes {
-		if len(v) >= n {
-			f.starts.look(firstBytes(v, n), n, v, true, x, s)
+	if len(v) < 8 {
+		for _, n := range f.starts.sizes {
+			if len(v) >= n {
+				f.starts.look(firstBytes(v, n), n, v, true, x, s)
+			}
 		}
-	}
-	for _, n := range f.ends.sizes {
-		if len(v) >= n {
-			f.ends.look(lastBytes(v, n), n, v, false, x, s)
+		for _, n := range f.ends.sizes {
+			if len(v) >= n {
+				f.ends.look(lastBytes(v, n), n, v, false, x, s)
+			}
+		}
+	} else {
+		if len(f.starts.sizes) > 0 {
+			k := eight(v, 0)
+			for _, n := range f.starts.sizes {
+				f.starts.look(firstOf(k, n), n, v, true, x, s)
+			}
+		}
+		if len(f.ends.sizes) > 0 {
+			k := eight(v, len(v)-8)
+			for _, n := range f.ends.sizes {
+				f.ends.look(lastOf(k, n), n, v, false, x, s)
+			}
 		}
 	}
 	f.inside.look(v, x, s)
@@ -68,6 +85,7 @@ func (f *fieldIndex) look(v string, x *index, s *scratch) {
 // other characters: what a key finds is compared anyway.
 const (
 	foldByte  = 0x20
+	foldTwo   = 0x2020
 	foldFour  = 0x20202020
 	foldEight = 0x2020202020202020
 )
@@ -101,12 +119,29 @@ func lastBytes(v string, n int) uint64 {
 	return few(v[len(v)-n:])
 }
 
+// few is the key of up to seven bytes: what they are, and how many.
 func few(v string) uint64 {
-	k := uint64(len(v))
+	k := uint64(0)
 	for i := 0; i < len(v); i++ {
-		k = k<<8 | uint64(v[i]|foldByte)
+		k |= uint64(v[i]|foldByte) << (8 * i)
 	}
-	return k
+	return k | uint64(len(v))<<56
+}
+
+// firstOf is the key of the first n of the eight bytes of k.
+func firstOf(k uint64, n int) uint64 {
+	if n == 8 {
+		return k
+	}
+	return k&(1<<(8*n)-1) | uint64(n)<<56
+}
+
+// lastOf is the key of the last n of the eight bytes of k.
+func lastOf(k uint64, n int) uint64 {
+	if n == 8 {
+		return k
+	}
+	return k>>(8*(8-n)) | uint64(n)<<56
 }
 
 // sieve is a bitmap that keeps most misses out of a table.
@@ -205,10 +240,18 @@ func (t *ends) look(k uint64, size int, v string, first bool, x *index, s *scrat
 type grams struct {
 	texts  []filed
 	step   int
-	table  map[uint32][]placed
+	places []placed // by group
+	slots  []slot   // by hash of a group, and behind it; a power of two
 	bits   []uint64 // by hash of a group: whether the table has it
-	shift  uint8    // of the hash
+	shifts struct{ slots, bits uint8 }
 	shorts shorts
+	single []filed // texts of one byte
+}
+
+// slot says which of the places a group has; none when to is 0.
+type slot struct {
+	group    uint32
+	from, to int32
 }
 
 // placed is a text whose group stands at an offset in it.
@@ -224,7 +267,8 @@ const (
 	bitsPerGroup = 32
 )
 
-func gramBit(g uint32, shift uint8) uint32 { return g * 2654435761 >> shift }
+// hashGroup is a hash of the bits that shift leaves of 32.
+func hashGroup(g uint32, shift uint8) uint32 { return g * 2654435761 >> shift }
 
 func (g *grams) seal() {
 	shortest := maxStep + 3
@@ -236,27 +280,60 @@ func (g *grams) seal() {
 	for g.step = 1; g.step*2+3 <= shortest; {
 		g.step *= 2
 	}
+	var all []grouped
 	for _, f := range g.texts {
-		if len(f.text) < 4 {
+		switch {
+		case len(f.text) == 1:
+			g.single = append(g.single, f)
+			continue
+		case len(f.text) < 4:
 			g.shorts.put(f)
 			continue
 		}
-		if g.table == nil {
-			g.table = map[uint32][]placed{}
-		}
 		at := rarest(f.text, g.step)
 		for o := at; o < at+g.step; o++ {
-			k := four(f.text, o)
-			g.table[k] = append(g.table[k], placed{f, o})
+			all = append(all, grouped{four(f.text, o), placed{f, o}})
 		}
 	}
-	size := max(bits.Len(uint(len(g.table)*bitsPerGroup)), 6)
-	g.bits, g.shift = make([]uint64, 1<<size/64), uint8(32-size)
-	for k := range g.table {
-		b := gramBit(k, g.shift)
-		g.bits[b/64] |= 1 << (b % 64)
-	}
 	g.texts = nil
+	if len(all) > 0 {
+		g.fill(all)
+	}
+}
+
+// grouped is a place with its group, while the table is made.
+type grouped struct {
+	group uint32
+	placed
+}
+
+// fill makes the table and its bitmap.
+func (g *grams) fill(all []grouped) {
+	slices.SortStableFunc(all, func(a, b grouped) int { return cmp.Compare(a.group, b.group) })
+	size := bits.Len(uint(2 * len(all)))
+	g.slots, g.shifts.slots = make([]slot, 1<<size), uint8(32-size)
+	size = max(bits.Len(uint(len(all)*bitsPerGroup)), 6)
+	g.bits, g.shifts.bits = make([]uint64, 1<<size/64), uint8(32-size)
+	g.places = make([]placed, len(all))
+	for i, p := range all {
+		g.places[i] = p.placed
+		s := g.slot(p.group)
+		if s.to == 0 {
+			*s = slot{group: p.group, from: int32(i)}
+			b := hashGroup(p.group, g.shifts.bits)
+			g.bits[b/64] |= 1 << (b % 64)
+		}
+		s.to = int32(i) + 1
+	}
+}
+
+// slot is where a group is filed, or would be.
+func (g *grams) slot(group uint32) *slot {
+	for i := hashGroup(group, g.shifts.slots); ; i++ {
+		if s := &g.slots[int(i)&(len(g.slots)-1)]; s.to == 0 || s.group == group {
+			return s
+		}
+	}
 }
 
 // rarest is where that many groups in a row begin whose bytes are rarest.
@@ -292,15 +369,21 @@ func (g *grams) look(v string, x *index, s *scratch) {
 	if g.shorts.table != nil {
 		g.shorts.look(v, x, s)
 	}
-	if g.table == nil {
+	for _, f := range g.single {
+		if strings.Contains(v, f.text) {
+			s.add(x.postings[f.term])
+		}
+	}
+	if len(g.slots) == 0 {
 		return
 	}
 	for i := 0; i+4 <= len(v); i += g.step {
 		k := four(v, i)
-		if b := gramBit(k, g.shift); g.bits[b/64]&(1<<(b%64)) == 0 {
+		if b := hashGroup(k, g.shifts.bits); g.bits[b/64]&(1<<(b%64)) == 0 {
 			continue
 		}
-		for _, p := range g.table[k] {
+		at := g.slot(k)
+		for _, p := range g.places[at.from:at.to] {
 			from := i - p.at
 			if from >= 0 && from+len(p.text) <= len(v) && same(v[from:from+len(p.text)], p.text) {
 				s.add(x.postings[p.term])
@@ -311,23 +394,29 @@ func (g *grams) look(v string, x *index, s *scratch) {
 
 // shorts finds texts of two and three bytes by their first two.
 type shorts struct {
-	table map[uint64][]filed
-	sieve sieve
+	table map[uint16][]filed
+	bits  []uint64 // by the two bytes: whether the table has them
+}
+
+// two reads two bytes at i, folded.
+func two(v string, i int) uint16 {
+	w := v[i : i+2]
+	return (uint16(w[0]) | uint16(w[1])<<8) | foldTwo
 }
 
 func (t *shorts) put(f filed) {
 	if t.table == nil {
-		t.table = map[uint64][]filed{}
+		t.table, t.bits = map[uint16][]filed{}, make([]uint64, 1<<16/64)
 	}
-	k := few(f.text[:2])
+	k := two(f.text, 0)
 	t.table[k] = append(t.table[k], f)
-	t.sieve.put(k)
+	t.bits[k/64] |= 1 << (k % 64)
 }
 
 func (t *shorts) look(v string, x *index, s *scratch) {
 	for i := 0; i+2 <= len(v); i++ {
-		k := few(v[i : i+2])
-		if !t.sieve.has(k) {
+		k := two(v, i)
+		if t.bits[k/64]&(1<<(k%64)) == 0 {
 			continue
 		}
 		for _, f := range t.table[k] {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"vigil/internal/document"
 	"vigil/internal/expr"
 )
 
@@ -57,7 +58,7 @@ func languageMarkdown(t *testing.T) string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", k, keyDocs[k])
 	}
 	b.WriteString(kindsText)
-	b.WriteString("\n| Function | Meaning |\n|---|---|\n")
+	b.WriteString("\n([functions.md](functions.md) has examples.)\n\n| Function | Meaning |\n|---|---|\n")
 	for _, f := range expr.Functions() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Signature, f.Doc)
 	}
@@ -249,7 +250,7 @@ func FuzzLoad(f *testing.F) {
 		rs, errs := Parse("f.yaml", []byte(text), Options{})
 		lines := strings.Count(text, "\n") + 1
 		for _, err := range errs {
-			if e, ok := err.(*LoadError); ok && (e.Line < 1 || e.Line > lines || e.Column < 1) {
+			if e, ok := err.(*document.Error); ok && (e.Line < 1 || e.Line > lines || e.Column < 1) {
 				t.Errorf("place %d:%d outside of %d lines: %v", e.Line, e.Column, lines, err)
 			}
 		}

@@ -23,7 +23,8 @@ type Set struct {
 	exceptions map[string][]*Exception // by rule
 
 	mu      sync.Mutex
-	indexes map[string]*index // by data set and event code
+	indexes map[string]*index   // by data set and event code
+	sorted  map[string]*byCodes // by data set
 }
 
 // program is a rule with its gate for events of any kind.
@@ -40,12 +41,57 @@ func (s *Set) index(dataset, code string, ps []*program) *index {
 	name := dataset + "\x00" + code
 	x, ok := s.indexes[name]
 	if !ok {
-		x = newIndex(settled(dataset, code, ps))
+		x = newIndex(settled(dataset, code, s.byCodes(dataset, ps).of(code)))
 		if len(s.indexes) < maxRoutes {
 			s.indexes[name] = x
 		}
 	}
 	return x
+}
+
+// byCodes are the programs for a data set by the event codes that they ask for, so that
+// each code looks at few of them.
+type byCodes struct {
+	all    []*program // with their gates for the data set
+	coded  map[string][]int
+	others []int // that ask for no code
+}
+
+func (s *Set) byCodes(dataset string, ps []*program) *byCodes {
+	if c, ok := s.sorted[dataset]; ok {
+		return c
+	}
+	c := &byCodes{coded: map[string][]int{}}
+	for i, x := range settled(dataset, anyCode, ps) {
+		c.all = append(c.all, &program{x.rule, x.gate})
+		codes, ok := x.gate.codes()
+		if !ok {
+			c.others = append(c.others, i)
+		}
+		for _, code := range codes {
+			if l := c.coded[code]; len(l) == 0 || l[len(l)-1] != i {
+				c.coded[code] = append(l, i)
+			}
+		}
+	}
+	if len(s.sorted) < maxRoutes {
+		s.sorted[dataset] = c
+	}
+	return c
+}
+
+// of returns the programs that may fire on events of a code, in their order.
+func (c *byCodes) of(code string) []*program {
+	if code == anyCode {
+		return c.all
+	}
+	at := slices.Concat(c.others, c.coded[code])
+	slices.Sort(at)
+	out := make([]*program, len(at))
+	for i, n := range at {
+		out[i] = c.all[n]
+	}
+	return out
 }
 
 // settled returns the rules that can fire on events of a data set and code.
@@ -68,7 +114,7 @@ func settled(dataset, code string, ps []*program) []*candidate {
 }
 
 func newSet(rs []*Rule, lists map[string][]string) *Set {
-	s := &Set{rules: rs, lists: lists, byID: map[string]*Rule{}, indexes: map[string]*index{}}
+	s := &Set{rules: rs, lists: lists, byID: map[string]*Rule{}, indexes: map[string]*index{}, sorted: map[string]*byCodes{}}
 	sortRules(s.rules)
 	parts := []string{"rules"}
 	for _, r := range s.rules {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"vigil/internal/document"
 )
 
 // Limits of stateful rules: what one window may have to remember.
@@ -16,25 +18,25 @@ const (
 	maxQuery     = 16 << 10 // bytes of SQL
 )
 
-func (d *document) readSteps(m *mapping, r *Rule) {
+func (d *reader) readSteps(m *document.Mapping, r *Rule) {
 	sm, ok := d.block(m, "sequence", "{by: [source.ip], within: 10m, steps: [{when: failed, count: 5}, {when: accepted}]}", "by", "within", "order", "steps")
 	if !ok {
 		return
 	}
-	if n, ok := m.at["when"]; ok {
-		d.fail(n, "put it into the steps", "a sequence has its conditions in its steps")
+	if n, ok := m.At["when"]; ok {
+		d.Fail(n, "put it into the steps", "a sequence has its conditions in its steps")
 	}
-	s := &Steps{By: d.entityList(sm, r, "by"), Within: sm.duration("within", 0), AnyOrder: sm.oneOf("order", "strict", "strict", "any") == "any"}
-	switch n := m.at["sequence"]; {
+	s := &Steps{By: d.entityList(sm, r, "by"), Within: span(sm, "within", 0), AnyOrder: sm.OneOf("order", "strict", []string{"strict", "any"}) == "any"}
+	switch n := m.At["sequence"]; {
 	case len(s.By) == 0:
-		d.fail(n, "name the entities that all steps share", "the sequence has no by")
+		d.Fail(n, "name the entities that all steps share", "the sequence has no by")
 	case s.Within == 0:
-		d.fail(n, "write within: 10m", "the sequence has no within")
+		d.Fail(n, "write within: 10m", "the sequence has no within")
 	}
 	r.Order = s
-	list, ok := sm.at["steps"].(*ast.SequenceNode)
+	list, ok := sm.At["steps"].(*ast.SequenceNode)
 	if !ok {
-		d.fail(sm.node, "write steps: [{when: failed, count: 5}, {when: accepted}]", "the sequence has no list of steps")
+		d.Fail(sm.Node, "write steps: [{when: failed, count: 5}, {when: accepted}]", "the sequence has no list of steps")
 		return
 	}
 	for _, n := range list.Values {
@@ -43,55 +45,55 @@ func (d *document) readSteps(m *mapping, r *Rule) {
 	d.checkSteps(list, s)
 }
 
-func (d *document) readStep(n ast.Node, s *Steps) {
-	tm, ok := d.mapping(n, "a step", []string{"when", "count", "absent"})
+func (d *reader) readStep(n ast.Node, s *Steps) {
+	tm, ok := d.Mapping(n, "a step", []string{"when", "count", "absent"})
 	if !ok {
 		return
 	}
-	when, absent := tm.text("when"), tm.text("absent")
+	when, absent := tm.Text("when"), tm.Text("absent")
 	if (when == "") == (absent == "") {
-		d.fail(n, "write {when: EXPRESSION} or {absent: EXPRESSION}", "a step says what happens, or what does not")
+		d.Fail(n, "write {when: EXPRESSION} or {absent: EXPRESSION}", "a step says what happens, or what does not")
 		return
 	}
-	if c, ok := tm.at["count"]; ok && absent != "" {
-		d.fail(c, "", "what does not happen has no count")
+	if c, ok := tm.At["count"]; ok && absent != "" {
+		d.Fail(c, "", "what does not happen has no count")
 	}
-	s.Steps = append(s.Steps, Step{When: when + absent, Absent: absent != "", Count: tm.integer("count", 1, 1, maxStepCount)})
+	s.Steps = append(s.Steps, Step{When: when + absent, Absent: absent != "", Count: tm.Int("count", 1, 1, maxStepCount)})
 }
 
-func (d *document) checkSteps(list *ast.SequenceNode, s *Steps) {
+func (d *reader) checkSteps(list *ast.SequenceNode, s *Steps) {
 	happen := 0
 	for i, x := range s.Steps {
 		switch {
 		case !x.Absent:
 			happen++
 		case s.AnyOrder:
-			d.fail(list.Values[i], "leave out order: any", "absence needs an order")
+			d.Fail(list.Values[i], "leave out order: any", "absence needs an order")
 		case i == 0:
-			d.fail(list.Values[i], "put what happens first", "a sequence cannot start with what does not happen")
+			d.Fail(list.Values[i], "put what happens first", "a sequence cannot start with what does not happen")
 		case s.Steps[i-1].Absent:
-			d.fail(list.Values[i], "join them with ||", "two absences follow each other")
+			d.Fail(list.Values[i], "join them with ||", "two absences follow each other")
 		}
 	}
 	switch {
 	case len(s.Steps) > maxSteps:
-		d.fail(list, "", "a sequence has at most %d steps, this one has %d", maxSteps, len(s.Steps))
+		d.Fail(list, "", "a sequence has at most %d steps, this one has %d", maxSteps, len(s.Steps))
 	case len(s.Steps) < 2 || happen == 0:
-		d.fail(list, "use kind threshold to count one thing", "a sequence has at least two steps")
+		d.Fail(list, "use kind threshold to count one thing", "a sequence has at least two steps")
 	}
 }
 
-func (d *document) readTerms(m *mapping, r *Rule) {
+func (d *reader) readTerms(m *document.Mapping, r *Rule) {
 	tm, ok := d.block(m, "new_terms", "{of: [source.ip], by: [user], days: 14}", "of", "by", "days")
 	if !ok {
 		return
 	}
-	t := &Terms{Of: d.entityList(tm, r, "of"), By: d.entityList(tm, r, "by"), Days: tm.integer("days", 0, 1, maxTermDays)}
-	switch n := m.at["new_terms"]; {
+	t := &Terms{Of: d.entityList(tm, r, "of"), By: d.entityList(tm, r, "by"), Days: tm.Int("days", 0, 1, maxTermDays)}
+	switch n := m.At["new_terms"]; {
 	case len(t.Of) == 0:
-		d.fail(n, "name the entities whose values are watched", "new_terms has no of")
+		d.Fail(n, "name the entities whose values are watched", "new_terms has no of")
 	case t.Days == 0:
-		d.fail(n, "write days: 14", "new_terms has no days")
+		d.Fail(n, "write days: 14", "new_terms has no days")
 	}
 	r.Terms = t
 }
@@ -104,21 +106,21 @@ var (
 	quotedText = regexp.MustCompile(`'(?:[^'\\]|\\.|'')*'`)
 )
 
-func (d *document) readQuery(m *mapping, r *Rule) {
+func (d *reader) readQuery(m *document.Mapping, r *Rule) {
 	qm, ok := d.block(m, "aggregate", "{sql: 'SELECT … FROM events …', window: 1h}", "sql", "window", "every")
 	if !ok {
 		return
 	}
 	for _, key := range []string{"when", "detect"} {
-		if n, ok := m.at[key]; ok {
-			d.fail(n, "put it into the WHERE of the query", "an aggregate rule has no %s", key)
+		if n, ok := m.At[key]; ok {
+			d.Fail(n, "put it into the WHERE of the query", "an aggregate rule has no %s", key)
 		}
 	}
-	q := &Query{SQL: qm.need("sql", "one SELECT over events"), Window: qm.duration("window", 0), Every: qm.duration("every", time.Minute)}
+	q := &Query{SQL: qm.Need("sql", "one SELECT over events"), Window: span(qm, "window", 0), Every: span(qm, "every", time.Minute)}
 	if q.Window < time.Minute || q.Window%time.Minute != 0 || q.Window > 31*24*time.Hour {
-		d.fail(qm.node, "write window: 1h", "the window must be whole minutes, up to 31 days")
+		d.Fail(qm.Node, "write window: 1h", "the window must be whole minutes, up to 31 days")
 	}
-	if n := qm.at["sql"]; n != nil {
+	if n := qm.At["sql"]; n != nil {
 		d.checkQuery(n, q.SQL)
 	}
 	r.Query = q
@@ -126,20 +128,20 @@ func (d *document) readQuery(m *mapping, r *Rule) {
 
 // checkQuery refuses what is not one SELECT over the events in hand. The engine runs
 // it as a user who may only read, within limits; this is for a clear message early.
-func (d *document) checkQuery(n ast.Node, sql string) {
+func (d *reader) checkQuery(n ast.Node, sql string) {
 	plain := quotedText.ReplaceAllString(sql, "''")
 	switch {
 	case len(sql) > maxQuery:
-		d.fail(n, "", "the query has %d bytes, the limit is %d", len(sql), maxQuery)
+		d.Fail(n, "", "the query has %d bytes, the limit is %d", len(sql), maxQuery)
 	case !queryForm.MatchString(sql):
-		d.fail(n, "write SELECT … FROM events …", "the query must be one SELECT")
+		d.Fail(n, "write SELECT … FROM events …", "the query must be one SELECT")
 	case strings.ContainsAny(plain, ";"):
-		d.fail(n, "", "the query must be one statement, without a semicolon")
+		d.Fail(n, "", "the query must be one statement, without a semicolon")
 	case outOfQuery.MatchString(plain):
-		d.fail(n, "", "the query may only read, but says %s", strings.ToUpper(outOfQuery.FindString(plain)))
+		d.Fail(n, "", "the query may only read, but says %s", strings.ToUpper(outOfQuery.FindString(plain)))
 	case foreign.MatchString(plain):
-		d.fail(n, "write FROM events: it is the window's events", "the query may not name another database")
+		d.Fail(n, "write FROM events: it is the window's events", "the query may not name another database")
 	case !overEvents.MatchString(plain):
-		d.fail(n, "write FROM events", "the query does not read events")
+		d.Fail(n, "write FROM events", "the query does not read events")
 	}
 }

@@ -200,14 +200,21 @@ func numberTerms(ref expr.Ref, name string, r *expr.Node) *terms {
 	return out
 }
 
-// minText is the shortest text that is worth an index entry.
-const minText = 2
+// minText is the shortest text that is worth an index entry, unless it is one of the
+// bytes that hardly any value has.
+const (
+	minText   = 2
+	rareBytes = "`^~"
+)
 
 func textTerms(ref expr.Ref, h how, values []string) *terms {
 	out := &terms{}
 	for _, v := range values {
 		if !expr.IsASCII(v) {
 			rare := longest(ref, caseless(v))
+			if rare == nil {
+				rare = spellings(ref, v)
+			}
 			if rare == nil {
 				return nil
 			}
@@ -232,7 +239,7 @@ func textTerms(ref expr.Ref, h how, values []string) *terms {
 func textCost(ref expr.Ref, h how, text string) float64 {
 	n := float64(len(text))
 	switch {
-	case h == isEqual && fewValued(ref):
+	case h == isEqual && (fewValued(ref) || usual(text)):
 		return 40
 	case ref.Raw:
 		return 40 + 200/n
@@ -240,19 +247,30 @@ func textCost(ref expr.Ref, h how, text string) float64 {
 		return 7
 	case h == isEqual:
 		return 1
-	case h == isWithin && frequent(text):
+	case (h == isWithin || h == isPrefix) && frequent(text):
 		return 60
+	case h == isSuffix && strings.HasSuffix(`:\windows\system32\svchost.exe`, text):
+		return 30
 	case h == isWithin:
 		return 3 + 60/n
 	}
 	return 2 + 20/n
 }
 
+// usual says whether a whole value is one of those that many events of Sysmon have.
+func usual(text string) bool {
+	switch text {
+	case "0x1000", "0x1400", "0x1410", "0x1fffff", "0x1f3fff", "dword (0x00000000)", "dword (0x00000001)", "binary data":
+		return true
+	}
+	return false
+}
+
 // frequent says whether a text is part of what most Windows paths and command lines
 // hold: looking for it selects little.
 func frequent(text string) bool {
 	for _, s := range []string{`c:\windows\system32\windowspowershell\v1.0\powershell.exe `, `c:\program files (x86)\`, `c:\users\public\appdata\local\temp\`,
-		`hklm\software\microsoft\windows nt\currentversion\`, `hklm\system\currentcontrolset\services\`, `new-object`, `http`, `cmd.exe /c `} {
+		`hklm\software\microsoft\windows nt\currentversion\`, `hklm\software\microsoft\windows\currentversion\`, `hklm\software\wow6432node\microsoft\`, `|c:\windows\system32\kernelbase.dll+`, `hklm\system\currentcontrolset\services\`, `new-object`, `http`, `cmd.exe /c `} {
 		if strings.Contains(s, text) {
 			return true
 		}
@@ -265,7 +283,7 @@ func frequent(text string) bool {
 func longest(ref expr.Ref, runs []string) *terms {
 	var best *terms
 	for _, s := range runs {
-		if len(s) >= minText {
+		if len(s) >= minText || len(s) == 1 && strings.Contains(rareBytes, s) {
 			s = foldASCII(s)
 			best = better(best, &terms{[]term{{ref: ref, how: isWithin, text: s}}, textCost(ref, isWithin, s)})
 		}
@@ -292,6 +310,27 @@ func caseless(text string) []string {
 		}
 		return r == utf8.RuneError || unicode.SimpleFold(r) != r
 	})
+}
+
+// spellings makes terms of all that the first character of a text beyond ASCII may be the
+// lower case of: a value that holds the text holds one of them.
+func spellings(ref expr.Ref, text string) *terms {
+	i := strings.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+	first, _ := utf8.DecodeRuneInString(text[i:])
+	if first == utf8.RuneError {
+		return nil
+	}
+	lower, out := unicode.ToLower(first), &terms{}
+	for r := unicode.SimpleFold(lower); ; r = unicode.SimpleFold(r) {
+		if unicode.ToLower(r) == lower && r >= utf8.RuneSelf {
+			s := string(r)
+			out.any = append(out.any, term{ref: ref, how: isWithin, text: s})
+			out.cost += textCost(ref, isWithin, s)
+		}
+		if r == lower {
+			return out
+		}
+	}
 }
 
 // unfoldable splits texts where an expression that ignores case matches more than
@@ -333,8 +372,11 @@ func syntaxTerms(ref expr.Ref, re *syntax.Regexp, depth int) *terms {
 		}
 	case syntax.OpConcat:
 		var best *terms
-		for _, x := range re.Sub {
+		for i, x := range re.Sub {
 			best = better(best, syntaxTerms(ref, x, depth+1))
+			if i+1 < len(re.Sub) {
+				best = better(best, pairTerms(ref, x, re.Sub[i+1]))
+			}
 		}
 		return best
 	case syntax.OpAlternate:
@@ -345,4 +387,55 @@ func syntaxTerms(ref expr.Ref, re *syntax.Regexp, depth int) *terms {
 		return union(all)
 	}
 	return nil
+}
+
+// maxClass bounds the characters of a class that are written out.
+const maxClass = 4
+
+// pairTerms makes terms of a literal with each character of a small class that follows.
+func pairTerms(ref expr.Ref, text, class *syntax.Regexp) *terms {
+	for class.Op == syntax.OpPlus || class.Op == syntax.OpCapture || class.Op == syntax.OpRepeat && class.Min > 0 {
+		class = class.Sub[0]
+	}
+	head := string(text.Rune)
+	if text.Op != syntax.OpLiteral || text.Flags&syntax.FoldCase != 0 || class.Op != syntax.OpCharClass || !expr.IsASCII(head) {
+		return nil
+	}
+	out := &terms{}
+	for i := 0; i+1 < len(class.Rune); i += 2 {
+		for r := class.Rune[i]; r <= class.Rune[i+1]; r++ {
+			if len(out.any) == maxClass || r >= utf8.RuneSelf {
+				return nil
+			}
+			s := foldASCII(head + string(r))
+			out.any = append(out.any, term{ref: ref, how: isWithin, text: s})
+			out.cost += textCost(ref, isWithin, s)
+		}
+	}
+	if len(out.any) == 0 {
+		return nil
+	}
+	return out
+}
+
+// codeBound says whether n, or its negation, asks for certain event codes or has terms,
+// whichever way it holds: the choice of a plan by the code keeps the rule from the events
+// of other codes.
+func codeBound(r *Rule, n *expr.Node, negate bool) bool {
+	bound := func(a *expr.Node) bool { return codeBound(r, a, negate) }
+	switch {
+	case n.Op == expr.OpPart:
+		p := r.Part(n.Name)
+		return p != nil && codeBound(r, p.Node(), negate)
+	case n.Op == expr.OpCall && n.Name == "!":
+		return codeBound(r, n.Args[0], !negate)
+	case n.Op == expr.OpCall && (n.Name == "&&" || n.Name == "||"):
+		if (n.Name == "&&") != negate {
+			return slices.ContainsFunc(n.Args, bound)
+		}
+		return !slices.ContainsFunc(n.Args, func(a *expr.Node) bool { return !bound(a) })
+	case n.Op != expr.OpCall || negate:
+		return false
+	}
+	return callTerms(n) != nil || len(n.Args) == 2 && (n.Name == "==" || n.Name == "in") && n.Args[0].Op == expr.OpField && codeRef(n.Args[0].Ref)
 }

@@ -111,6 +111,7 @@ type ApprovalTerms struct {
 	OnTimeout  string           `json:"on_timeout"` // deny, escalate, smaller
 	Smaller    *ApprovalSmaller `json:"smaller,omitempty"`
 	BreakGlass *ApprovalWho     `json:"break_glass,omitempty"` // who may decide alone, with a review afterwards
+	StepUp     bool             `json:"step_up,omitempty"`     // whoever approves signs the action with a passkey
 }
 
 // ApprovalFacts is what policies are chosen by.
@@ -178,6 +179,7 @@ type Decision struct {
 	Team     string    `json:"team,omitempty"`
 	Binding  string    `json:"binding"` // what it was given for
 	Token    string    `json:"token,omitempty"`
+	Passkey  string    `json:"passkey,omitempty"` // id of the passkey that signed it; the signature is in the token
 	Time     time.Time `json:"time"`
 	// Args are the values that a manual step asked the person for.
 	Args map[string]string `json:"args,omitempty"`

@@ -47,10 +47,15 @@ type Event struct {
 // Reset empties e for the next record, keeping its buffers.
 func (e *Event) Reset(raw []byte, offset int64) {
 	for _, f := range e.set {
+		switch d := &fieldTable[f]; { // an array that the field does not use is not touched
+		case d.Multi:
+			e.lists[f] = e.lists[f][:0]
+			continue
+		case d.Kind == IP:
+			e.addr[f] = netip.Addr{}
+		}
 		e.str[f] = ""
 		e.num[f] = 0
-		e.addr[f] = netip.Addr{}
-		e.lists[f] = e.lists[f][:0]
 	}
 	clear(e.has[:])
 	e.set = e.set[:0]

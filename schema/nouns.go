@@ -141,6 +141,9 @@ type Alert struct {
 	Assignee     string            `json:"assignee,omitempty"`
 	Acknowledged time.Time         `json:"acknowledged,omitzero"`
 	Incident     string            `json:"incident,omitempty"`
+	IncidentRole string            `json:"incident_role,omitempty"` // unusual, before, nearby (alert.Role)
+	IncidentWhy  string            `json:"incident_why,omitempty"`  // why it is in its incident, for people
+	Criticality  string            `json:"criticality,omitempty"`   // of the most critical asset or identity it names; part of Risk
 	Tags         []string          `json:"tags,omitempty"`
 	SampleEvent  string            `json:"sample_event"` // event id of the first member
 	Why          []Why             `json:"why,omitempty"`
@@ -183,12 +186,23 @@ type Incident struct {
 	Timeline     []TimelineEntry   `json:"timeline"`
 	Runs         []Run             `json:"runs,omitempty"`
 	Version      uint64            `json:"version"`
+
+	Score       float64        `json:"score,omitempty"` // unbounded: what correlation adds up; it ranks
+	Rules       map[string]int `json:"rules,omitempty"` // rule → its highest risk
+	Long        string         `json:"long,omitempty"`  // why it spans more than a day of event time
+	Triaged     time.Time      `json:"triaged,omitzero"`
+	Qualified   time.Time      `json:"qualified,omitzero"` // when its verdict was known
+	Reason      string         `json:"reason,omitempty"`   // of the verdict
+	Clocks      []Clock        `json:"clocks,omitempty"`
+	Tasks       []Task         `json:"tasks,omitempty"`
+	Attachments []Attachment   `json:"attachments,omitempty"`
+	Links       []IncidentLink `json:"links,omitempty"`
 }
 
 // TimelineEntry is one thing that happened in an incident.
 type TimelineEntry struct {
 	Time time.Time `json:"time"`
-	Kind string    `json:"kind"` // alert, step, approval, decision, action, comment, status
+	Kind string    `json:"kind"` // alert, step, approval, decision, action, comment, status, task, file, clock, link
 	By   string    `json:"by"`   // user or "system"
 	Text string    `json:"text"`
 	Ref  string    `json:"ref,omitempty"` // id of the alert, approval, run, …
@@ -375,13 +389,37 @@ type User struct {
 	Org      string    `json:"org"`
 	FullName string    `json:"full_name,omitempty"`
 	Email    string    `json:"email,omitempty"`
-	Role     string    `json:"role"`             // viewer, analyst, approver, admin
-	Groups   []string  `json:"groups,omitempty"` // approval policies name them
-	Team     string    `json:"team,omitempty"`   // for policies that ask for different teams
-	Hash     string    `json:"-"`                // argon2id, encoded
+	Role     string    `json:"role"`               // viewer, analyst, approver, admin
+	Groups   []string  `json:"groups,omitempty"`   // approval policies name them
+	Team     string    `json:"team,omitempty"`     // for policies that ask for different teams
+	Provider string    `json:"provider,omitempty"` // who vouches for the user; "" for ourselves
+	Hash     string    `json:"-"`                  // argon2id, encoded
 	Disabled bool      `json:"disabled"`
 	Created  time.Time `json:"created"`
 	Version  uint64    `json:"version"`
+}
+
+// Passkey is a public key credential (WebAuthn) of a user.
+type Passkey struct {
+	Org        string    `json:"org"`
+	User       string    `json:"user"`
+	ID         string    `json:"id"`         // credential id, base64url
+	Name       string    `json:"name"`       // chosen by the user
+	PublicKey  []byte    `json:"public_key"` // COSE
+	RPID       string    `json:"rp_id"`      // the name that it works for, such as localhost
+	AAGUID     string    `json:"aaguid,omitempty"`
+	Transports []string  `json:"transports,omitempty"`
+	Synced     bool      `json:"synced"` // may be backed up to other devices
+	Created    time.Time `json:"created"`
+	Removed    bool      `json:"removed,omitempty"`
+	Version    uint64    `json:"version"`
+	// Token proves that a server saw the registration. Its binding is over the fields above
+	// that never change.
+	Token string `json:"token,omitempty"`
+
+	Count  uint32    `json:"count"` // signatures made, 0 where the authenticator does not count
+	Used   time.Time `json:"used,omitzero"`
+	Cloned bool      `json:"cloned,omitempty"` // its counter went back: somebody may have a copy
 }
 
 // SourceStatus is what the Sources screen shows of one source.

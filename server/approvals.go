@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"vigil/internal/approval"
 	"vigil/internal/auth"
+	"vigil/internal/auth/passkey"
 	"vigil/internal/store"
 	"vigil/schema"
 	"vigil/schema/flow"
@@ -60,8 +62,13 @@ type decideInput struct {
 		Reason  string            `json:"reason,omitempty" maxLength:"2000"`
 		Binding string            `json:"binding,omitempty" doc:"the hash that was shown; refused when it is not the one that waits"`
 		Args    map[string]string `json:"args,omitempty" doc:"delegate: to, until; claim and snooze: until; narrow: the smaller arguments"`
+		// Assertion is what the passkey answered to the options of step-up.
+		Assertion json.RawMessage `json:"assertion,omitempty" doc:"the passkey's signature, where the policy asks for one: what navigator.credentials.get answered, as its toJSON writes it"`
 	}
 }
+
+// maxAssertion bounds what is kept of a passkey's answer, in bytes.
+const maxAssertion = 16 << 10
 
 // decide signs what the caller does and sends it to the workflow that waits. The
 // workflow verifies the signature, the role and who asked by itself.
@@ -99,12 +106,92 @@ func (s *Server) signed(ctx context.Context, in *decideInput, channel string) (a
 	if in.Body.Binding != "" && in.Body.Binding != a.Binding {
 		return a, "", false, schema.E(schema.Conflict, "what waits is not what was shown", "look at it again")
 	}
-	c := auth.Claims{Approval: a.ID, Binding: a.Binding, User: callerOf(ctx).user.Name, Verdict: in.Body.Verdict, Reason: in.Body.Reason, Channel: channel, Args: in.Body.Args}
-	if done, err = approval.Check(a, approval.Act{Verdict: c.Verdict, User: c.User, Reason: c.Reason, Binding: c.Binding, Args: c.Args}); done || err != nil {
+	who := callerOf(ctx).user
+	c := auth.Claims{Approval: a.ID, Binding: a.Binding, User: who.Name, Verdict: in.Body.Verdict, Reason: in.Body.Reason, Channel: channel, Args: in.Body.Args}
+	if len(in.Body.Assertion) > 0 && approval.StepsUp(a, c.Verdict) {
+		c.Assertion = in.Body.Assertion
+		if len(c.Assertion) > maxAssertion {
+			return a, "", false, schema.E(schema.Invalid, "this is no answer of a passkey", "")
+		}
+		if c.Passkey, err = passkey.CredentialID(c.Assertion); err != nil {
+			return a, "", false, err
+		}
+	}
+	if done, err = approval.Check(a, approval.Act{Verdict: c.Verdict, User: c.User, Reason: c.Reason, Binding: c.Binding, Args: c.Args, Passkey: c.Passkey}); done || err != nil {
 		return a, "", done, err
+	}
+	if c.Passkey != "" {
+		if err := s.signedBy(ctx, who, c); err != nil {
+			return a, "", false, err
+		}
 	}
 	token, _, err = s.o.Decisions.SignDecision(c, time.Now())
 	return a, token, false, err
+}
+
+// signedBy checks the passkey's signature of a decision. Failures count as those of
+// signing in.
+func (s *Server) signedBy(ctx context.Context, who schema.User, c auth.Claims) error {
+	p, err := s.passkeys()
+	if err != nil {
+		return err
+	}
+	done, err := s.slowly(ctx, who.Name)
+	if err != nil {
+		return err
+	}
+	keys, err := s.o.Store.Passkeys(ctx, s.o.Org, who.Name)
+	if err != nil {
+		return err
+	}
+	use, err := p.Signed(who, keys, s.statement(c), c.Assertion)
+	if err == nil {
+		err = s.used(ctx, who, use)
+	}
+	if err == nil {
+		done()
+	}
+	return err
+}
+
+func (s *Server) statement(c auth.Claims) passkey.Statement {
+	return passkey.Statement{Org: s.o.Org, Approval: c.Approval, Binding: c.Binding, User: c.User, Verdict: c.Verdict, Reason: c.Reason, Args: c.Args}
+}
+
+// stepUp is what a decision's passkey is asked to sign.
+type stepUp struct {
+	Statement string          `json:"statement" doc:"the challenge is its SHA-256"`
+	Options   json.RawMessage `json:"options"`
+}
+
+// beginStepUp asks the caller's passkey to sign a decision. Nothing is kept of it: the
+// challenge follows from what is decided, and so is good for nothing else.
+func (s *Server) beginStepUp(ctx context.Context, in *decideInput) (*body[stepUp], error) {
+	p, err := s.passkeys()
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.o.Store.Approval(ctx, s.o.Org, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case in.Body.Binding != a.Binding:
+		return nil, schema.E(schema.Conflict, "what waits is not what was shown", "look at it again")
+	case !approval.StepsUp(a, in.Body.Verdict):
+		return nil, schema.E(schema.Invalid, "the policy "+a.Terms.Policy+" asks for no passkey to "+in.Body.Verdict, "decide without")
+	}
+	who := callerOf(ctx).user
+	keys, err := s.o.Store.Passkeys(ctx, s.o.Org, who.Name)
+	if err != nil {
+		return nil, err
+	}
+	st := s.statement(auth.Claims{Approval: a.ID, Binding: a.Binding, User: who.Name, Verdict: in.Body.Verdict, Reason: in.Body.Reason, Args: in.Body.Args})
+	options, err := p.StepUp(who, keys, st)
+	if err != nil {
+		return nil, err
+	}
+	return answer(stepUp{st.Text(), options}), nil
 }
 
 // signature is a decision token, and the command that uses it.

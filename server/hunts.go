@@ -16,24 +16,26 @@ import (
 
 type startHuntInput struct {
 	Body struct {
-		Rule  string    `json:"rule,omitempty" maxLength:"64" doc:"id of a rule in use"`
-		YAML  string    `json:"yaml,omitempty" maxLength:"262144" doc:"or a rule document"`
-		From  time.Time `json:"from" required:"false" doc:"event time; default: the oldest event"`
-		To    time.Time `json:"to" required:"false" doc:"event time; default: the newest event"`
-		Limit int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"sample events in the result; default 20"`
-		Raise bool      `json:"raise,omitempty" doc:"also write detections and raise alerts"`
+		Rule     string    `json:"rule,omitempty" maxLength:"64" doc:"id of a rule in use"`
+		Rules    []string  `json:"rules,omitempty" maxItems:"100" doc:"or ids of rules in use; * stands for any text"`
+		YAML     string    `json:"yaml,omitempty" maxLength:"262144" doc:"or rule documents"`
+		When     string    `json:"when,omitempty" maxLength:"65536" doc:"or a condition over e, as in rules"`
+		Datasets []string  `json:"datasets,omitempty" maxItems:"100" doc:"data sets of the condition; default: all"`
+		From     time.Time `json:"from" required:"false" doc:"event time; default: the oldest event"`
+		To       time.Time `json:"to" required:"false" doc:"event time; default: the newest event"`
+		Limit    int       `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"sample events in the result; default 20; of many rules 3 each, at most 10"`
+		Raise    bool      `json:"raise,omitempty" doc:"also write detections and raise alerts"`
+		Preview  bool      `json:"preview,omitempty" doc:"only say what the hunt will cost and raise"`
+		Window   int64     `json:"window,omitempty" minimum:"0" doc:"events that are asked at once; default 4 to 25 million"`
 	}
 }
 
 // startHunt starts a hunt. The same hunt that is running already is not started twice.
 func (s *Server) startHunt(ctx context.Context, in *startHuntInput) (*body[started], error) {
 	b := in.Body
-	name := b.Rule
-	if name == "" {
-		name = "own"
-	}
-	h := flow.HuntInput{Org: s.o.Org, Rule: b.Rule, YAML: b.YAML, From: b.From, To: b.To, Limit: b.Limit, Raise: b.Raise, By: callerOf(ctx).user.Name}
-	id := flow.HuntID(s.o.Org, name, schema.HashID("hunt", fmt.Sprintf("%+v", h))[:16])
+	h := flow.HuntInput{Org: s.o.Org, Rule: b.Rule, Rules: b.Rules, YAML: b.YAML, When: b.When, Datasets: b.Datasets, From: b.From, To: b.To, Limit: b.Limit, Raise: b.Raise, Preview: b.Preview, Window: b.Window,
+		By: callerOf(ctx).user.Name}
+	id := flow.HuntID(s.o.Org, h.Name(), schema.HashID("hunt", fmt.Sprintf("%+v", h))[:16])
 	_, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.Hunt),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING}, flow.Hunt, h)
 	if err != nil {

@@ -13,11 +13,19 @@ import (
 
 type incidentsInput struct {
 	Status string `query:"status" maxLength:"40" doc:"a status, or active: what is not closed"`
+	Sort   string `query:"sort" enum:"opened,risk" default:"opened" doc:"newest first, or the riskiest first (one page)"`
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
 	Cursor string `query:"cursor" maxLength:"300" doc:"next of the page before"`
 }
 
 func (s *Server) listIncidents(ctx context.Context, in *incidentsInput) (*body[list[schema.Incident]], error) {
+	if in.Sort == "risk" {
+		items, err := s.o.Store.RankedIncidents(ctx, s.o.Org, in.Status, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		return answerList(items, ""), nil
+	}
 	items, next, err := s.o.Store.Incidents(ctx, s.o.Org, in.Status, in.Limit, in.Cursor)
 	if err != nil {
 		return nil, err
@@ -60,17 +68,27 @@ func (s *Server) incidentDetail(ctx context.Context, id string) (incidentDetail,
 	for _, a := range all {
 		d.Approvals = append(d.Approvals, shown(a))
 	}
+	d.Incident.Tasks = withSteps(i, all)
 	return d, nil
 }
 
 type changeIncidentInput struct {
 	ID   string `path:"id" maxLength:"200"`
-	Verb string `path:"verb" enum:"ack,comment,close,run"`
+	Verb string `path:"verb" enum:"ack,comment,close,run,assign,task,qualify,merge,split"`
 	Body struct {
 		Text     string `json:"text,omitempty" maxLength:"10000"`
 		Verdict  string `json:"verdict,omitempty"`
 		Reason   string `json:"reason,omitempty" maxLength:"2000"`
 		Playbook string `json:"playbook,omitempty" maxLength:"100"`
+
+		To     string    `json:"to,omitempty" maxLength:"63" doc:"assign: a user"`
+		Task   string    `json:"task,omitempty" maxLength:"40" doc:"task: id of the one to change"`
+		Title  string    `json:"title,omitempty" maxLength:"500"`
+		Owner  string    `json:"owner,omitempty" maxLength:"63"`
+		Due    time.Time `json:"due,omitzero"`
+		State  string    `json:"state,omitempty" enum:"open,done,dropped"`
+		Into   string    `json:"into,omitempty" maxLength:"200" doc:"merge: the incident that takes the alerts"`
+		Alerts []string  `json:"alerts,omitempty" maxItems:"2000" doc:"split: those that leave"`
 	}
 }
 
@@ -80,6 +98,11 @@ func (s *Server) changeIncident(ctx context.Context, in *changeIncidentInput) (*
 		return nil, err
 	}
 	by := callerOf(ctx).user.Name
+	for _, name := range []string{in.Body.To, in.Body.Owner} {
+		if err := s.knownUser(ctx, name); err != nil {
+			return nil, err
+		}
+	}
 	var st flow.IncidentState
 	id := schema.HashID("incident", in.ID, in.Verb, by, time.Now().UTC().Format(time.RFC3339Nano))
 	switch in.Verb {
@@ -89,6 +112,16 @@ func (s *Server) changeIncident(ctx context.Context, in *changeIncidentInput) (*
 		err = s.update(ctx, i.Workflow, flow.UpdateComment, id, flow.IncidentComment{By: by, Text: in.Body.Text}, &st)
 	case "close":
 		err = s.update(ctx, i.Workflow, flow.UpdateClose, id, flow.IncidentClose{By: by, Verdict: in.Body.Verdict, Reason: in.Body.Reason}, &st)
+	case "assign":
+		err = s.update(ctx, i.Workflow, flow.UpdateAssign, id, flow.IncidentAssign{By: by, To: in.Body.To}, &st)
+	case "task":
+		err = s.update(ctx, i.Workflow, flow.UpdateTask, id, flow.IncidentTask{By: by, ID: in.Body.Task, Title: in.Body.Title, Owner: in.Body.Owner, Due: in.Body.Due, State: in.Body.State}, &st)
+	case "qualify":
+		err = s.update(ctx, i.Workflow, flow.UpdateQualify, id, flow.IncidentClose{By: by, Verdict: in.Body.Verdict, Reason: in.Body.Reason}, &st)
+	case "merge":
+		err = s.update(ctx, i.Workflow, flow.UpdateMerge, id, flow.IncidentMerge{By: by, Into: in.Body.Into, Reason: in.Body.Reason}, &st)
+	case "split":
+		err = s.update(ctx, i.Workflow, flow.UpdateSplit, id, flow.IncidentSplit{By: by, Alerts: in.Body.Alerts, Title: in.Body.Title, Reason: in.Body.Reason}, &st)
 	case "run":
 		var token string
 		now := time.Now()
@@ -100,6 +133,18 @@ func (s *Server) changeIncident(ctx context.Context, in *changeIncidentInput) (*
 		return nil, err
 	}
 	return answer(st), nil
+}
+
+// knownUser fails when the name is not that of a user; "" is nobody.
+func (s *Server) knownUser(ctx context.Context, name string) error {
+	if name == "" {
+		return nil
+	}
+	u, err := s.o.Store.User(ctx, s.o.Org, name)
+	if schema.CodeOf(err) == schema.NotFound || err == nil && u.Disabled {
+		return schema.E(schema.Invalid, "there is no user "+clipTo(name, 63), "vigil users list")
+	}
+	return err
 }
 
 func (s *Server) listActions(ctx context.Context, in *byID) (*body[list[schema.ActionRecord]], error) {

@@ -22,8 +22,18 @@ const (
 // routes is the table of the API: method and path, what it needs, who answers.
 func (s *Server) routes() {
 	route(s, "POST /login", public, s.login)
+	route(s, "GET /login/options", public, s.getLoginOptions)
 	route(s, "POST /login/link", public, s.loginLink)
+	route(s, "POST /login/link/passkey/begin", public, s.beginLinkPasskey)
+	route(s, "POST /login/link/passkey", public, s.linkPasskey)
+	route(s, "POST /login/passkey/begin", public, s.beginPasskeySignIn)
+	route(s, "POST /login/passkey", public, s.passkeySignIn)
 	route(s, "POST /logout", signedIn, s.logout)
+	route(s, "GET /passkeys", signedIn, s.listPasskeys)
+	route(s, "POST /passkeys", signedIn, s.addPasskey)
+	route(s, "POST /passkeys/begin", signedIn, s.beginPasskey)
+	route(s, "POST /passkeys/{id}", signedIn, s.renamePasskey)
+	route(s, "DELETE /passkeys/{id}", signedIn, s.removePasskey)
 	route(s, "GET /me", signedIn, s.getMe)
 	route(s, "POST /tokens", signedIn, s.createToken)
 	route(s, "GET /home", "read:home", s.home)
@@ -33,6 +43,10 @@ func (s *Server) routes() {
 	route(s, "GET /incidents", "read:incidents", s.listIncidents)
 	route(s, "GET /incidents/{id}", "read:incidents", s.getIncident)
 	route(s, "GET /incidents/{id}/actions", "read:incidents", s.listActions)
+	route(s, "GET /incidents/{id}/similar", "read:incidents", s.similarIncidents)
+	route(s, "GET /incidents/{id}/then", "read:incidents", s.incidentThen)
+	routeSized(s, "POST /incidents/{id}/files", "write:incidents", maxFile, s.attachFile)
+	route(s, "GET /kpis", "read:incidents", s.kpis)
 	route(s, "POST /incidents/{id}/undo", "decide:approvals", s.undoIncident)
 	route(s, "POST /incidents/{id}/{verb}", "write:incidents", s.changeIncident)
 	route(s, "GET /runs", "read:incidents", s.getRun)
@@ -44,6 +58,7 @@ func (s *Server) routes() {
 	route(s, "POST /approvals/{id}/look", "read:approvals", s.look)
 	route(s, "POST /approvals/{id}/review", "decide:approvals", s.reviewApproval)
 	route(s, "POST /approvals/{id}/decide", "decide:approvals", s.decide)
+	route(s, "POST /approvals/{id}/step-up", "decide:approvals", s.beginStepUp)
 	route(s, "POST /approvals/{id}/sign", "decide:approvals", s.sign)
 	route(s, "GET /sources", "read:sources", s.listSources)
 	route(s, "GET /sources/{id}", "read:sources", s.getSource)
@@ -117,6 +132,8 @@ func (s *Server) routes() {
 	route(s, "GET /audit/verify", "read:audit", s.verifyAudit)
 	route(s, "GET /users", "admin:users", s.listUsers)
 	route(s, "POST /users", "admin:users", s.createUser)
+	route(s, "GET /users/{user}/passkeys", "admin:users", s.listUserPasskeys)
+	route(s, "DELETE /users/{user}/passkeys/{id}", "admin:users", s.removeUserPasskey)
 }
 
 // route registers one row: it checks the permission before the handler runs, and

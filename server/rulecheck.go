@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"vigil/internal/document"
 	"vigil/rules"
 	"vigil/schema"
 )
@@ -66,7 +67,7 @@ func (s *Server) checkRule(_ context.Context, in *ruleCheckInput) (*body[ruleChe
 
 func (c *ruleCheck) add(errs []error) {
 	for _, err := range errs {
-		if le, ok := errors.AsType[*rules.LoadError](err); ok {
+		if le, ok := errors.AsType[*document.Error](err); ok {
 			c.Problems = append(c.Problems, ruleProblem{le.Line, le.Column, le.Message, le.Hint})
 		} else {
 			c.Problems = append(c.Problems, ruleProblem{Line: 1, Column: 1, Message: err.Error()})
@@ -80,7 +81,7 @@ func (c *ruleCheck) test(r *rules.Rule) {
 	c.add(failed)
 	for _, t := range r.Tests {
 		bad := slices.ContainsFunc(failed, func(err error) bool {
-			le, ok := errors.AsType[*rules.LoadError](err)
+			le, ok := errors.AsType[*document.Error](err)
 			return ok && le.Line == t.Line
 		})
 		c.Tests = append(c.Tests, ruleTest{t.Name, t.Match, !bad, t.Line})

@@ -27,6 +27,8 @@ type deployRuleInput struct {
 	Body struct {
 		YAML   string `json:"yaml" maxLength:"262144" doc:"one rule document"`
 		Reason string `json:"reason" minLength:"1" maxLength:"2000" doc:"why, for the audit trail"`
+		// BackHunt raises what the rule finds in stored events too.
+		BackHunt int `json:"back_hunt,omitempty" minimum:"0" maximum:"3650" doc:"days of stored events that the rule is then asked of, raising alerts"`
 	}
 }
 
@@ -53,7 +55,7 @@ func (s *Server) deployRule(ctx context.Context, in *deployRuleInput) (*body[sta
 	id := flow.DeployRulesID(s.o.Org)
 	_, err = s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.DeployRules), WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL}, flow.DeployRules,
-		flow.DeployRulesInput{Org: s.o.Org, Set: set.Hash(), Reason: in.Body.Reason, By: by, Token: token})
+		flow.DeployRulesInput{Org: s.o.Org, Set: set.Hash(), Reason: in.Body.Reason, BackHunt: in.Body.BackHunt, By: by, Token: token})
 	if err != nil {
 		return nil, startError(err, "another rule set is being deployed, or waits for its approval")
 	}

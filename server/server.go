@@ -12,8 +12,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +26,8 @@ import (
 
 	"vigil/internal/audit"
 	"vigil/internal/auth"
+	"vigil/internal/auth/oidc"
+	"vigil/internal/auth/passkey"
 	"vigil/internal/live"
 	"vigil/internal/playbook"
 	"vigil/internal/spool"
@@ -45,9 +49,13 @@ type Options struct {
 	Namespace  string       // of Temporal
 	Codec      http.Handler // opens encrypted payloads for admins; nil: nothing is encrypted
 	Version    string
-	TemporalUI string // base URL of the Temporal web UI, "" when there is none
-	UI         fs.FS  // the built app; nil: not built
-	Secure     bool   // served over TLS: cookies are Secure and host-bound
+	TemporalUI string         // base URL of the Temporal web UI, "" when there is none
+	UI         fs.FS          // the built app; nil: not built
+	Secure     bool           // opened over TLS: cookies are Secure and host-bound
+	Address    string         // that people open, such as https://vigil.example.org
+	SignIn     *oidc.Set      // providers that people may sign in at; nil: none
+	Passkeys   *passkey.Party // nil: passkeys do not work for the address that people open
+	Proxies    []netip.Prefix // whose word counts for where a request comes from
 	Log        *slog.Logger
 	// Measure wraps the handler of all requests to measure them; nil: none.
 	Measure func(http.Handler) http.Handler
@@ -67,6 +75,7 @@ type Server struct {
 	api     huma.API
 	links   links
 	limits  limiter
+	hashing chan struct{}
 	queries queries
 	sockets sync.WaitGroup
 	closing chan struct{}
@@ -77,7 +86,7 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), closing: make(chan struct{})}
+	s := &Server{o: o, mux: http.NewServeMux(), closing: make(chan struct{}), hashing: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	cfg := huma.DefaultConfig("Vigil", o.Version)
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", "/api/v1/schemas"
 	cfg.CreateHooks = nil // no $schema links in answers
@@ -85,8 +94,11 @@ func New(o Options) *Server {
 	s.api = humago.New(s.mux, cfg)
 	s.routes()
 	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
+	s.mux.HandleFunc("GET /api/v1/login/oidc/{id}", s.serveOIDC)
+	s.mux.HandleFunc("GET /api/v1/login/oidc/{id}/callback", s.serveOIDCCallback)
 	s.mux.HandleFunc("GET /api/v1/export", s.serveExport)
 	s.mux.HandleFunc("GET /api/v1/incidents/{id}/report", s.serveReport)
+	s.mux.HandleFunc("GET /api/v1/incidents/{id}/files/{hash}", s.serveFile)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
 	s.mux.HandleFunc("POST /api/codec/decode", s.decode)
 	s.mux.HandleFunc("/", s.serveUI)
@@ -122,6 +134,9 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request) {
 	s.audit(r.Context(), c.user.Name, "payloads.decode", r.URL.Path, "ok", map[string]string{"channel": c.channel})
 	s.o.Codec.ServeHTTP(w, r)
 }
+
+// Address is what people open.
+func (s *Server) Address() string { return s.o.Address }
 
 // Handler is everything behind the protections that every request passes.
 func (s *Server) Handler() http.Handler {

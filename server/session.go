@@ -3,14 +3,11 @@ package server
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"vigil/internal/auth"
 	"vigil/internal/auth/perm"
@@ -56,6 +53,7 @@ func (s *Server) identify(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		r = r.WithContext(context.WithValue(r.Context(), addressContext{}, clientAddress(r, s.o.Proxies)))
 		c, err := s.authenticate(r)
 		if err != nil {
 			s.o.Log.Warn("checking a session", "error", err)
@@ -119,16 +117,6 @@ type loginInput struct {
 		User     string `json:"user" maxLength:"64"`
 		Password string `json:"password" maxLength:"1024"`
 	}
-	remote
-}
-
-// remote is the address of the client, filled by huma from the request.
-type remote struct{ addr string }
-
-// Resolve implements huma.Resolver.
-func (r *remote) Resolve(ctx huma.Context) []error {
-	r.addr, _, _ = net.SplitHostPort(ctx.RemoteAddr())
-	return nil
 }
 
 type sessionOutput struct {
@@ -137,34 +125,55 @@ type sessionOutput struct {
 }
 
 func (s *Server) login(ctx context.Context, in *loginInput) (*sessionOutput, error) {
-	keys := []string{"ip:" + in.addr, "user:" + in.Body.User}
 	// The attempt counts as failed until it succeeds: guesses that come all at once
 	// would otherwise all be looked at, at 46 MiB each.
-	if wait := s.limits.attempt(keys, time.Now()); wait > 0 {
-		return nil, schema.E(schema.Exhausted, "too many failed sign-ins", "try again in "+wait.Round(time.Second).String())
+	done, err := s.slowly(ctx, in.Body.User)
+	if err != nil {
+		return nil, err
 	}
 	u, err := s.o.Store.User(ctx, s.o.Org, in.Body.User)
 	if err != nil && schema.CodeOf(err) != schema.NotFound {
 		return nil, err
 	}
-	// An unknown user costs as much time as a wrong password.
-	ok := auth.CheckPassword(u.Hash, secret.New(in.Body.Password)) && err == nil && !u.Disabled
-	if !ok {
-		s.audit(ctx, in.Body.User, "session.login", in.Body.User, "refused", map[string]string{"from": in.addr})
+	ok, busy := s.checkPassword(ctx, u, in.Body.Password)
+	if busy != nil {
+		return nil, busy
+	}
+	if !ok || err != nil || u.Disabled {
+		s.audit(ctx, in.Body.User, "session.login", in.Body.User, "refused", map[string]string{"from": addressOf(ctx).String(), "method": methodPassword})
 		return nil, schema.E(schema.Unauthorized, "user or password is wrong", "")
 	}
-	s.limits.succeeded(keys)
-	return s.startSession(ctx, u, in.addr)
+	done()
+	return s.startSession(ctx, u, methodPassword)
 }
 
-func (s *Server) startSession(ctx context.Context, u schema.User, from string) (*sessionOutput, error) {
+// checkPassword spends as much on an unknown user as on a wrong password, and never on
+// more at once than there are processors: each takes 46 MiB.
+func (s *Server) checkPassword(ctx context.Context, u schema.User, password string) (bool, error) {
+	select {
+	case s.hashing <- struct{}{}:
+		defer func() { <-s.hashing }()
+		return auth.CheckPassword(u.Hash, secret.New(password)), nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
+
+// How sessions are signed in; those of a provider are oidc: and its id.
+const (
+	methodPassword = "password"
+	methodPasskey  = "passkey"
+	methodLink     = "link"
+)
+
+func (s *Server) startSession(ctx context.Context, u schema.User, method string) (*sessionOutput, error) {
 	token, id := auth.NewToken("vgs_")
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	x := store.Session{ID: id, Org: u.Org, User: u.Name, Created: now, Expires: now.Add(sessionTime), Version: 1}
+	x := store.Session{ID: id, Org: u.Org, User: u.Name, Method: method, Created: now, Expires: now.Add(sessionTime), Version: 1}
 	if err := s.o.Store.PutSession(ctx, x); err != nil {
 		return nil, err
 	}
-	s.audit(ctx, u.Name, "session.login", u.Name, "ok", map[string]string{"from": from})
+	s.audit(ctx, u.Name, "session.login", u.Name, "ok", map[string]string{"from": addressOf(ctx).String(), "method": method})
 	return &sessionOutput{SetCookie: s.cookie(token.Reveal(), x.Expires), Body: s.me(u)}, nil
 }
 
@@ -178,43 +187,58 @@ type linkInput struct {
 		Token    string `json:"token" maxLength:"200"`
 		Password string `json:"password" minLength:"12" maxLength:"1024" doc:"the admin's password from now on"`
 	}
-	remote
 }
 
 // loginLink redeems the one-time admin link: it sets the first admin's password.
 func (s *Server) loginLink(ctx context.Context, in *linkInput) (*sessionOutput, error) {
-	keys := []string{"ip:" + in.addr}
-	if wait := s.limits.attempt(keys, time.Now()); wait > 0 {
-		return nil, schema.E(schema.Exhausted, "too many failed sign-ins", "try again in "+wait.Round(time.Second).String())
+	if err := s.redeem(ctx, in.Body.Token); err != nil {
+		return nil, err
+	}
+	hash, err := auth.HashPassword(secret.New(in.Body.Password))
+	if err != nil {
+		return nil, err
+	}
+	u := schema.User{Name: firstAdmin, Org: s.o.Org, Role: string(perm.Admin), Hash: hash}
+	if err := s.putUser(ctx, u, firstAdmin); err != nil {
+		return nil, err
+	}
+	if u, err = s.o.Store.User(ctx, s.o.Org, u.Name); err != nil {
+		return nil, err
+	}
+	return s.startSession(ctx, u, methodLink)
+}
+
+// firstAdmin is the user that the one-time link makes.
+const firstAdmin = "admin"
+
+// redeem uses a one-time admin link up, or refuses it.
+func (s *Server) redeem(ctx context.Context, token string) error {
+	done, err := s.slowly(ctx, "")
+	if err != nil {
+		return err
 	}
 	// A link that was not used in time must not take the account of an admin made since.
 	have, err := s.hasAdmin(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if !s.links.redeem(in.Body.Token, time.Now()) || have {
-		s.audit(ctx, "unknown", "session.link", "admin", "refused", map[string]string{"from": in.addr})
-		return nil, schema.E(schema.Unauthorized, "the link is used up, expired or wrong", "restart Vigil for a new one, while there is no user, or sign in with a password")
+	if !s.links.redeem(token, time.Now()) || have {
+		s.audit(ctx, "unknown", "session.link", firstAdmin, "refused", map[string]string{"from": addressOf(ctx).String()})
+		return schema.E(schema.Unauthorized, "the link is used up, expired or wrong", "restart Vigil for a new one, while there is no user, or sign in with a password")
 	}
-	s.limits.succeeded(keys)
-	hash, err := auth.HashPassword(secret.New(in.Body.Password))
-	if err != nil {
-		return nil, schema.E(schema.Invalid, err.Error(), "")
-	}
-	u := schema.User{Name: "admin", Org: s.o.Org, Role: string(perm.Admin), Hash: hash}
-	if err := s.putUser(ctx, u, "admin"); err != nil {
-		return nil, err
-	}
-	u, err = s.o.Store.User(ctx, s.o.Org, u.Name)
-	if err != nil {
-		return nil, err
-	}
-	return s.startSession(ctx, u, in.addr)
+	done()
+	return nil
 }
 
-func (s *Server) logout(ctx context.Context, _ *struct{}) (*struct {
+type logoutOutput struct {
 	SetCookie string `header:"Set-Cookie"`
-}, error) {
+	Body      struct {
+		Redirect string `json:"redirect,omitempty" doc:"where to sign out at the provider too"`
+	}
+}
+
+func (s *Server) logout(ctx context.Context, _ *struct{}) (*logoutOutput, error) {
+	out := &logoutOutput{SetCookie: s.cookie("", time.Unix(0, 0))}
 	if c := callerOf(ctx); c != nil && c.channel == "web" {
 		x := c.session
 		x.Revoked, x.Version = true, x.Version+1
@@ -222,10 +246,9 @@ func (s *Server) logout(ctx context.Context, _ *struct{}) (*struct {
 			return nil, err
 		}
 		s.audit(ctx, c.user.Name, "session.logout", c.user.Name, "ok", nil)
+		out.Body.Redirect = s.signOutAt(ctx, x.Method)
 	}
-	return &struct {
-		SetCookie string `header:"Set-Cookie"`
-	}{s.cookie("", time.Unix(0, 0))}, nil
+	return out, nil
 }
 
 // audit records what the server itself decided. A trail that cannot be written is a
@@ -263,6 +286,14 @@ func (s *Server) hasAdmin(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(users, func(u schema.User) bool { return u.Role == string(perm.Admin) && !u.Disabled }), err
 }
 
+// opens says whether the token would be redeemed.
+func (l *links) opens(token string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until, ok := l.open[auth.TokenID(token)]
+	return ok && now.Before(until)
+}
+
 func (l *links) redeem(token string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -274,51 +305,6 @@ func (l *links) redeem(token string, now time.Time) bool {
 		}
 	}
 	return false
-}
-
-// limiter slows guessing down: after five failures of a user or address, each further
-// one doubles the wait, up to 15 minutes.
-type limiter struct {
-	mu   sync.Mutex
-	rows map[string]failures
-}
-
-type failures struct {
-	n     int
-	until time.Time
-}
-
-// attempt says how long to wait, or counts an attempt as failed and says 0: both in
-// one step, so that simultaneous attempts cannot slip through together.
-func (l *limiter) attempt(keys []string, now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var wait time.Duration
-	for _, k := range keys {
-		wait = max(wait, l.rows[k].until.Sub(now))
-	}
-	if wait > 0 {
-		return wait
-	}
-	if l.rows == nil || len(l.rows) > 100_000 {
-		l.rows = map[string]failures{}
-	}
-	for _, k := range keys {
-		f := l.rows[k]
-		if f.n++; f.n >= 5 {
-			f.until = now.Add(min(time.Second<<min(f.n-5, 10), 15*time.Minute))
-		}
-		l.rows[k] = f
-	}
-	return 0
-}
-
-func (l *limiter) succeeded(keys []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, k := range keys {
-		delete(l.rows, k)
-	}
 }
 
 // problem makes the problem+json answer of an error.

@@ -24,10 +24,18 @@ func adminVerbs() []adminVerb {
 		{"alert.update", adminAlerts},
 		{"approval.review", adminReview},
 		{"incident.ack", adminIncident(flow.UpdateAck)},
+		{"incident.assign", adminIncident(flow.UpdateAssign)},
 		{"incident.close", adminIncident(flow.UpdateClose)},
 		{"incident.comment", adminIncident(flow.UpdateComment)},
+		{"incident.merge", adminIncident(flow.UpdateMerge)},
+		{"incident.qualify", adminIncident(flow.UpdateQualify)},
+		{"incident.split", adminIncident(flow.UpdateSplit)},
+		{"incident.task", adminIncident(flow.UpdateTask)},
 		{"incident.undo", adminUndo},
 		{"model.rollback", adminRollback},
+		{"passkey.add", adminPasskey("add")},
+		{"passkey.remove", adminPasskey("remove")},
+		{"passkey.rename", adminPasskey("rename")},
 		{"prove", adminProve},
 		{"sample.delete", adminSampleDelete},
 		{"sample.put", adminSamplePut},
@@ -44,6 +52,8 @@ func adminVerbs() []adminVerb {
 		{"table.put", adminTable},
 		{"table.rollback", adminTable},
 		{"user.disable", adminUserDisable},
+		{"user.link", adminUserLink},
+		{"user.provision", adminUserProvision},
 		{"user.put", adminUserPut},
 	}
 }
@@ -99,6 +109,27 @@ func adminReview(ctx workflow.Context, in flow.AdminInput) (flow.AdminResult, er
 func adminUserPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
 	var a *activities.Admin
 	err = do(ctx, respondOptions("change user "+in.Key), a.PutUser, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+// adminPasskey adds, renames or removes a passkey of a user.
+func adminPasskey(change string) func(workflow.Context, flow.AdminInput) (flow.AdminResult, error) {
+	return func(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+		var a *activities.Admin
+		err = do(ctx, respondOptions(change+" a passkey of "+clip(in.Key, 80)), a.ChangePasskey, &res, in, change, changeKey(ctx))
+		return res, err
+	}
+}
+
+func adminUserProvision(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Admin
+	err = do(ctx, respondOptions("provision user "+in.Key), a.ProvisionUser, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+func adminUserLink(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Admin
+	err = do(ctx, respondOptions("link user "+in.Key), a.LinkUser, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
 }
 

@@ -224,7 +224,7 @@ func (r *asking) examine(ctx workflow.Context, v flow.Vote) (*request, auth.Clai
 }
 
 func actOf(c auth.Claims, token string) approval.Act {
-	return approval.Act{Verdict: c.Verdict, User: c.User, Reason: c.Reason, Binding: c.Binding, Channel: c.Channel, Args: c.Args, Token: token}
+	return approval.Act{Verdict: c.Verdict, User: c.User, Reason: c.Reason, Binding: c.Binding, Channel: c.Channel, Args: c.Args, Token: token, Passkey: c.Passkey}
 }
 
 // refusal gives an error its code, its message and a hint; the error's own comes first.
@@ -270,7 +270,11 @@ func (r *asking) decide(ctx workflow.Context, v flow.Vote) (flow.VoteResult, err
 	if err := do(ctx, respondOptions("look up "+c.User), a.LookUpPeople, &people, r.org, names); err != nil {
 		return flow.VoteResult{}, err
 	}
-	out, no := approval.Apply(&q.Approval, actOf(c, v.Token), people, workflow.Now(ctx))
+	no := r.prove(ctx, q, c)
+	var out approval.Outcome
+	if no == nil {
+		out, no = approval.Apply(&q.Approval, actOf(c, v.Token), people, workflow.Now(ctx))
+	}
 	if out.Changed && out.Cause == "" { // only a deadline had passed
 		if err := r.ticked(ctx, q); err != nil {
 			return flow.VoteResult{}, err
@@ -292,6 +296,20 @@ func (r *asking) decide(ctx workflow.Context, v flow.Vote) (flow.VoteResult, err
 		}
 	}
 	return flow.VoteResult{Approval: q.ID, Status: string(q.Status), Stage: q.Terms.Stages[q.Stage].Name, Have: approval.Approvals(q.Approval), Needed: q.Needed, Binding: q.Binding}, nil
+}
+
+// prove refuses a decision whose passkey's signature does not hold now: it would not
+// hold when the action is performed either, and nobody would know why.
+func (r *asking) prove(ctx workflow.Context, q *request, c auth.Claims) error {
+	if !approval.StepsUp(q.Approval, c.Verdict) {
+		return nil
+	}
+	var a *activities.Approvals
+	var no activities.Unproved
+	if err := do(ctx, respondOptions("check the passkey of "+c.User), a.ProveDecision, &no, r.org, c); err != nil {
+		return err
+	}
+	return no.Err()
 }
 
 // evidence lists the alerts that a run is about, at most 50.

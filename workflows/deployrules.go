@@ -2,9 +2,11 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -90,6 +92,9 @@ func (w *deployRules) run(ctx workflow.Context) error {
 		return err
 	}
 	w.st.Status = "deployed"
+	if err := w.backHunt(ctx); err != nil {
+		return err
+	}
 	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 }
 
@@ -128,4 +133,25 @@ func (w *deployRules) ask(ctx workflow.Context) *request {
 	q := &request{Approval: approval.Open(a, p, workflow.Now(ctx))}
 	w.asked[a.ID] = q
 	return q
+}
+
+// maxBackHunt bounds the rules that are named to a hunt.
+const maxBackHunt = 5000
+
+// backHunt starts a hunt that asks what is new of stored events; the deployment does not
+// wait for it. Rules that cannot be asked are left out by the hunt.
+func (w *deployRules) backHunt(ctx workflow.Context) error {
+	fresh := slices.Concat(w.st.Report.Added, w.st.Report.Changed)
+	if w.in.BackHunt <= 0 || len(fresh) == 0 {
+		return nil
+	}
+	now := workflow.Now(ctx)
+	in := flow.HuntInput{Org: w.in.Org, Rules: fresh[:min(len(fresh), maxBackHunt)], From: now.AddDate(0, 0, -w.in.BackHunt), To: now, Raise: true, By: w.in.By}
+	w.st.Hunt = flow.HuntID(w.in.Org, "deployed", fmt.Sprint(w.st.Version))
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: w.st.Hunt, TaskQueue: flow.Queue(flow.Hunt), ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON})
+	err := workflow.ExecuteChildWorkflow(ctx, flow.Hunt, in).GetChildWorkflowExecution().Get(ctx, nil)
+	if alreadyStarted(err) {
+		return nil
+	}
+	return err
 }

@@ -33,6 +33,13 @@ func Detect(ctx workflow.Context, in flow.DetectInput) (flow.DetectResult, error
 		return res, err
 	}
 	res = flow.DetectResult{Folded: sweep.Chunks, Windows: windows.Windows, Detections: windows.Detections, Alerts: sweep.Alerts + windows.Alerts}
+	if workflow.GetVersion(ctx, "correlate", workflow.DefaultVersion, 1) >= 1 {
+		var joined activities.CorrelateResult
+		if err := workflow.ExecuteActivity(ctx, a.Correlate, in.Org).Get(ctx, &joined); err != nil {
+			workflow.GetLogger(ctx).Warn("correlating alerts", "error", err) // the next round does it
+		}
+		res.Joined = joined.Joined
+	}
 	// What follows keeps house; when it fails, the next round does it.
 	keep := workflow.WithTaskQueue(ctx, flow.QueueRespond)
 	o := workflow.GetActivityOptions(keep)

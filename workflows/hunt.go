@@ -13,11 +13,12 @@ import (
 
 var attrRule = temporal.NewSearchAttributeKeyKeyword("VigilRule")
 
-// Hunt asks one rule of stored history, a window of event time after the other, and
-// with Raise makes of its hits what ingestion would have made of them.
+// Hunt asks rules of stored history, a window of event time after the other, and with
+// Raise makes of their hits what ingestion would have made of them. A window that is done
+// is done: whatever dies, the hunt goes on with the next.
 func Hunt(ctx workflow.Context, in flow.HuntInput) (flow.HuntResult, error) {
 	in.Org = org(in.Org)
-	w := &huntRun{in: in, st: flow.HuntState{Status: "planning", Result: flow.HuntResult{Rule: in.Rule, Samples: []string{}}}}
+	w := &huntRun{in: in, st: flow.HuntState{Status: "planning", Result: flow.HuntResult{Rule: in.Name(), Samples: []string{}}}}
 	if err := workflow.SetQueryHandler(ctx, flow.QueryState, func() (flow.HuntState, error) { return w.st, nil }); err != nil {
 		return w.st.Result, err
 	}
@@ -51,47 +52,49 @@ func (w *huntRun) run(ctx workflow.Context) error {
 		return err
 	}
 	r := &w.st.Result
-	r.Rule, r.Version, r.Kind = plan.Rule, plan.Version, plan.Kind
+	r.Rule, r.Version, r.Kind, r.Skipped = plan.Rule, plan.Version, plan.Kind, plan.Skipped
+	if plan.Rules > 1 {
+		r.Rules = plan.Rules
+	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, attrOrg.ValueSet(w.in.Org), attrRule.ValueSet(plan.Rule)); err != nil {
 		return err
 	}
-	windows := huntWindows(plan.From, plan.To, plan.Events)
-	w.st.Status, w.st.From, w.st.To, w.st.All = "running", plan.From, plan.To, len(windows)
+	windows := plan.Windows
+	if windows == nil { // planned by a version that left the cutting to the workflow
+		windows = huntWindows(plan.From, plan.To, plan.Events)
+	}
+	w.st.From, w.st.To, w.st.Events, w.st.All = plan.From, plan.To, plan.Events, len(windows)
+	o := workflow.GetActivityOptions(ctx)
+	if w.in.Preview {
+		w.st.Status, o.Summary = "previewing", "ask the newest events"
+		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), a.PreviewHunt, w.in, plan).Get(ctx, &r.Preview)
+	}
+	w.st.Status = "running"
 	for _, x := range windows {
-		o := workflow.GetActivityOptions(ctx)
 		o.Summary = clip("events of "+x[0].Format(time.DateOnly), 100)
-		var got flow.HuntResult
 		in := activities.HuntWindow{Hunt: w.in, Version: plan.Version, From: x[0], To: x[1], Samples: plan.Samples - len(r.Samples)}
-		if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), a.HuntRule, in).Get(ctx, &got); err != nil {
+		ask, most := any(a.HuntRule), 0
+		if plan.Rules > 1 {
+			in.Samples = plan.Samples
+			ask, most = a.HuntRules, plan.Samples
+		}
+		var got flow.HuntResult
+		if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), ask, in).Get(ctx, &got); err != nil {
 			return err
 		}
-		w.add(got)
+		r.Add(got, most)
+		w.st.Windows++
 	}
 	return nil
 }
 
-func (w *huntRun) add(got flow.HuntResult) {
-	r := &w.st.Result
-	w.st.Windows++
-	r.Hits += got.Hits
-	r.Fires += got.Fires
-	r.Scanned += got.Scanned
-	r.Bytes += got.Bytes
-	r.Millis += got.Millis
-	r.Detections += got.Detections
-	r.Alerts += got.Alerts
-	r.Samples = append(r.Samples, got.Samples...)
-}
-
 const (
-	// maxHuntWindows bounds the activities of one hunt, and so its history.
-	maxHuntWindows = 60
-	// huntWindowEvents is how many events a window is meant to hold: some seconds of work.
+	maxHuntWindows   = 60
 	huntWindowEvents = 2_000_000
 )
 
-// huntWindows cuts a range of event times at UTC days: into as many windows as its
-// events need, none of them shorter than a day.
+// huntWindows cuts a range of event times at UTC days, as hunts did whose plan does not
+// say the windows: into as many as its events need, none of them shorter than a day.
 func huntWindows(from, to time.Time, events int64) [][2]time.Time {
 	const day = 24 * time.Hour
 	n := min(events/huntWindowEvents+1, maxHuntWindows)

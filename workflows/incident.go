@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"vigil/activities"
+	"vigil/internal/alert"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -31,6 +32,8 @@ type incident struct {
 	queue   []flow.AlertRef
 	wanted  []wantedRun
 	dirty   bool
+	clocked bool // deadlines are kept: not by histories older than them
+	ticks   int  // changes of the clocks
 }
 
 // wantedRun is a playbook run that is about to be started.
@@ -59,6 +62,10 @@ func Incident(ctx workflow.Context, in flow.IncidentInput) (schema.Incident, err
 		return x.doc, err
 	}
 	x.listen(ctx)
+	if x.clocked = workflow.GetVersion(ctx, "clocks", workflow.DefaultVersion, 1) >= 1; x.clocked {
+		x.setClocks()
+		x.watchClocks(ctx)
+	}
 	for x.doc.Status != schema.IncidentClosed {
 		err := workflow.Await(ctx, func() bool {
 			return len(x.queue) > 0 || len(x.wanted) > 0 || x.dirty || x.doc.Status == schema.IncidentClosed || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
@@ -94,6 +101,12 @@ func (x *incident) restore(ctx workflow.Context) error {
 		Severity: schema.Informational, Status: schema.IncidentOpen, Opened: workflow.Now(ctx).UTC(), Alerts: []string{}, Entities: map[string]string{}}
 	if x.doc.ID == "" {
 		x.doc.ID = schema.HashID("incident", info.WorkflowExecution.ID)[:16]
+	}
+	if x.in.Title != "" {
+		x.doc.Title = x.in.Title
+	}
+	if x.in.Link != nil {
+		x.doc.Links = append(x.doc.Links, *x.in.Link)
 	}
 	x.queue = x.in.Alerts
 	x.attributes(ctx)
@@ -197,27 +210,17 @@ func (x *incident) add(ctx workflow.Context, k activities.KnownAlert, i, of int)
 	}
 	d := &x.doc
 	d.Alerts = append(d.Alerts, k.Ref.ID)
-	if d.FirstSeen.IsZero() || k.Ref.First.Before(d.FirstSeen) {
-		d.FirstSeen = k.Ref.First
+	worse := x.tally(k.Ref)
+	if x.in.Title == "" && k.Ref.Case != "" && schema.Severity(k.Ref.Severity).Rank() < schema.High.Rank() && d.Severity.Rank() < schema.High.Rank() {
+		d.Title = clip(k.Ref.Case, 200)
+	} else if worse && x.in.Title == "" {
+		d.Title = clip(k.Ref.Title, 200)
 	}
-	if k.Ref.Last.After(d.LastSeen) {
-		d.LastSeen = k.Ref.Last
-	}
-	for _, t := range k.Ref.Attack {
-		if !slices.Contains(d.Attack, t) {
-			d.Attack = append(d.Attack, t)
-			slices.Sort(d.Attack)
-		}
-	}
-	for _, name := range workflow.DeterministicKeys(k.Ref.Entities) {
-		if _, ok := d.Entities[name]; !ok && len(d.Entities) < 50 {
-			d.Entities[name] = k.Ref.Entities[name]
-		}
-	}
-	d.Risk = joinRisk(d.Risk, k.Ref.Risk)
-	if s := schema.Severity(k.Ref.Severity); s.Rank() > d.Severity.Rank() {
-		d.Severity, d.Title = s, clip(k.Ref.Title, 200)
+	if worse {
 		x.attributes(ctx)
+		if x.clocked {
+			x.setClocks()
+		}
 	}
 	switch {
 	case i < 20:
@@ -228,11 +231,46 @@ func (x *incident) add(ctx workflow.Context, k activities.KnownAlert, i, of int)
 	x.want(ctx, k)
 }
 
-// joinRisk adds risks as chances of harm: 50 and 50 make 75, never above 100.
-func joinRisk(a, b int) int {
-	a, b = min(max(a, 0), 100), min(max(b, 0), 100)
-	return 100 - (100-a)*(100-b)/100
+// tally takes in what an alert says, and returns whether the incident got worse by it.
+func (x *incident) tally(r flow.AlertRef) bool {
+	d := &x.doc
+	if d.FirstSeen.IsZero() || r.First.Before(d.FirstSeen) {
+		d.FirstSeen = r.First
+	}
+	if r.Last.After(d.LastSeen) {
+		d.LastSeen = r.Last
+	}
+	for _, t := range r.Attack {
+		if !slices.Contains(d.Attack, t) {
+			d.Attack = append(d.Attack, t)
+			slices.Sort(d.Attack)
+		}
+	}
+	for _, name := range workflow.DeterministicKeys(r.Entities) {
+		if _, ok := d.Entities[name]; !ok && len(d.Entities) < 50 {
+			d.Entities[name] = r.Entities[name]
+		}
+	}
+	if d.Score = max(d.Score, r.Score); r.Long != "" {
+		d.Long = r.Long
+	}
+	if d.Rules == nil {
+		d.Rules = map[string]int{}
+	}
+	if had, ok := d.Rules[r.Rule]; ok || len(d.Rules) < maxRules {
+		d.Rules[r.Rule] = max(had, r.Risk)
+	}
+	d.Risk = alert.JoinRisks(d.Rules)
+	s := schema.Severity(r.Severity)
+	worse := s.Rank() > d.Severity.Rank()
+	if worse {
+		d.Severity = s
+	}
+	return worse
 }
+
+// maxRules is how many rules an incident counts.
+const maxRules = 200
 
 // want queues the run that an alert asks for; alerts with the same playbook and
 // target share it.
@@ -293,6 +331,9 @@ func (x *incident) report(ctx workflow.Context, m flow.RunReport) {
 			brief.Steps = []schema.RunStep{}
 			x.doc.Runs[i] = brief
 		}
+	}
+	if m.Link != nil {
+		x.doc.Links = append(x.doc.Links, *m.Link)
 	}
 	if m.Entry != nil {
 		x.note(ctx, m.Entry.Kind, m.Entry.By, m.Entry.Text, m.Entry.Ref)

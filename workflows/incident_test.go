@@ -14,7 +14,7 @@ import (
 )
 
 func (w *world) alert(id, address string, sev schema.Severity) flow.AlertRef {
-	w.mem.alerts[id] = schema.Alert{ID: id, Org: "main", Title: "Beacon to " + address, Severity: sev, Risk: 60, Status: schema.AlertOpen, Version: 1,
+	w.mem.alerts[id] = schema.Alert{ID: id, Org: "main", Rule: "rule-" + id, Title: "Beacon to " + address, Severity: sev, Risk: 60, Status: schema.AlertOpen, Version: 1,
 		Entities: map[string]string{"host": "ws1", "destination.ip": address}, FirstSeen: time.Unix(1000, 0), LastSeen: time.Unix(2000, 0)}
 	return flow.AlertRef{ID: id, Playbook: "contain-address"}
 }

@@ -32,7 +32,10 @@ func (x *incident) handlers(ctx workflow.Context) error {
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, flow.UpdateClose, x.close, opt("Close the incident with a verdict", x.checkClose)); err != nil {
 		return err
 	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, flow.UpdateRespond, x.respond, opt("Start a playbook", x.checkRespond))
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, flow.UpdateRespond, x.respond, opt("Start a playbook", x.checkRespond)); err != nil {
+		return err
+	}
+	return x.caseHandlers(ctx)
 }
 
 func (x *incident) open(by string) error {
@@ -63,8 +66,12 @@ func (x *incident) audited(ctx workflow.Context, by, verb string, details map[st
 
 // alerts changes the incident's alerts along with it.
 func (x *incident) alerts(ctx workflow.Context, c activities.AlertChange) error {
+	return x.change(ctx, x.doc.Alerts, c)
+}
+
+func (x *incident) change(ctx workflow.Context, ids []string, c activities.AlertChange) error {
 	var a *activities.Incidents
-	for part := range slices.Chunk(x.doc.Alerts, 200) {
+	for part := range slices.Chunk(ids, 200) {
 		c.Org, c.IDs, c.Now = x.in.Org, part, workflow.Now(ctx).UTC()
 		c.Key = fmt.Sprintf("%s %s %d", x.doc.ID, c.Status, x.doc.Version)
 		if err := do(ctx, respondOptions("change the incident's alerts"), a.UpdateAlerts, nil, c); err != nil {
@@ -82,6 +89,7 @@ func (x *incident) checkComment(_ workflow.Context, c flow.IncidentComment) erro
 }
 
 func (x *incident) comment(ctx workflow.Context, c flow.IncidentComment) (flow.IncidentState, error) {
+	x.touched(ctx)
 	x.note(ctx, "comment", c.By, c.Text, "")
 	err := x.audited(ctx, c.By, "comment", map[string]string{"text": c.Text})
 	return x.state(), err
@@ -90,9 +98,7 @@ func (x *incident) comment(ctx workflow.Context, c flow.IncidentComment) (flow.I
 func (x *incident) checkAck(_ workflow.Context, a flow.IncidentAck) error { return x.open(a.By) }
 
 func (x *incident) ack(ctx workflow.Context, a flow.IncidentAck) (flow.IncidentState, error) {
-	if x.doc.Acknowledged.IsZero() {
-		x.doc.Acknowledged = workflow.Now(ctx).UTC()
-	}
+	x.taken(ctx)
 	x.doc.Assignee = a.By
 	x.note(ctx, "status", a.By, a.By+" took the incident", "")
 	if err := x.audited(ctx, a.By, "ack", nil); err != nil {
@@ -113,10 +119,10 @@ func (x *incident) checkClose(_ workflow.Context, c flow.IncidentClose) error {
 
 func (x *incident) close(ctx workflow.Context, c flow.IncidentClose) (flow.IncidentState, error) {
 	now := workflow.Now(ctx).UTC()
-	x.doc.Status, x.doc.Verdict, x.doc.Closed = schema.IncidentClosed, c.Verdict, now
-	if x.doc.Acknowledged.IsZero() {
-		x.doc.Acknowledged = now
-	}
+	x.taken(ctx)
+	x.verdict(ctx, c)
+	x.met(ctx, schema.ClockResolve)
+	x.doc.Status, x.doc.Closed = schema.IncidentClosed, now
 	x.note(ctx, "status", c.By, "Closed as "+c.Verdict+": "+c.Reason, "")
 	x.attributes(ctx)
 	if err := x.audited(ctx, c.By, "close", map[string]string{"verdict": c.Verdict, "reason": c.Reason}); err != nil {

@@ -29,6 +29,7 @@ type memory struct {
 	runs      map[string]schema.Run
 	approvals map[string]schema.Approval
 	users     map[string]schema.User
+	passkeys  []schema.Passkey
 	entries   map[string]action.Entry
 	trail     []schema.AuditRecord
 	actions   []schema.ActionRecord
@@ -106,6 +107,17 @@ func (m *memory) Approval(_ context.Context, _, id string) (schema.Approval, err
 	return a, nil
 }
 
+func (m *memory) Passkeys(_ context.Context, _, user string) ([]schema.Passkey, error) {
+	defer m.lock()()
+	var out []schema.Passkey
+	for _, k := range m.passkeys {
+		if k.User == user {
+			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
 func (m *memory) User(_ context.Context, _, name string) (schema.User, error) {
 	defer m.lock()()
 	u, ok := m.users[name]
@@ -170,6 +182,16 @@ func (m *memory) Incident(_ context.Context, _, id string) (schema.Incident, err
 	}
 	return i, nil
 }
+
+// Blob knows one file.
+func (m *memory) Blob(_ context.Context, _, hash string) ([]byte, error) {
+	if hash != knownFile {
+		return nil, schema.E(schema.NotFound, "there is no file of the hash "+hash, "")
+	}
+	return []byte("evidence"), nil
+}
+
+var knownFile = strings.Repeat("ab", 32)
 
 func (m *memory) PutAction(_ context.Context, a schema.ActionRecord) error {
 	defer m.lock()()
@@ -249,7 +271,7 @@ func newWorldOf(t *testing.T, policies *approval.Policies, set *playbook.Set) *w
 	w.act = &activities.Actions{Table: table, Store: w.mem, Trail: trail, Policies: policies, Public: key.Public()}
 	for _, a := range []any{
 		&activities.Playbooks{Store: w.mem, Playbooks: set, Public: key.Public(), Policies: policies},
-		&activities.Approvals{Store: w.mem, Trail: trail, Policies: policies, Table: table, Authors: func(rule string) []string { return []string{rule} }}, w.act,
+		&activities.Approvals{Store: w.mem, Trail: trail, Policies: policies, Table: table, Public: key.Public(), Authors: func(rule string) []string { return []string{rule} }}, w.act,
 		&activities.Incidents{Store: w.mem, Playbooks: set, Trail: trail, Public: key.Public()}, &activities.Audit{Trail: trail},
 	} {
 		w.env.RegisterActivity(a)

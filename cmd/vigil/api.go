@@ -95,10 +95,16 @@ func (a *app) call(ctx context.Context, method, path string, in, out any) error 
 	return json.Unmarshal(b, out)
 }
 
+// rawBody is a request's body that is sent as it is.
+type rawBody []byte
+
 func (a *app) request(ctx context.Context, e endpoints, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 	api := e.API
-	if in != nil {
+	media := "application/json"
+	if raw, ok := in.(rawBody); ok {
+		body, media = bytes.NewReader(raw), "application/octet-stream"
+	} else if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
 			return nil, err
@@ -109,7 +115,7 @@ func (a *app) request(ctx context.Context, e endpoints, method, path string, in 
 	if err != nil {
 		return nil, fmt.Errorf("building the request: %w", err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", media)
 	if t := os.Getenv("VIGIL_TOKEN"); t != "" {
 		req.Header.Set("Authorization", "Bearer "+t)
 	} else if s, err := loadSession(); err == nil && s.Cookie != "" && s.API == api {

@@ -45,6 +45,7 @@ func newServerCmd(a *app) *cobra.Command {
 	c.Flags().StringVar(&o.listen, "listen", "localhost:8480", "address of the web UI and API")
 	c.Flags().StringVar(&o.ops, "ops-listen", "localhost:8481", "address of /healthz and /readyz")
 	o.tls.flags(c)
+	o.web.flags(c)
 	return c
 }
 

@@ -11,15 +11,25 @@ import (
 	"vigil/activities"
 	"vigil/internal/parser"
 	"vigil/internal/parser/custom"
+	"vigil/internal/parser/mapping"
 	"vigil/schema"
 )
 
 // formatDir is where custom formats lie.
 func formatDir(data string) string { return filepath.Join(data, "formats") }
 
-// formats are the custom formats of the data folder and the built-in ones; what is wrong with
-// a custom one is said and stops no other.
+// formats are the custom formats of the data folder and the built-in ones.
 func (a *app) formats() (parser.Set, error) {
+	set, err := a.customFormats()
+	if err != nil {
+		return nil, err
+	}
+	return set.All(), nil
+}
+
+// customFormats are the custom formats of the data folder; what is wrong with one is said and
+// stops no other.
+func (a *app) customFormats() (*custom.Set, error) {
 	files, err := activities.FormatFiles(formatDir(a.data))
 	if err != nil {
 		return nil, fmt.Errorf("reading the custom formats: %w", err)
@@ -28,7 +38,46 @@ func (a *app) formats() (parser.Set, error) {
 	for _, err := range errs {
 		fmt.Fprintln(a.err, "vigil: a custom format is not used:", err)
 	}
-	return set.All(), nil
+	return set, nil
+}
+
+func newSourcesMappingCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "mapping FORMAT", Short: "Print the mapping of a format: which value goes to which field", Args: cobra.ExactArgs(1),
+		Long: `Prints the YAML documents that a built-in format goes by, or that of a custom format. Their rows are in the language of custom formats
+(docs/guides/custom-formats.md): copy what you need. What no row takes is kept under its own name. Nothing need be running.`,
+		Example: "  vigil sources mapping zeek-json\n  vigil sources mapping okta > my-okta.yaml",
+		RunE:    func(_ *cobra.Command, args []string) error { return a.mapping(args[0]) },
+	}
+}
+
+func (a *app) mapping(format string) error {
+	set, err := a.customFormats()
+	if err != nil {
+		return err
+	}
+	if text := set.Text(format); text != "" {
+		fmt.Fprint(a.out, text)
+		return nil
+	}
+	if _, err := parser.ByName(format); err != nil {
+		return err
+	}
+	documents := parser.Mappings(format)
+	if len(documents) == 0 {
+		fmt.Fprintf(a.out, "# %s has no table: code takes its records apart (internal/parser); vigil explain PATH shows what goes where\n", format)
+	}
+	for i, d := range documents {
+		text, err := mapping.Text(d.Name)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			fmt.Fprintln(a.out, "---")
+		}
+		fmt.Fprintf(a.out, "# %s.yaml\n%s", d.Name, text)
+	}
+	return nil
 }
 
 func newSourcesTestCmd(a *app) *cobra.Command {

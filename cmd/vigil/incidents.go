@@ -11,6 +11,7 @@ import (
 
 	casereport "vigil/internal/report"
 	"vigil/internal/store"
+	"vigil/schema"
 	"vigil/schema/flow"
 )
 
@@ -18,7 +19,7 @@ import (
 func newIncidentsCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "incidents",
-		Short:   "List, show, take, comment and close incidents",
+		Short:   "List, show, work on and close incidents",
 		Long:    "An incident collects the alerts of one entity, runs playbooks and stays open until somebody closes it with a verdict.",
 		Example: "  vigil incidents list\n  vigil incidents close 5f1c… --verdict true_positive --reason 'host reinstalled'",
 		Args:    cobra.NoArgs,
@@ -28,19 +29,26 @@ func newIncidentsCmd(a *app) *cobra.Command {
 		incidentPost(a, "ack ID", "Take an incident", "ack", nil),
 		incidentPost(a, "comment ID TEXT", "Add a comment to the timeline", "comment", func(args []string) any { return map[string]string{"text": args[1]} }),
 		incidentPost(a, "run ID PLAYBOOK", "Start a playbook for an incident; you cannot approve what it asks", "run", func(args []string) any { return map[string]string{"playbook": args[1]} }))
+	cmd.AddCommand(newIncidentsCaseCmds(a)...)
 	return cmd
 }
 
 func newIncidentsListCmd(a *app) *cobra.Command {
 	var status string
+	var ranked bool
 	c := &cobra.Command{
-		Use: "list", Short: "List incidents, newest first", Args: cobra.NoArgs, Example: "  vigil incidents list --status awaiting-approval",
+		Use: "list", Short: "List incidents, newest first or riskiest first", Args: cobra.NoArgs, Example: "  vigil incidents list --status awaiting-approval",
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := a.store(c.Context())
 			if err != nil {
 				return err
 			}
-			list, _, err := s.Incidents(c.Context(), a.org, status, 1000, "")
+			var list []schema.Incident
+			if ranked {
+				list, err = s.RankedIncidents(c.Context(), a.org, status, 1000)
+			} else {
+				list, _, err = s.Incidents(c.Context(), a.org, status, 1000, "")
+			}
 			if err != nil {
 				return err
 			}
@@ -51,7 +59,8 @@ func newIncidentsListCmd(a *app) *cobra.Command {
 			return a.table([]string{"id", "status", "severity", "risk", "alerts", "key", "assignee", "opened", "title"}, rows)
 		},
 	}
-	c.Flags().StringVar(&status, "status", "", "open, responding, awaiting-approval, contained or closed")
+	c.Flags().BoolVar(&ranked, "ranked", false, "the riskiest first")
+	c.Flags().StringVar(&status, "status", "", "active (what is not closed), open, responding, awaiting-approval, contained or closed")
 	return c
 }
 

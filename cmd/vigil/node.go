@@ -50,6 +50,7 @@ type nodeOptions struct {
 	temporalUI     string
 	receive        receiveOptions
 	tls            tlsOptions
+	web            webOptions
 	log            *slog.Logger
 }
 
@@ -192,7 +193,7 @@ func (n *node) activities() worker.Activities {
 		tail = &activities.Tail{Ingest: ingest, Dir: filepath.Join(n.a.data, "tail")}
 		pull = &activities.Pull{Spool: n.intake.spool, Sources: n.store, Dir: filepath.Join(n.a.data, "pull"), Begun: n.kickDrain}
 	}
-	hunts := &activities.Hunts{Store: n.store, Rules: n.rules.Now, Folder: alerts, Trail: trail, Log: n.o.log}
+	hunts := &activities.Hunts{Store: n.store, Rules: n.rules.InForce, Folder: alerts, Trail: trail, Log: n.o.log, Crash: crash}
 	return worker.Activities{
 		Ingest:    ingest,
 		Kafka:     &activities.Kafka{Ingest: ingest, Sources: n.store},
@@ -210,7 +211,7 @@ func (n *node) activities() worker.Activities {
 		Approvals: &activities.Approvals{Store: n.store, Trail: trail, Policies: n.asks, Table: table, Public: n.key.Public(), Authors: n.authors},
 		Actions:   &activities.Actions{Table: table, Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash, Policies: n.asks, Public: n.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
-		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp},
+		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp, Public: n.key.Public()},
 		Saved:     &activities.Saved{Store: n.store, Trail: trail, CEL: searchCondition},
 		Controls:  &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
 		Models:    &activities.Models{Store: n.store, Trail: trail},
@@ -260,6 +261,9 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 	o := server.Options{Store: n.store, Temporal: n.tp, Hub: n.hub, Audit: n.audit, Decisions: n.key, Rules: n.rules.Now, RuleSets: n.rules, Playbooks: n.books,
 		Org: n.a.org, Namespace: cmp.Or(ep.Namespace, "default"), Version: version(), Log: n.o.log, CEL: searchCondition, Dashboards: n.a.dashboardSystems, Measure: n.metrics.Requests,
 		Spool: n.intake.spool, Host: n.intake.host, Secure: n.served.web != nil}
+	if err := n.o.web.apply(n.a, n.url(), &o); err != nil {
+		return err
+	}
 	if ep.TemporalUI != "" {
 		o.TemporalUI = "http://" + ep.TemporalUI
 	}
@@ -358,7 +362,7 @@ func (n *node) adminLink(ctx context.Context) (string, error) {
 	if err != nil || token == "" {
 		return "", err
 	}
-	return n.url() + "/link#" + token, nil
+	return n.srv.Address() + "/link#" + token, nil
 }
 
 func (n *node) ensureSchedules(ctx context.Context) error {

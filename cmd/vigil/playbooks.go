@@ -33,7 +33,7 @@ the data folder are used; one with the name of a built-in takes its place.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newPlaybooksListCmd(a), newPlaybooksShowCmd(a), newPlaybooksCheckCmd(a), newPlaybooksImportCmd(a), newPlaybooksRunCmd(a),
+	cmd.AddCommand(newPlaybooksListCmd(a), newPlaybooksShowCmd(a), newPlaybooksCheckCmd(a), newPlaybooksImportCmd(a), newPlaybooksRunCmd(a), newPlaybooksReplayCmd(a),
 		runPost(a, "cancel RUN", "End a run in order; its open approvals are void"), runPost(a, "terminate RUN", "End a run at once, without tidying up"),
 		runPost(a, "reset RUN", "Take a run back to its start, with the version and variables it had"), runPost(a, "rerun RUN", "Start the playbook of a run again, as it is now"))
 	return cmd

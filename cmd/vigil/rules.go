@@ -29,7 +29,7 @@ Besides the built-in rules, those in the folder "rules" of the data folder are u
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a), newRulesLintCmd(a), newRulesDiffCmd(a),
+	cmd.AddCommand(newRulesListCmd(a), newRulesCheckCmd(a), newRulesTestCmd(a), newRulesShowCmd(a), newRulesLintCmd(a), newRulesBenchCmd(a), newRulesDiffCmd(a),
 		newRulesDeployCmd(a), newRulesRollbackCmd(a), newRulesHistoryCmd(a), newRulesCoverageCmd(a), newRulesTuneCmd(a), newRulesImportSigmaCmd(a))
 	return cmd
 }

@@ -109,13 +109,14 @@ func newRulesDeployCmd(a *app) *cobra.Command {
 		Long: `Stores the built-in rules and those of the folders (default: the folder "rules" of the data folder) as one rule set and
 starts a DeployRules workflow: types and costs are checked, inline tests run, what changes is tried on stored events, people
 approve where policy says so (vigil approvals), and the set is activated. What is being ingested goes on: each chunk keeps
-the set it was begun with, the next one has the new one.`,
+the set it was begun with, the next one has the new one. With --back-hunt, a Hunt asks what is new of stored events, too.`,
 		Example: "  vigil rules deploy ./my-rules --reason 'tuned brute force'\n  vigil rules diff ./my-rules --days 30",
 		RunE:    func(c *cobra.Command, args []string) error { return a.deployRules(c.Context(), d, args) },
 	}
 	d.add(c)
 	c.Flags().StringVar(&d.in.Reason, "reason", "", "why, for the audit trail")
 	c.Flags().IntVar(&d.in.Limit, "limit", 50, "alerts more a day from which people must approve")
+	c.Flags().IntVar(&d.in.BackHunt, "back-hunt", 0, "days of stored events that new and changed rules are then asked of, raising alerts")
 	return c
 }
 

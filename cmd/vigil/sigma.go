@@ -19,6 +19,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/spf13/cobra"
 
+	"vigil/internal/document"
 	"vigil/rules"
 	"vigil/rules/sigma"
 	"vigil/schema"
@@ -191,7 +192,7 @@ func (a *app) sigmaReport(r *sigma.Report, dir string, dry bool) error {
 	for _, s := range sources {
 		rows = append(rows, []any{"converted", s, fmt.Sprintf("%d rules", counts[s])})
 	}
-	problem := func(outcome string, e *rules.LoadError) {
+	problem := func(outcome string, e *document.Error) {
 		reason := e.Message
 		if e.Hint != "" {
 			reason += " (" + e.Hint + ")"

@@ -26,7 +26,7 @@ func newSourcesCmd(a *app) *cobra.Command {
 	cmd.AddCommand(newSourcesListCmd(a), newSourcesShowCmd(a), newSourcesAddPushCmd(a), newSourcesRevokePushCmd(a),
 		newSourcesAddTailCmd(a), newSourcesAddPullCmd(a), newSourcesAddKafkaCmd(a), newSourcesAddS3Cmd(a), newSourcesCheckPullCmd(a), newSourcesExamplesCmd(a),
 		newSourcesPauseCmd(a), newSourcesResumeCmd(a), newSourcesRewindCmd(a), newSourcesBackfillCmd(a), newSourcesScheduleCmd(a), newSourcesRemoveCmd(a),
-		newSourcesTestCmd(a), newSourcesAddFormatCmd(a))
+		newSourcesTestCmd(a), newSourcesAddFormatCmd(a), newSourcesMappingCmd(a))
 	return cmd
 }
 

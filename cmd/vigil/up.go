@@ -25,6 +25,7 @@ type upOptions struct {
 	listen, ops       string
 	receive           receiveOptions
 	tls               tlsOptions
+	web               webOptions
 	clickhouse        string
 	clickhouseUser    string
 	temporal          string
@@ -59,6 +60,7 @@ one process tree, prints where they answer, and runs until Ctrl-C. Everything is
 	f.StringVar(&o.ops, "ops-listen", "localhost:0", "address of /healthz, /readyz and /metrics")
 	o.receive.flags(c)
 	o.tls.flags(c)
+	o.web.flags(c)
 	f.StringVar(&o.clickhouse, "clickhouse", os.Getenv("VIGIL_CLICKHOUSE"), "HOST:PORT of a ClickHouse server (native protocol) instead of the embedded engine")
 	f.StringVar(&o.clickhouseUser, "clickhouse-user", envOr("VIGIL_CLICKHOUSE_USER", "default"), "its user; the password is VIGIL_CLICKHOUSE_PASSWORD")
 	f.StringVar(&o.temporal, "temporal", os.Getenv("VIGIL_TEMPORAL"), "HOST:PORT of a Temporal frontend instead of the embedded one; its API key is VIGIL_TEMPORAL_TOKEN")
@@ -180,7 +182,7 @@ func up(ctx context.Context, a *app, o upOptions) error {
 		return err
 	}
 	defer eng.stop(log)
-	node, err := newNode(ctx, a, ep, eng.workerToken(ep), nodeOptions{worker: true, server: true, listen: o.listen, ops: o.ops, webhook: o.webhook, temporalUI: ep.TemporalUI, receive: o.receive, tls: o.tls, log: log})
+	node, err := newNode(ctx, a, ep, eng.workerToken(ep), nodeOptions{worker: true, server: true, listen: o.listen, ops: o.ops, webhook: o.webhook, temporalUI: ep.TemporalUI, receive: o.receive, tls: o.tls, web: o.web, log: log})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func newUsersCmd(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newUsersListCmd(a), newUsersAddCmd(a), newUsersDisableCmd(a))
+	cmd.AddCommand(newUsersListCmd(a), newUsersAddCmd(a), newUsersLinkCmd(a), newUsersDisableCmd(a))
 	return cmd
 }
 
@@ -98,6 +98,26 @@ func newUsersAddCmd(a *app) *cobra.Command {
 	c.Flags().StringVar(&groups, "groups", "", "comma-separated groups, which approval policies name")
 	c.Flags().StringVar(&team, "team", "", "team, for policies that ask for different ones")
 	c.Flags().BoolVar(&keep, "keep-password", false, "do not ask for a password")
+	return c
+}
+
+// newUsersLinkCmd makes `vigil users link`.
+func newUsersLinkCmd(a *app) *cobra.Command {
+	var issuer, subject string
+	c := &cobra.Command{
+		Use: "link NAME", Short: "Say that somebody at a sign-in provider is this user", Args: cobra.ExactArgs(1),
+		Long: `Who signs in at a provider is known by its subject, never by a name or an address, which change hands. A user
+who existed before is linked with this; the audit trail has issuer and subject of the sign-in that was refused.`,
+		Example: "  vigil users link ana --issuer https://idp.example.org --subject 00u1a2b3c4",
+		RunE: func(c *cobra.Command, args []string) error {
+			_, err := a.admin(c.Context(), "user", flow.AdminInput{Verb: "user.link", By: "operator", Key: args[0], Args: map[string]string{"issuer": issuer, "subject": subject}})
+			return err
+		},
+	}
+	c.Flags().StringVar(&issuer, "issuer", "", "issuer of the provider, as in sign-in.yaml")
+	c.Flags().StringVar(&subject, "subject", "", "who it is there (the claim sub)")
+	_ = c.MarkFlagRequired("issuer")
+	_ = c.MarkFlagRequired("subject")
 	return c
 }
 

@@ -131,14 +131,37 @@ func (f found) only(keep func(rule string) bool) found {
 func TestHunt(t *testing.T) {
 	testdata.Shared(t)
 	var want found
+	var whole found
 	t.Run("inline", func(t *testing.T) {
 		w := newWorld(t)
 		w.ingest(huntRecordings...)
 		if _, err := w.alerts.EvaluateWindows(t.Context(), "main"); err != nil {
 			t.Fatal(err)
 		}
+		whole = w.found()
+		w.allAtOnce(whole, 0)
 		want = w.found().only(func(rule string) bool { return rule == "linux-ssh-brute-force" || !strings.HasPrefix(rule, "linux-") })
 		w.huntsAgree(want)
+	})
+	t.Run("many", func(t *testing.T) {
+		w := newWorldWith(t, rules.SetOf())
+		w.ingest(huntRecordings...)
+		w.previewAgrees(whole)
+		w.allAtOnce(whole, int64(len(whole.detections)))
+		w.allAtOnce(whole, 0)
+		if got := w.found(); !reflect.DeepEqual(got.detections, whole.detections) || !reflect.DeepEqual(got.alerts, whole.alerts) {
+			t.Errorf("all rules at once made %d detections and %d alerts, ingestion %d and %d", len(got.detections), len(got.alerts), len(whole.detections), len(whole.alerts))
+			for id, d := range whole.detections {
+				if !reflect.DeepEqual(got.detections[id], d) {
+					t.Fatalf("%s: the hunt made\n%+v, ingestion\n%+v", d.Rule, got.detections[id], d)
+				}
+			}
+			for id, a := range whole.alerts {
+				if !reflect.DeepEqual(got.alerts[id], a) {
+					t.Fatalf("the hunt's alert is\n%+v, ingestion's\n%+v", got.alerts[id], a)
+				}
+			}
+		}
 	})
 	t.Run("raise", func(t *testing.T) {
 		w := newWorldWith(t, rules.SetOf())
@@ -191,6 +214,55 @@ func (w *world) huntsAgree(want found) {
 	}
 	if n := w.query("SELECT count() FROM detections WHERE startsWith(chunk, 'hunt:')"); n != "0" {
 		w.t.Errorf("hunts over what is known added %s detections", n)
+	}
+}
+
+// allAtOnce hunts for all rules in one pass, raising: each finds what ingestion found, and
+// so many detections are new.
+func (w *world) allAtOnce(want found, fresh int64) {
+	w.t.Helper()
+	var res flow.HuntResult
+	in := flow.HuntInput{Rules: []string{"*"}, Raise: true, By: "test"}
+	if err := w.run(flow.HuntID("main", in.Name(), schema.HashID(w.t.Name(), fmt.Sprint(fresh))), flow.Hunt, in, &res); err != nil {
+		w.t.Fatal(err)
+	}
+	n := map[string]int64{}
+	for _, d := range want.detections {
+		n[d.Rule]++
+	}
+	for _, f := range res.Found {
+		if f.Fires != n[f.Rule] || len(f.Samples) != int(min(f.Fires, 3)) {
+			w.t.Errorf("%s: ingestion made %d detections, all rules at once %+v", f.Rule, n[f.Rule], f)
+		}
+	}
+	if len(res.Found) != len(n) || len(n) < 4 || res.Rules < 20 || res.Fires != int64(len(want.detections)) || res.Detections != fresh || res.Scanned == 0 || res.Bytes == 0 {
+		w.t.Errorf("%d rules fired at ingestion, %d detections: %+v", len(n), len(want.detections), res)
+	}
+	if len(res.Skipped) == 0 || !strings.Contains(res.Skipped[0], "a query over windows") {
+		w.t.Errorf("aggregate rules are not named: %q", res.Skipped)
+	}
+}
+
+// previewAgrees: a preview over few events knows them all, and writes nothing.
+func (w *world) previewAgrees(want found) {
+	w.t.Helper()
+	var res flow.HuntResult
+	in := flow.HuntInput{Rules: []string{"*"}, Raise: true, Preview: true, By: "test"}
+	if err := w.run(flow.HuntID("main", in.Name(), "preview"), flow.Hunt, in, &res); err != nil {
+		w.t.Fatal(err)
+	}
+	p := res.Preview
+	if p == nil || p.Events == 0 || p.SampleEvents != p.Events || p.Fires != int64(len(want.detections)) || p.Alerts != int64(len(want.alerts)) || p.Rows != p.Events || p.Bytes == 0 {
+		w.t.Errorf("%d detections, %d alerts; the preview says %+v", len(want.detections), len(want.alerts), p)
+	}
+	if err := w.run(flow.HuntID("main", "condition", "preview"), flow.Hunt, flow.HuntInput{When: "e.message.icontains(['accepted password'])", Datasets: []string{"linux.*"}, Preview: true}, &res); err != nil {
+		w.t.Fatal(err)
+	}
+	if p = res.Preview; p.Fires == 0 || p.Alerts == 0 || p.Rows == 0 || p.Rows > p.Events {
+		w.t.Errorf("a condition: %+v", p)
+	}
+	if n := len(w.found().detections); n > 0 {
+		w.t.Errorf("a preview wrote %d detections", n)
 	}
 }
 
@@ -258,6 +330,12 @@ func (w *world) refusedHunts() {
 		{flow.HuntInput{YAML: strings.Replace(draftRule, "e.message", "e.mesage", 1)}, "rule.yaml:7:"},
 		{flow.HuntInput{YAML: draftRule, Raise: true}, "not in use as it is written here"},
 		{flow.HuntInput{YAML: draftRule, Limit: 5000}, "1 to 1000"},
+		{flow.HuntInput{Rules: []string{"*"}, Limit: 50}, "1 to 10"},
+		{flow.HuntInput{Rules: []string{"no-such-*"}}, "no rule in use fits"},
+		{flow.HuntInput{Rules: []string{"win-*", "linux-ssh-brute-forse"}}, `did you mean "linux-ssh-brute-force"?`},
+		{flow.HuntInput{When: "e.user.nam == 'x'"}, "condition:1:8"},
+		{flow.HuntInput{When: "e.user.name == 'x'", Raise: true}, "not in use as it is written here"},
+		{flow.HuntInput{Rule: aggregateRule(w.sets.Now())}, "is a query over windows"},
 		{flow.HuntInput{YAML: draftRule, From: time.Now(), To: time.Now().Add(-time.Hour)}, "is empty"},
 	} {
 		err := w.run(flow.HuntID("main", "refused", schema.HashID(fmt.Sprint(c.in))), flow.Hunt, c.in, nil)
@@ -278,6 +356,16 @@ func (w *world) refusedHunts() {
 	if err != nil || st.Status != "completed" || st.Windows != st.All || st.Result.Hits != res.Hits || st.All == 0 {
 		w.t.Errorf("state: %+v %v", st, err)
 	}
+}
+
+// aggregateRule is the id of a rule that is a query.
+func aggregateRule(set *rules.Set) string {
+	for _, r := range set.Rules() {
+		if r.Query != nil {
+			return r.ID
+		}
+	}
+	return ""
 }
 
 const objectives = `id: test
@@ -412,21 +500,33 @@ func TestHuntCancel(t *testing.T) {
 		}
 	}
 	q := store.HuntQuery{Org: "main", Condition: "sleepEachRow(0.25) = 0", From: time.Unix(0, 0), To: time.Now(), ID: "hunt-to-cancel"}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { _, err := w.store.CountHits(ctx, q); done <- err }()
-	running := func() bool {
-		return w.query("SELECT count() FROM system.processes WHERE query_id = 'hunt-to-cancel'") == "1"
+	for what, ask := range map[string]func(context.Context) error{
+		"count": func(ctx context.Context) error { _, err := w.store.CountHits(ctx, q); return err },
+		"sweep": func(ctx context.Context) error {
+			_, err := w.store.SweepEvents(ctx, store.Sweep{Org: q.Org, From: q.From, To: q.To, Condition: q.Condition, ID: q.ID}, func(store.HitEvent) error { return nil })
+			return err
+		},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- ask(ctx) }()
+		running := func() bool {
+			return w.query("SELECT count() FROM system.processes WHERE query_id = 'hunt-to-cancel'") == "1"
+		}
+		w.eventually("the query", running)
+		began := time.Now()
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", what, err)
+		}
+		w.eventually("the end of the query on the engine", func() bool { return !running() })
+		if took, whole := time.Since(began), days*rows*250*time.Millisecond/2; took > whole/2 {
+			t.Errorf("%s: the engine went on for %s, the whole query takes %s", what, took, whole)
+		}
 	}
-	w.eventually("the query", running)
-	began := time.Now()
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
-	}
-	w.eventually("the end of the query on the engine", func() bool { return !running() })
-	if took, whole := time.Since(began), days*rows*250*time.Millisecond/2; took > whole/2 {
-		t.Errorf("the engine went on for %s, the whole query takes %s", took, whole)
+	enough := errors.New("enough")
+	if _, err := w.store.SweepEvents(t.Context(), store.Sweep{Org: "main", From: q.From, To: q.To, ID: "hunt-broken-off"}, func(store.HitEvent) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("a sweep that its reader ends: %v", err)
 	}
 	var started enums.WorkflowExecutionStatus
 	id := flow.HuntID("main", "cancelled", "1")

@@ -111,7 +111,7 @@ func (w *world) startWorker() {
 		atIngest = &activities.RuleSets{Store: w.store, Local: w.atIngest}
 	}
 	w.sets = sets
-	hunts := &activities.Hunts{Store: w.store, Rules: get, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)}
+	hunts := &activities.Hunts{Store: w.store, Rules: sets.InForce, Folder: w.alerts, Trail: trail, Log: slog.New(slog.DiscardHandler)}
 	g, err := worker.Start(w.tp, worker.Activities{Alerts: w.alerts, Actions: w.act,
 		Ingest:    &activities.Ingest{Store: w.store, Rules: atIngest, Folder: w.alerts, Log: slog.New(slog.DiscardHandler)},
 		Prove:     &activities.Prove{Store: w.store, Trail: trail},
@@ -124,7 +124,7 @@ func (w *world) startWorker() {
 		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public(), Policies: approval.Default()},
 		Approvals: &activities.Approvals{Store: w.store, Trail: trail, Policies: approval.Default(), Table: w.act.Table, Public: w.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: w.store},
-		Admin:     &activities.Admin{Store: w.store, Trail: trail, Temporal: w.tp}})
+		Admin:     &activities.Admin{Store: w.store, Trail: trail, Temporal: w.tp, Public: w.key.Public()}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

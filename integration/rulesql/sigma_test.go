@@ -1,17 +1,26 @@
 package rulesql
 
 import (
+	"context"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"go.temporal.io/sdk/testsuite"
+
+	"vigil/activities"
+	"vigil/internal/audit"
+	"vigil/internal/auth"
 	"vigil/internal/parser"
 	"vigil/internal/source"
 	"vigil/internal/store"
 	"vigil/internal/testdata"
 	"vigil/internal/testdata/sigmahq"
+	"vigil/rules"
 	"vigil/rules/chsql"
 	"vigil/schema"
+	"vigil/schema/flow"
 )
 
 // equalityData are the recordings that the three executors are compared on, with how
@@ -102,6 +111,12 @@ func TestSigmaEquality(t *testing.T) {
 			t.Errorf("%s %s: SQL finds %d events, the interpreter %d\n%s", r.ID, r.Title, len(stored), len(want[r.ID]), where.Inline())
 		}
 	}
+	swept := sweepAll(t, db, set)
+	for _, r := range set.Rules() {
+		if int64(len(want[r.ID])) != swept[r.ID] {
+			t.Errorf("%s %s: a hunt of all rules finds %d events, the interpreter %d", r.ID, r.Title, swept[r.ID], len(want[r.ID]))
+		}
+	}
 	t.Logf("%d rules, of which %d fired, over %d events of %d data sets: %d hits", len(set.Rules()), fired, events, len(datasets), hits)
 	if events < 20_000 || hits < 1000 || fired < 200 {
 		t.Error("too little was compared")
@@ -136,4 +151,43 @@ func each(t *testing.T, o source.Object, do func(e *schema.Event)) {
 			do(&e)
 		}
 	}
+}
+
+// sweepAll hunts for all rules in one pass over the columns that they read, and says how
+// many events each fires on.
+func sweepAll(t *testing.T, db *database, set *rules.Set) map[string]int64 {
+	t.Helper()
+	key, err := auth.LoadDecisionKey(filepath.Join(t.TempDir(), "decision.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := audit.NewLog(db.store, key, "sweep", t.TempDir())
+	x := &activities.Hunts{Store: db.store, Rules: func(context.Context, string) (*rules.Set, error) { return set, nil }, Trail: activities.Trail{Log: log}, Log: slog.New(slog.DiscardHandler)}
+	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
+	env.RegisterActivity(x)
+	in := flow.HuntInput{Org: "main", Rules: []string{"*"}}
+	var plan activities.HuntPlan
+	v, err := env.ExecuteActivity(x.PlanHunt, in)
+	if err == nil {
+		err = v.Get(&plan)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int64{}
+	for _, w := range plan.Windows {
+		var res flow.HuntResult
+		v, err := env.ExecuteActivity(x.HuntRules, activities.HuntWindow{Hunt: in, Version: plan.Version, From: w[0], To: w[1], Samples: 1})
+		if err == nil {
+			err = v.Get(&res)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d rules at once: %d rows and %d bytes read, %d ms", plan.Rules, res.Scanned, res.Bytes, res.Millis)
+		for _, f := range res.Found {
+			out[f.Rule] += f.Fires
+		}
+	}
+	return out
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,12 +20,14 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"go.temporal.io/sdk/client"
 
 	"vigil/activities"
 	"vigil/integration/chtest"
 	"vigil/integration/tptest"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
+	"vigil/internal/auth/passkey"
 	"vigil/internal/auth/perm"
 	"vigil/internal/dashboard/library"
 	"vigil/internal/live"
@@ -33,6 +36,7 @@ import (
 	"vigil/internal/store"
 	"vigil/rules"
 	"vigil/schema"
+	"vigil/schema/flow"
 	"vigil/server"
 	"vigil/worker"
 )
@@ -47,15 +51,38 @@ type world struct {
 	store *store.Store
 	srv   *server.Server
 	hub   *live.Hub
+	tp    client.Client
 	url   string
+
+	root   *testing.T // of the whole world
+	second string     // address of the other server, once it runs
+	opts   server.Options
+	from   int // the address that calls come from, as the proxy tells
+}
+
+// build makes a server over the world's engines.
+func (w *world) build() *server.Server { return server.New(w.opts) }
+
+// calm moves on to an address that has failed at nothing.
+func (w *world) calm() { w.from++ }
+
+// admin runs a change as a workflow, as the stock CLI can.
+func (w *world) admin(noun, key, verb string, args map[string]string) error {
+	run, err := w.tp.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{ID: flow.AdminID(schema.DefaultOrg, noun, key), TaskQueue: flow.QueueRespond}, flow.Admin,
+		flow.AdminInput{Verb: verb, Key: key, By: "stock", Args: args})
+	if err != nil {
+		return err
+	}
+	return run.Get(w.t.Context(), nil)
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t}
+	w := &world{t: t, root: t}
 	w.store, _ = chtest.Open(t)
 	tp := tptest.Dial(t)
+	w.tp = tp
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +94,8 @@ func newWorld(t *testing.T) *world {
 	}
 	set, _ := rules.Load()
 	sets := &activities.RuleSets{Store: w.store, Local: set}
-	changes := &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: &activities.Hunts{Store: w.store, Rules: sets.Now, Log: slog.New(slog.DiscardHandler)}, Trail: activities.Trail{Log: trail}, Public: key.Public()}
-	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp}, Rules: changes,
+	changes := &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: &activities.Hunts{Store: w.store, Rules: sets.InForce, Log: slog.New(slog.DiscardHandler)}, Trail: activities.Trail{Log: trail}, Public: key.Public()}
+	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp, Public: key.Public()}, Rules: changes,
 		Saved:  &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}},
 		Tables: &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})
 	if err != nil {
@@ -79,9 +106,14 @@ func newWorld(t *testing.T) *world {
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	go w.hub.Run(ctx)
-	w.srv = server.New(server.Options{Store: w.store, Temporal: tp, Hub: w.hub, Audit: trail, Decisions: key, Rules: sets.Now, RuleSets: sets, Playbooks: pbs,
+	party, err := passkey.New(site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.opts = server.Options{Passkeys: party, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Store: w.store, Temporal: tp, Hub: w.hub, Audit: trail, Decisions: key, Rules: sets.Now, RuleSets: sets, Playbooks: pbs,
 		Org: schema.DefaultOrg, Version: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Dashboards: func() []fs.FS { return []fs.FS{library.FS} },
-		UI: fstest.MapFS{"index.html": {Data: []byte(`<meta name="csp-nonce" content="__CSP_NONCE__">`)}, "assets/a.js": {Data: []byte("1")}}})
+		UI: fstest.MapFS{"index.html": {Data: []byte(`<meta name="csp-nonce" content="__CSP_NONCE__">`)}, "assets/a.js": {Data: []byte("1")}}}
+	w.srv = w.build()
 	ts := httptest.NewServer(w.srv.Handler())
 	t.Cleanup(ts.Close)
 	w.url = ts.URL
@@ -112,6 +144,7 @@ func (w *world) callRaw(cookie, method, path, contentType string, b []byte, head
 		w.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("X-Forwarded-For", fmt.Sprintf("198.51.100.%d", w.from))
 	if cookie != "" {
 		req.Header.Set("Cookie", cookie)
 	}
@@ -152,6 +185,7 @@ func (w *world) person(name string, role perm.Role) string {
 
 // routes is what each route needs, written down apart from the server's own table.
 var routes = []struct{ method, path, weakest string }{
+	{"GET", "/passkeys", "viewer"}, {"GET", "/users/x/passkeys", "admin"}, {"DELETE", "/users/x/passkeys/x", "admin"}, {"DELETE", "/passkeys/x", "viewer"}, {"POST", "/passkeys/x", "viewer"},
 	{"GET", "/me", "viewer"}, {"GET", "/home", "viewer"}, {"GET", "/alerts", "viewer"}, {"GET", "/alerts/x", "viewer"},
 	{"POST", "/alerts/update", "analyst"}, {"GET", "/incidents", "viewer"}, {"GET", "/incidents/x", "viewer"}, {"POST", "/incidents/x/ack", "analyst"},
 	{"GET", "/incidents/x/actions", "viewer"}, {"POST", "/incidents/x/undo", "approver"},
@@ -170,6 +204,7 @@ var routes = []struct{ method, path, weakest string }{
 
 // valid are bodies that pass the shape check, so that the permission decides.
 var valid = map[string]any{
+	"/passkeys/x":    map[string]any{"name": "x"},
 	"/alerts/update": map[string]any{"ids": []string{}}, "/approvals/x/decide": map[string]any{"verdict": "approve"}, "/approvals/x/sign": map[string]any{"verdict": "approve"},
 	"/approvals/x/look": map[string]any{"verdict": "view"}, "/approvals/x/review": map[string]any{"verdict": "justified", "reason": "x"},
 	"/runs/cancel?id=x": map[string]any{}, "/playbooks/x/run": map[string]any{"incident": "x"}, "/incidents/x/ack": map[string]any{}, "/incidents/x/undo": map[string]any{"reason": "x"}, "/sources/ingest": map[string]any{"source": "bad name", "paths": []string{"x"}}, "/searches": map[string]any{"query": "nothing:here"}, "/searches/ocsf": map[string]any{"query": "nothing:here"},
@@ -182,13 +217,14 @@ var valid = map[string]any{
 func TestServer(t *testing.T) {
 	w := newWorld(t)
 	t.Run("link", func(t *testing.T) { w.t = t; adminLink(t, w) })
+	t.Run("link by passkey", func(t *testing.T) { w.t = t; linkByPasskey(t, w) })
 	w.t = t
 	cookies := map[perm.Role]string{}
 	for _, r := range perm.Roles() {
 		cookies[r] = w.person("p-"+string(r), r)
 	}
 	for name, fn := range map[string]func(*testing.T, *world, map[perm.Role]string){
-		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "saved": savedByOwner, "export": exports, "tables": assetTables, "ocsf": ocsfExport, "deploy": deployRule,
+		"routes": routeByRole, "refusals": refusalsAudited, "audit": auditPages, "page": page, "session": sessions, "lists": lists, "live": liveResume, "search": searchShape, "saved": savedByOwner, "export": exports, "tables": assetTables, "ocsf": ocsfExport, "deploy": deployRule, "passkeys": passkeySignIn,
 	} {
 		t.Run(name, func(t *testing.T) { w.t = t; fn(t, w, cookies) })
 	}

@@ -4,6 +4,7 @@
 package alert
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -155,6 +156,11 @@ func (g Group) ID(org string) string {
 	return schema.HashID("incident", org, g.Key, strconv.FormatInt(g.Bucket.Unix(), 10))[:16]
 }
 
+// Why says why an alert of the group is in its incident.
+func (g Group) Why(a schema.Alert) string {
+	return fmt.Sprintf("%s alert of %s on %s: such alerts open an incident, and join that of the day", a.Severity, name(g.Key), g.Bucket.Format("2006-01-02"))
+}
+
 // groupBy lists the entity kinds that make an incident, the strongest first.
 func groupBy() []string {
 	return []string{"host", "host.name", "user", "user.name", "source.ip", "destination.ip", "domain", "hash"}
@@ -276,4 +282,28 @@ func Variables(entities map[string]string) map[string]string {
 	set("domain", entities["domain"])
 	set("hash", entities["hash"])
 	return out
+}
+
+// JoinRisks adds the risks of different rules as chances of harm: 50 and 50 make 75, never
+// above 100. Repeats of one rule add nothing.
+func JoinRisks(rules map[string]int) int {
+	risk := 0
+	for _, rule := range slices.Sorted(maps.Keys(rules)) {
+		r := min(max(rules[rule], 0), 100)
+		risk = 100 - (100-risk)*(100-r)/100
+	}
+	return risk
+}
+
+// Tally is what alerts say together: their worst severity, the highest risk of each rule, and
+// the risk of all.
+func Tally(list []schema.Alert) (schema.Severity, map[string]int, int) {
+	worst, rules := schema.Informational, map[string]int{}
+	for _, a := range list {
+		if a.Severity.Rank() > worst.Rank() {
+			worst = a.Severity
+		}
+		rules[a.Rule] = max(rules[a.Rule], a.Risk)
+	}
+	return worst, rules, JoinRisks(rules)
 }

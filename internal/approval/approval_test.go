@@ -188,6 +188,17 @@ func TestTampered(t *testing.T) {
 	two := play(t, open(terms(TwoPerson, 2)), step{1, "ana", "approve", nil, "pending"}, step{2, "ben", "approve", nil, "approved"})
 	one := play(t, open(terms(TwoPerson, 2)), step{1, "ana", "approve", nil, "pending"})
 	auto := open(terms(Auto, 1))
+	up := terms(One, 1)
+	up.StepUp = true
+	signed := open(up)
+	x := act(signed, "ana", "approve")
+	if _, err := Apply(&signed, x, people, start); err == nil || !strings.Contains(err.Error(), "asks for a passkey") {
+		t.Fatalf("approved without a passkey: %v", err)
+	}
+	x.Passkey = "k"
+	if _, err := Apply(&signed, x, people, start); err != nil || Holds(signed, good, nobody) != nil {
+		t.Fatalf("approved with a passkey: %v", err)
+	}
 	for name, c := range map[string]func() schema.Approval{
 		"payload": func() schema.Approval { a := two; a.Payload = strings.Replace(a.Payload, "ws1", "dc1", 1); return a },
 		"rebound": func() schema.Approval {
@@ -217,6 +228,13 @@ func TestTampered(t *testing.T) {
 		"requester": func() schema.Approval { a := two; a.Requester = "somebody"; return a },
 		"authors":   func() schema.Approval { a := two; a.Facts.Authors = nil; return a },
 		"auto":      func() schema.Approval { return auto },
+		"step-up":   func() schema.Approval { a := signed; a.Terms.StepUp = false; return a },
+		"no passkey": func() schema.Approval {
+			a := signed
+			a.Decisions = slices.Clone(a.Decisions)
+			a.Decisions[0].Passkey = ""
+			return a
+		},
 	} {
 		if err := Holds(c(), good, nobody); err == nil {
 			t.Errorf("%s: it still holds", name)
@@ -232,7 +250,7 @@ func TestTampered(t *testing.T) {
 
 func randomTerms(r *rand.Rand) schema.ApprovalTerms {
 	t := terms(MOfN, 1+r.IntN(3))
-	t.Denials, t.EveryStage, t.Teams = 1+r.IntN(2), r.IntN(3) == 0, r.IntN(4) == 0
+	t.Denials, t.EveryStage, t.Teams, t.StepUp = 1+r.IntN(2), r.IntN(3) == 0, r.IntN(4) == 0, r.IntN(3) == 0
 	for range r.IntN(3) {
 		t.Stages = append(t.Stages, schema.ApprovalStage{Name: "next", Quorum: 1 + r.IntN(2), Minutes: 1 + r.IntN(60)})
 	}
@@ -266,6 +284,9 @@ func TestRaces(t *testing.T) {
 			x := with(act(tab, names[r.IntN(len(names))], v.Name), map[string]string{"to": names[r.IntN(len(names))], "until": "30m"})
 			if v.Name == "narrow" {
 				x.Args = map[string]string{"hours": fmt.Sprint(1 + r.IntN(30))}
+			}
+			if r.IntN(3) > 0 {
+				x.Passkey = "k"
 			}
 			before := a
 			snapshot, _ := json.Marshal(a)
@@ -313,6 +334,9 @@ func invariants(t *testing.T, seed uint64, before, after schema.Approval, at tim
 		}
 		if d.Binding != after.Binding {
 			fail("a decision about other content counts")
+		}
+		if StepsUp(after, d.Verdict) && d.Passkey == "" {
+			fail("a decision counts without the passkey that the policy asks for")
 		}
 		if slices.Contains([]string{"req", "author", "cy", "gone", "none"}, d.User) {
 			fail("somebody decided who may not")
@@ -394,6 +418,7 @@ func TestBadPolicies(t *testing.T) {
 		"policies:\n  - {name: a, mode: one, on_timeout: smaller, smaller: {action: block-address}}": "not one of low risk",
 		"policies:\n  - {name: a, when: 'riks == 1', mode: one}\n  - {name: b, mode: one}":           "policy 1 (a)",
 		"policies:\n  - {name: a, mode: one}\n  - {name: a, mode: one}":                              "two policies",
+		"policies:\n  - {name: a, mode: auto, step_up: true}":                                        "step_up asks people",
 		"policies:\n  - {name: a, mode: one, colour: red}":                                           "x.yaml:2:",
 		"zone: Mars\npolicies:\n  - {name: a, mode: one}":                                            "no time zone",
 		"assets: [{match: '[', criticality: low}]\npolicies:\n  - {name: a, mode: one}":              "asset",

@@ -55,6 +55,7 @@ type Policy struct {
 	OnTimeout  string                  `yaml:"on_timeout"` // deny, escalate, smaller; default deny
 	Smaller    *schema.ApprovalSmaller `yaml:"smaller"`
 	Glass      *schema.ApprovalWho     `yaml:"break_glass"`
+	StepUp     bool                    `yaml:"step_up"` // approving needs a passkey's signature over the action
 
 	when expr.Program
 }
@@ -168,6 +169,9 @@ func (x *Policy) check(lowRisk func(string) bool) (err error) {
 	case x.OnTimeout == TimeoutEscalate && len(x.Stages) < 2:
 		return errors.New("on_timeout escalate needs two stages or more")
 	}
+	if x.StepUp && Unasked(string(x.Mode)) {
+		return fmt.Errorf("step_up asks people, and %s asks nobody", x.Mode)
+	}
 	x.Needed = want
 	for i := range x.Stages {
 		s := &x.Stages[i]
@@ -238,7 +242,7 @@ func (p *Policies) Choose(f schema.ApprovalFacts) schema.ApprovalTerms {
 
 func (p *Policies) terms(x Policy, f schema.ApprovalFacts) schema.ApprovalTerms {
 	t := schema.ApprovalTerms{Policy: x.Name, Version: p.version, Mode: string(x.Mode), Stages: slices.Clone(x.Stages), EveryStage: x.EveryStage, Denials: x.Denials,
-		Teams: x.Teams, OnTimeout: x.OnTimeout, Smaller: x.Smaller, BreakGlass: x.Glass}
+		Teams: x.Teams, OnTimeout: x.OnTimeout, Smaller: x.Smaller, BreakGlass: x.Glass, StepUp: x.StepUp}
 	if len(t.Stages) == 0 {
 		t.Stages = []schema.ApprovalStage{{Name: "primary", Quorum: max(1, x.Needed)}}
 	}

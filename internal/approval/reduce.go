@@ -20,6 +20,7 @@ type Act struct {
 	Channel string            // web, cli, temporal
 	Args    map[string]string // to, until, and for narrow the changed arguments
 	Token   string            // the proof, kept with a decision
+	Passkey string            // id of the passkey whose signature is in the token, "" for none
 }
 
 // Person is what counts of a user.
@@ -47,6 +48,7 @@ type Verb struct {
 	Votes  bool // a decision: one for each person
 	Reason bool // a reason must be given
 	Any    bool // people who may not decide may do it too
+	StepUp bool // leads to the action: a passkey signs it where the policy says so
 	Doc    string
 	run    func(r *reduction) (Outcome, error)
 }
@@ -54,10 +56,10 @@ type Verb struct {
 // Verbs is the table of what people can do to an open approval.
 func Verbs() []Verb {
 	return []Verb{
-		{Name: "approve", Votes: true, Doc: "approve exactly what is bound", run: (*reduction).vote},
+		{Name: "approve", Votes: true, StepUp: true, Doc: "approve exactly what is bound", run: (*reduction).vote},
 		{Name: "deny", Votes: true, Reason: true, Doc: "deny; one denial is enough unless the policy says otherwise", run: (*reduction).vote},
 		{Name: "abstain", Votes: true, Doc: "take no side; the quorum stays as it is", run: (*reduction).vote},
-		{Name: "break-glass", Votes: true, Reason: true, Doc: "approve alone, at once; somebody reviews it afterwards", run: (*reduction).breakGlass},
+		{Name: "break-glass", Votes: true, Reason: true, StepUp: true, Doc: "approve alone, at once; somebody reviews it afterwards", run: (*reduction).breakGlass},
 		{Name: "narrow", Reason: true, Doc: "fewer targets or a shorter time box; voids the decisions so far", run: (*reduction).narrow},
 		{Name: "delegate", Doc: "let somebody else decide in your place until a time", run: (*reduction).delegate},
 		{Name: "claim", Doc: "say that you are looking into it, until a time", run: (*reduction).claim},
@@ -111,8 +113,17 @@ func Check(a schema.Approval, act Act) (done bool, err error) {
 		return false, schema.E(schema.Denied, "the token was made for another approval, or for other content of this one", "look at it again: vigil approvals show "+a.ID)
 	case v.Reason && strings.TrimSpace(act.Reason) == "":
 		return false, schema.E(schema.Invalid, "to "+v.Name+" needs a reason", "say why, for those who read the audit later")
+	case StepsUp(a, act.Verdict) && act.Passkey == "":
+		return false, schema.E(schema.Denied, "the policy "+a.Terms.Policy+" asks for a passkey to "+v.Name, "decide in the web UI, on its page under /approvals")
 	}
 	return false, nil
+}
+
+// StepsUp says whether an act on the request must be signed with a passkey. A denial
+// never must: nothing follows from it.
+func StepsUp(a schema.Approval, verdict string) bool {
+	v, _ := FindVerb(verdict)
+	return a.Terms.StepUp && v.StepUp
 }
 
 func verbNames() string {
@@ -180,7 +191,7 @@ func (r *reduction) vote() (Outcome, error) {
 
 func (r *reduction) decide(behalf string) {
 	d := schema.Decision{User: r.act.User, OnBehalf: behalf, Verdict: r.act.Verdict, Reason: r.act.Reason, Channel: r.act.Channel,
-		Stage: r.a.Stage, Team: r.people[r.act.User].Team, Binding: r.a.Binding, Token: r.act.Token, Time: r.now.UTC()}
+		Stage: r.a.Stage, Team: r.people[r.act.User].Team, Binding: r.a.Binding, Token: r.act.Token, Passkey: r.act.Passkey, Time: r.now.UTC()}
 	if r.a.Action == manual {
 		d.Args = r.act.Args
 	}

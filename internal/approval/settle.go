@@ -133,7 +133,7 @@ func ifSilent(a schema.Approval) string {
 
 // Holds says whether a stored approval is what it claims to be: approved, by enough
 // different people who may, about this very payload. verify checks one decision's
-// proof. Approvals that need nobody hold when again agrees, which asks the policies.
+// proof, with the passkey's signature where [StepsUp] says so. Approvals that need nobody hold when again agrees, which asks the policies.
 func Holds(a schema.Approval, verify func(schema.Decision) error, again func(schema.ApprovalFacts) Mode) error {
 	if a.Status != schema.ApprovalApproved {
 		return schema.E(schema.Denied, fmt.Sprintf("approval %s is %s", a.ID, a.Status), "")
@@ -166,6 +166,9 @@ func holdsByVotes(a schema.Approval, verify func(schema.Decision) error) error {
 		}
 		if d.Binding != a.Binding || d.User == a.Requester || slices.Contains(a.Facts.Authors, d.User) {
 			return schema.E(schema.Denied, "the decision of "+d.User+" does not count for approval "+a.ID, "look into the audit trail")
+		}
+		if StepsUp(a, d.Verdict) && d.Passkey == "" {
+			return schema.E(schema.Denied, "the decision of "+d.User+" was not signed with a passkey", "look into the audit trail")
 		}
 		if err := verify(d); err != nil {
 			return schema.E(schema.Denied, "the decision of "+d.User+" is not proved", "look into the audit trail", err)

@@ -24,6 +24,10 @@ const VerdictRun = "run"
 // their approval is the incident's id.
 const VerdictUndo = "undo"
 
+// VerdictPasskey is the verdict of tokens that prove that a server saw the registration
+// of a passkey; their approval is its id, their binding what the passkey is made of.
+const VerdictPasskey = "passkey"
+
 // DecisionTTL is how long a decision token is good for.
 const DecisionTTL = 10 * time.Minute
 
@@ -40,8 +44,12 @@ type Claims struct {
 	// Args are what the verdict needs: whom to delegate to, until when, narrowed arguments.
 	Args    map[string]string `json:"args,omitempty"`
 	Channel string            `json:"channel"` // web, cli, temporal
-	Nonce   string            `json:"nonce"`
-	Expires int64             `json:"expires"` // Unix seconds
+	// Assertion is what the user's passkey answered when it signed this decision; see
+	// internal/auth/passkey. Passkey is its id.
+	Assertion json.RawMessage `json:"assertion,omitempty"`
+	Passkey   string          `json:"passkey,omitempty"`
+	Nonce     string          `json:"nonce"`
+	Expires   int64           `json:"expires"` // Unix seconds
 }
 
 // RequestClaims are the claims by which the server proves who asked for a playbook

@@ -3,6 +3,7 @@
 package document
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -21,9 +22,10 @@ import (
 // Error is one thing wrong with a file, at its exact place.
 type Error struct {
 	File         string
-	Line, Column int // from 1
+	Line, Column int    // from 1, in characters
+	ID           string // of what the file describes, "" when it has none yet
 	Message      string
-	Hint         string
+	Hint         string // what to write instead, "" when unknown
 }
 
 // Error returns "file:line:column: message (hint)".
@@ -40,64 +42,100 @@ func (e *Error) Unwrap() error { return schema.E(schema.Invalid, e.Message, e.Hi
 
 var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,63}$`)
 
-// Reader collects what is wrong with a file.
+// Reader collects what is wrong with one document of a file.
 type Reader struct {
-	File string
-	Errs []error
+	File  string
+	First int    // line of the file that the document begins at, from 1; 0 means 1
+	Lines int    // of the document; places behind its end are moved to its last line
+	ID    string // goes into the errors
+	Errs  []error
 }
 
 // Read parses a file of one document, of at most limit bytes, and hands its body to read.
 // It returns what is wrong with it, nil when nothing is; nothing about a file makes it
 // panic.
-func Read(file string, text []byte, limit int, read func(*Reader, ast.Node)) (errs []error) {
-	at := func(format string, args ...any) []error {
-		return []error{&Error{File: file, Line: 1, Column: 1, Message: fmt.Sprintf(format, args...)}}
-	}
-	defer func() {
-		if p := recover(); p != nil { // the YAML parser must not take us down
-			errs = at("not readable as YAML: %v", p)
-		}
-	}()
+func Read(file string, text []byte, limit int, read func(*Reader, ast.Node)) []error {
+	r := &Reader{File: file, Lines: 1 + bytes.Count(text, []byte("\n"))}
 	if len(text) > limit {
-		return at("the file has %d bytes, the limit is %d", len(text), limit)
+		r.FailAt(1, 1, "", "the file has %d bytes, the limit is %d", len(text), limit)
+		return r.Errs
 	}
-	r := &Reader{File: file}
-	f, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return []error{r.yamlError(err)}
+	if body, ok := r.Parse(text); ok {
+		r.guard(func() { read(r, body) })
+	} else if len(r.Errs) == 0 {
+		r.FailAt(1, 1, "", "a file holds one document")
 	}
-	if len(f.Docs) != 1 || f.Docs[0].Body == nil {
-		return at("a file holds one document")
-	}
-	read(r, f.Docs[0].Body)
 	return r.Errs
 }
 
-func (r *Reader) yamlError(err error) error {
+// guard notes a panic of the YAML library, which must not take us down, as a mistake.
+func (r *Reader) guard(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.FailAt(1, 1, "", "not readable as YAML: %v", p)
+		}
+	}()
+	f()
+}
+
+// Parse parses one document. ok is false when it is no YAML, which is noted, and when
+// there is not exactly one.
+func (r *Reader) Parse(text []byte) (body ast.Node, ok bool) {
+	r.guard(func() {
+		f, err := parser.ParseBytes(text, 0)
+		if err != nil {
+			r.notYAML(err)
+		} else if len(f.Docs) == 1 && f.Docs[0].Body != nil {
+			body, ok = f.Docs[0].Body, true
+		}
+	})
+	return body, ok
+}
+
+func (r *Reader) notYAML(err error) {
 	var at yaml.Error
 	if errors.As(err, &at) && at.GetToken() != nil {
 		p := at.GetToken().Position
-		return &Error{File: r.File, Line: max(p.Line, 1), Column: max(p.Column, 1), Message: "not YAML: " + at.GetMessage()}
+		r.FailAt(p.Line, p.Column, "", "not YAML: %s", at.GetMessage())
+		return
 	}
-	return &Error{File: r.File, Line: 1, Column: 1, Message: "not YAML: " + err.Error()}
+	r.FailAt(1, 1, "", "not YAML: %v", err)
+}
+
+// FailAt notes a mistake at a line and column of the document, both from 1.
+func (r *Reader) FailAt(line, column int, hint, format string, args ...any) {
+	line = min(max(line, 1), max(r.Lines, 1)) // the YAML library may point behind the end
+	r.Errs = append(r.Errs, &Error{File: r.File, Line: max(r.First, 1) + line - 1, Column: max(column, 1), ID: r.ID,
+		Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // Fail notes a mistake at a node.
 func (r *Reader) Fail(n ast.Node, hint, format string, args ...any) {
-	line, column := 1, 1
+	line, column := Place(n)
+	r.FailAt(line, column, hint, format, args...)
+}
+
+// Place returns the line and column of the document where a node begins, from 1.
+func Place(n ast.Node) (line, column int) {
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		n = m.Values[0].Key
 	}
 	if t := n.GetToken(); t != nil && t.Position != nil {
-		line, column = t.Position.Line, t.Position.Column
+		return t.Position.Line, t.Position.Column
 	}
-	r.Errs = append(r.Errs, &Error{File: r.File, Line: max(line, 1), Column: max(column, 1), Message: fmt.Sprintf(format, args...), Hint: hint})
+	return 1, 1
 }
 
-// Suggest is a hint that names what comes nearest, or all there is.
+// maxChoices bounds the choices that a hint lists.
+const maxChoices = 24
+
+// Suggest is a hint that names what comes nearest, or all there is when that is not much.
 func Suggest(name string, among []string) string {
 	if near := schema.Nearest(name, among); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if len(among) > maxChoices {
+		return ""
 	}
 	return "one of " + strings.Join(among, ", ")
 }
@@ -107,12 +145,13 @@ type Mapping struct {
 	*Reader
 	Node ast.Node
 	Keys []string
-	At   map[string]ast.Node
+	At   map[string]ast.Node // values
+	Key  map[string]ast.Node
 }
 
 // Mapping reads n as a mapping whose keys are among known; nil allows any.
 func (r *Reader) Mapping(n ast.Node, what string, known []string) (*Mapping, bool) {
-	m := &Mapping{Reader: r, Node: n, At: map[string]ast.Node{}}
+	m := &Mapping{Reader: r, Node: n, At: map[string]ast.Node{}, Key: map[string]ast.Node{}}
 	var values []*ast.MappingValueNode
 	switch x := n.(type) {
 	case *ast.MappingNode:
@@ -134,7 +173,7 @@ func (r *Reader) Mapping(n ast.Node, what string, known []string) (*Mapping, boo
 			r.Fail(v.Key, "", "%s has the key %q twice", what, k)
 		default:
 			m.Keys = append(m.Keys, k)
-			m.At[k] = v.Value
+			m.At[k], m.Key[k] = v.Value, v.Key
 		}
 	}
 	return m, true
@@ -248,7 +287,7 @@ func (m *Mapping) Int(key string, def, low, high int) int {
 	}
 	v, err := strconv.Atoi(m.Text(key))
 	if err != nil || v < low || v > high {
-		m.Fail(n, fmt.Sprintf("a number from %d to %d", low, high), "%s cannot be %q", key, m.Text(key))
+		m.Fail(n, fmt.Sprintf("a whole number from %d to %d", low, high), "%s cannot be %q", key, m.Text(key))
 	}
 	return v
 }

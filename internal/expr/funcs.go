@@ -18,24 +18,39 @@ const (
 	ThresholdPrefix = "labels.threshold."
 )
 
-// Function describes one function of the language for the reference.
-type Function struct{ Name, Signature, Doc string }
+// Function describes one function of the language for the reference. The examples of a
+// function hold: tests evaluate them.
+type Function struct {
+	Name, Signature, Doc string
+	Examples             []string
+}
 
 // Functions returns the functions added to standard CEL, in reference order.
 func Functions() []Function {
 	const lit = "(text or list of texts)"
 	return []Function{
-		{"icontains", "text.icontains" + lit, "True if the text holds any of the literals, ignoring case."},
-		{"icontainsAll", "text.icontainsAll" + lit, "True if the text holds every one of the literals, ignoring case."},
-		{"istartsWith", "text.istartsWith" + lit, "True if the text starts with any of the literals, ignoring case."},
-		{"iendsWith", "text.iendsWith" + lit, "True if the text ends with any of the literals, ignoring case."},
-		{"ieq", "text.ieq" + lit, "True if the text equals any of the literals, ignoring case."},
-		{"ilike", "text.ilike" + lit, "True if the whole text fits any of the patterns, ignoring case; * stands for any text, ? for one character; a backslash is plain."},
-		{"cidr", "cidr(address, range or list of ranges)", "True if the text is an address inside any of the ranges. Never true of an absent address."},
-		{"inList", "inList(text, 'name')", "True if the text is in the named list, ignoring case. An unknown list fails at load."},
-		{"intel", "intel(text)", "True if the value is among the indicators that enrichment found in this event (threat.indicator.value), ignoring case."},
-		{"score", "score('detector')", "The score the named detector gave this event; 0 when it gave none."},
-		{"threshold", "threshold('detector')", "The score from which the detector's promoted model calls an event anomalous; infinity when none is in force."},
+		{"icontains", "text.icontains" + lit, "True if the text holds any of the literals, ignoring case.",
+			[]string{`e.process.command_line.icontains(' -ENC ')`, `e.process.command_line.icontains(['mimikatz', 'powershell'])`, `e.tags.icontains('vp')`}},
+		{"icontainsAll", "text.icontainsAll" + lit, "True if the text holds every one of the literals, ignoring case.",
+			[]string{`e.process.command_line.icontainsAll(['PowerShell', '-enc'])`, `!e.process.command_line.icontainsAll(['powershell', '-nop'])`}},
+		{"istartsWith", "text.istartsWith" + lit, "True if the text starts with any of the literals, ignoring case.",
+			[]string{`e.process.executable.istartsWith(['c:\\windows\\', 'c:\\program files\\'])`}},
+		{"iendsWith", "text.iendsWith" + lit, "True if the text ends with any of the literals, ignoring case.",
+			[]string{`e.process.executable.iendsWith(r'\powershell.exe')`}},
+		{"ieq", "text.ieq" + lit, "True if the text equals any of the literals, ignoring case.",
+			[]string{`e.user.name.ieq('BOB')`, `e.tags.ieq(['vpn', 'dmz'])`}},
+		{"ilike", "text.ilike" + lit, "True if the whole text fits any of the patterns, ignoring case; * stands for any text, ? for one character; a backslash is plain.",
+			[]string{`e.process.executable.ilike(r'?:\windows\*\powershell.exe')`}},
+		{"cidr", "cidr(address, range or list of ranges)", "True if the text is an address inside any of the ranges. Never true of an absent address.",
+			[]string{`cidr(e.source.ip, ['10.0.0.0/8', 'fc00::/7'])`, `!cidr(e.client.ip, '0.0.0.0/0')`}},
+		{"inList", "inList(text, 'name')", "True if the text is in the named list, ignoring case. An unknown list fails at load.",
+			[]string{`inList(e.user.name, 'admins')`}},
+		{"intel", "intel(text)", "True if the value is among the indicators that enrichment found in this event (threat.indicator.value), ignoring case.",
+			[]string{`intel(e.destination.ip)`, `!intel(e.source.ip)`}},
+		{"score", "score('detector')", "The score the named detector gave this event; 0 when it gave none.",
+			[]string{`score('zeek-conn-iforest') > 0.9`, `score('another') == 0.0`}},
+		{"threshold", "threshold('detector')", "The score from which the detector's promoted model calls an event anomalous; infinity when none is in force.",
+			[]string{`score('zeek-conn-iforest') >= threshold('zeek-conn-iforest')`, `score('another') < threshold('another')`}},
 	}
 }
 

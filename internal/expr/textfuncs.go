@@ -12,11 +12,11 @@ import (
 // they take a text apart, and none of them multiplies it.
 func TextFunctions() []Function {
 	return []Function{
-		{"lower", "text.lower()", "The text in small letters."},
-		{"upper", "text.upper()", "The text in capital letters."},
-		{"trim", "text.trim()", "The text without white space at its ends."},
-		{"before", "text.before(text)", "What stands before the first place where the argument stands; the whole text when it stands nowhere."},
-		{"after", "text.after(text)", "What stands behind the first place where the argument stands; nothing when it stands nowhere."},
+		{"lower", "text.lower()", "The text in small letters.", []string{`text.lower() == 'get /a?b=c'`}},
+		{"upper", "text.upper()", "The text in capital letters.", []string{`text.upper() == 'GET /A?B=C'`}},
+		{"trim", "text.trim()", "The text without white space at its ends.", []string{`(' ' + text + ' ').trim() == text`}},
+		{"before", "text.before(text)", "What stands before the first place where the argument stands; the whole text when it stands nowhere.", []string{`text.before('?') == 'GET /a'`, `text.before('#') == text`}},
+		{"after", "text.after(text)", "What stands behind the first place where the argument stands; nothing when it stands nowhere.", []string{`text.after('?') == 'b=c'`, `text.after('#') == ''`}},
 	}
 }
 

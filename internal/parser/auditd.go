@@ -12,32 +12,16 @@ import (
 // auditdParser reads the log of the Linux audit daemon, one record a line.
 type auditdParser struct {
 	table table
+	close func(e *schema.Event)
 	names interner
 	kv    *kvParser
 }
 
 func newAuditd(o Options) Parser {
-	f := field
-	p := &auditdParser{}
+	m := mapperOf("auditd", o, nil)
+	p := &auditdParser{table: m.table(), close: m.closing(m.Section)}
 	p.kv, _ = newKV(o).(*kvParser)
-	p.table = table{
-		"type": f(schema.FEventAction), "node": f(schema.FHostName), "pid": f(schema.FProcessPid), "ppid": f(schema.FProcessParentPid), "auid": by(unlessUnset(schema.FUserEffectiveID)), "uid": f(schema.FUserID), "AUID": by(auditName(schema.FUserEffectiveName)), "UID": by(auditName(schema.FUserName)), "acct": by(auditName(schema.FUserName)), "id": skipped,
-		"exe": by(auditName(schema.FProcessExecutable)), "comm": by(auditName(schema.FProcessName)), "proctitle": by(auditTitle), "cwd": by(auditName(schema.FProcessWorkingDirectory)), "name": by(auditPath), "key": by(auditName(schema.FRuleName)), "ses": by(unlessUnset(schema.FSessionID)), "syscall": by(func(e *schema.Event, v string) { e.AddExtra("auditd.syscall", v) }), "SYSCALL": f(schema.FEventReason),
-		"success": by(auditResult), "res": by(auditResult), "addr": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "hostname": by(func(e *schema.Event, v string) {
-			if v != "?" && !looksLikeIP(v) {
-				e.SetStr(schema.FSourceDomain, v)
-			}
-		}), "terminal": by(func(e *schema.Event, v string) { e.AddExtra("auditd.terminal", v) }), "cmd": by(auditTitle), "unit": f(schema.FServiceName), "exit": by(func(e *schema.Event, v string) { e.AddExtra("auditd.exit", v) }), "msg": skipped,
-	}
 	return p
-}
-
-func unlessUnset(f schema.FieldID) setter {
-	return func(e *schema.Event, v string) {
-		if v != "4294967295" && v != "-1" && v != "unset" {
-			e.Set(f, v)
-		}
-	}
 }
 
 func detectAuditd(sample []byte, _ string) (int, string) {
@@ -128,8 +112,7 @@ func (p *auditdParser) Parse(raw []byte, e *schema.Event) error {
 	}
 	p.pairs(body, e)
 	e.SetStr(schema.FProcessCommandLine, args)
-	setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventDataset, "linux.auditd"}, pair{schema.FEventKind, "event"}, pair{schema.FHostOsFamily, "linux"})
-	auditKind(e)
+	p.close(e)
 	e.Add(schema.FRelatedUser, e.Str(schema.FUserName))
 	if e.Has(schema.FSourceIP) {
 		e.Add(schema.FRelatedIP, e.Str(schema.FSourceIP))
@@ -174,24 +157,4 @@ func auditArgs(s string, e *schema.Event) string {
 // isArg says whether a key is a0, a1 …
 func isArg(key string) bool {
 	return len(key) > 1 && key[0] == 'a' && key[1] >= '0' && key[1] <= '9'
-}
-
-func auditKind(e *schema.Event) {
-	switch kind := e.Str(schema.FEventAction); {
-	case kind == "EXECVE" || kind == "PROCTITLE" || kind == "USER_CMD" || kind == "SYSCALL" && strings.Contains("execve 59", e.Str(schema.FEventReason)):
-		e.Add(schema.FEventCategory, "process")
-		e.Add(schema.FEventType, "start")
-	case strings.HasPrefix(kind, "USER_LOGIN"), strings.HasPrefix(kind, "USER_AUTH"), strings.HasPrefix(kind, "CRED_"), strings.HasPrefix(kind, "USER_START"), strings.HasPrefix(kind, "USER_ACCT"):
-		e.Add(schema.FEventCategory, "authentication")
-		e.Add(schema.FEventType, "start")
-	case strings.HasPrefix(kind, "ADD_"), strings.HasPrefix(kind, "DEL_"), strings.HasPrefix(kind, "USER_MGMT"), strings.HasPrefix(kind, "GRP_"), strings.HasPrefix(kind, "USER_CHAUTHTOK"):
-		e.Add(schema.FEventCategory, "iam")
-		e.Add(schema.FEventType, "change")
-	case kind == "PATH" || kind == "CWD":
-		e.Add(schema.FEventCategory, "file")
-		e.Add(schema.FEventType, "access")
-	case strings.HasPrefix(kind, "CONFIG_"), strings.HasPrefix(kind, "SERVICE_"):
-		e.Add(schema.FEventCategory, "configuration")
-		e.Add(schema.FEventType, "change")
-	}
 }

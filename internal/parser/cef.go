@@ -22,36 +22,7 @@ type cefPair struct{ key, value string }
 
 func newCEF(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
-	return &cefParser{table: cefTable(o.zone()), kv: kv}
-}
-
-// cefTable maps the extension dictionary of the format.
-func cefTable(zone *time.Location) table {
-	f := field
-	now := by(cefTime(schema.FTimestamp, zone))
-	return table{
-		"rt": now, "deviceReceiptTime": now, "start": by(cefTime(schema.FEventStart, zone)), "end": by(cefTime(schema.FEventEnd, zone)),
-		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "dst": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)), "spt": f(schema.FSourcePort), "dpt": f(schema.FDestinationPort),
-		"shost": by(unlessSet(schema.FSourceDomain)), "dhost": by(unlessSet(schema.FDestinationDomain)), "smac": f(schema.FSourceMac), "dmac": f(schema.FDestinationMac), "c6a2": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "c6a3": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)),
-		"sourceTranslatedAddress": f(schema.FSourceNatIP), "sourceDnsDomain": by(unlessSet(schema.FSourceDomain)), "destinationDnsDomain": by(unlessSet(schema.FDestinationDomain)),
-		"suser": by(accountName), "susr": by(func(e *schema.Event, v string) { accountName(e, strings.Trim(v, `"`)) }), "suid": f(schema.FUserID), "sntdom": f(schema.FUserDomain), "spriv": f(schema.FUserRoles), "duser": by(func(e *schema.Event, v string) {
-			e.SetStr(schema.FUserTargetName, base(v))
-			e.SetStr(schema.FDestinationUserName, v)
-		}), "duid": f(schema.FUserTargetID), "dntdom": f(schema.FUserTargetDomain), "sproc": by(setCaller), "spid": f(schema.FProcessPid), "dproc": by(setImage), "dpid": f(schema.FProcessPid), "deviceProcessName": by(setImage),
-		"dvchost": f(schema.FHostName), "dvc": by(addressOf(schema.FHostIP, schema.FHostName)), "deviceInboundInterface": f(schema.FObserverIngressInterfaceName), "deviceDirection": by(setDirection), "deviceFacility": f(schema.FLogSyslogFacilityName),
-		"act": f(schema.FEventAction), "outcome": by(setOutcome), "reason": f(schema.FEventReason), "msg": f(schema.FMessage), "externalId": f(schema.FEventID), "cat": f(schema.FRuleCategory),
-		"proto": by(setProto), "app": by(lowered(schema.FNetworkProtocol)), "in": f(schema.FDestinationBytes), "out": f(schema.FSourceBytes),
-		"request": by(func(e *schema.Event, v string) { webAddress(e, strings.Trim(v, `"`)) }), "requestMethod": f(schema.FHttpRequestMethod), "requestmethod": f(schema.FHttpRequestMethod), "requestClientApplication": f(schema.FUserAgentOriginal), "requestContext": f(schema.FHttpRequestReferrer), "ref": f(schema.FHttpRequestReferrer),
-		"fname": by(setFileName), "filePath": by(setFile), "fsize": f(schema.FFileSize), "fileHash": by(setFileHash), "fileType": f(schema.FFileType), "oldFileHash": skipped,
-	}
-}
-
-func unlessSet(f schema.FieldID) setter {
-	return func(e *schema.Event, v string) {
-		if !e.Has(f) {
-			e.SetStr(f, dash(v))
-		}
-	}
+	return &cefParser{table: mapperOf("cef", o, nil).table(), kv: kv}
 }
 
 // setFileName takes a name, or a path where one is written in its place.

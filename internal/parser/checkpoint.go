@@ -3,7 +3,6 @@ package parser
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"strings"
 	"time"
 
@@ -22,23 +21,7 @@ type checkpointParser struct {
 
 func newCheckPoint(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
-	return &checkpointParser{kv: kv, table: checkpointTable(o), reader: syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}}
-}
-
-func checkpointTable(o Options) table {
-	f := field
-	t := table{}
-	maps.Copy(t, table{
-		"time": by(timeField(schema.FTimestamp, o.zone())), "action": f(schema.FEventAction), "product": f(schema.FEventProvider), "severity": f(schema.FLogLevel),
-		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "dst": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)), "s_port": f(schema.FSourcePort), "service": f(schema.FDestinationPort), "client_ip": by(weakClientIP), "xlatesrc": by(notZero(schema.FSourceNatIP)),
-		"proto": by(setProto), "ifdir": by(setDirection), "ifname": f(schema.FObserverIngressInterfaceName), "origin": by(addressOf(schema.FObserverIP, schema.FObserverName)), "hostname": f(schema.FHostName),
-		"user": by(accountName), "src_user_name": by(accountName), "administrator": by(accountName), "src_machine_name": f(schema.FSourceDomain), "machine": f(schema.FSourceDomain),
-		"rule_name": f(schema.FRuleName), "rule": f(schema.FRuleID), "rule_uid": first(schema.FRuleID), "attack": f(schema.FRuleName), "protection_name": first(schema.FRuleName), "policy_name": f(schema.FRuleRuleset), "appi_name": by(lowered(schema.FNetworkProtocol)), "service_id": by(lowered(schema.FNetworkProtocol)),
-		"resource": by(webAddress), "web_client_type": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "file_name": by(setFileName), "file_md5": f(schema.FFileHashMd5), "file_sha1": f(schema.FFileHashSha1), "file_sha256": f(schema.FFileHashSha256), "file_size": f(schema.FFileSize),
-		"sent_bytes": f(schema.FSourceBytes), "received_bytes": f(schema.FDestinationBytes), "client_outbound_packets": f(schema.FSourcePackets), "server_outbound_packets": f(schema.FDestinationPackets), "reason": f(schema.FEventReason), "message": f(schema.FMessage), "operation": f(schema.FEventAction), "audit_status": by(setOutcome), "auth_status": by(setOutcome),
-		"from": f(schema.FEmailFromAddress), "to": f(schema.FEmailToAddress), "subject": f(schema.FEmailSubject), "email_subject": f(schema.FEmailSubject), "domain": f(schema.FUserDomain), "session_id": f(schema.FSessionID), "loguid": f(schema.FEventID),
-	})
-	return t
+	return &checkpointParser{kv: kv, table: mapperOf("checkpoint", o, nil).table(), reader: syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}}
 }
 
 // checkpointStart is where the values begin, and how they are apart: ; or |.

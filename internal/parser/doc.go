@@ -1,5 +1,5 @@
 // Package parser turns the bytes of one record into an event. Each format is a row
-// of Formats; each mapping is a table from source keys to fields. It does no I/O and
+// of Formats; each mapping is a YAML document in mapping/. It does no I/O and
 // reads no clock, and filling an event allocates nothing but for text that has to be
 // unescaped.
 //
@@ -8,9 +8,10 @@
 //   - parser.go has the table of formats, detection, and what a parser must do. Adding a
 //     format is a file, a row there, a golden (testdata/FORMAT.log), a row in the families
 //     of fuzz_test.go, and one in realSamples of internal/bench/normalise.
+//   - mapping/*.yaml say which value goes to which field; mappings.go makes tables of
+//     setters of them, converters.go is the table of code that they call by name.
 //   - json.go walks JSON along a tree made from a table; mapped.go makes a whole format of
-//     a table and a last look, and holds the targets that tables share (first, many,
-//     webAddress, mailbox, embedded …). Most cloud formats are such a file each.
+//     a mapping and a last look. Most cloud formats are such a file each.
 //   - kv.go reads key=value pairs, kv_products.go tells whose they are; cef.go, leef.go and
 //     auditd.go build on it, device.go is what headers of CEF and LEEF have in common.
 //   - syslog.go and syslog5424.go read headers; syslog_programs.go and ssh.go, mail.go,

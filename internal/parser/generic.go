@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 // genericTable maps ECS names to their fields, and the names that loggers commonly
 // give to the basics.
 func genericTable(zone *time.Location) table {
-	t := table{}
+	m, t := mapperOf("generic", Options{Zone: zone}, nil), table{}
 	for _, d := range schema.Fields() {
 		to := field(d.ID)
 		if d.Kind == schema.Date {
@@ -22,16 +21,7 @@ func genericTable(zone *time.Location) table {
 		}
 		t[d.Name] = to
 	}
-	now := by(timeField(schema.FTimestamp, zone))
-	maps.Copy(t, map[string]target{
-		"@timestamp": now, "timestamp": now, "time": now, "ts": now, "eventTime": now, "event_time": now, "CreationTime": now, "datetime": now, "date": now,
-		"msg": field(schema.FMessage), "message": field(schema.FMessage), "log": field(schema.FMessage), "level": field(schema.FLogLevel), "severity": field(schema.FLogLevel),
-		"hostname": field(schema.FHostName), "user": field(schema.FUserName), "username": field(schema.FUserName), "UserId": field(schema.FUserName),
-		"src_ip": field(schema.FSourceIP), "srcip": field(schema.FSourceIP), "ClientIP": by(clientIP), "remote_addr": by(clientIP), "client_ip": by(clientIP),
-		"dst_ip": field(schema.FDestinationIP), "dest_ip": field(schema.FDestinationIP), "src_port": field(schema.FSourcePort), "dst_port": field(schema.FDestinationPort), "dest_port": field(schema.FDestinationPort),
-		"Operation": field(schema.FEventAction), "Workload": field(schema.FEventProvider),
-	})
-	return t
+	return m.section(t, m.Section)
 }
 
 func clientIP(e *schema.Event, v string) {

@@ -90,6 +90,7 @@ func golden(t *testing.T, f Format, text string) []byte {
 
 const referenceTail = `
 ` + "`vigil explain PATH`" + ` shows which formats want a file, how sure each is and why, and which field came from where.
+` + "`vigil sources mapping FORMAT`" + ` prints the mapping of one; [mappings.md](mappings.md) has them all.
 What no field fits is kept under the name of its source and can be searched; what does not fit its field is kept under ` + "`labels`" + `.
 Every event whose kind has a class in OCSF 1.x carries it as ` + "`ocsf.class_uid`" + `.
 

@@ -2,7 +2,6 @@ package parser
 
 import (
 	"bytes"
-	"maps"
 	"time"
 
 	"vigil/schema"
@@ -17,10 +16,8 @@ func hecTree(zone *time.Location) *node {
 		t["event."+key] = to
 		t["fields."+key] = to
 	}
-	maps.Copy(t, table{
-		"time": by(timeField(schema.FTimestamp, zone)), "host": field(schema.FHostName), "source": field(schema.FLogFilePath),
-		"event": field(schema.FMessage), "event.message.msg": field(schema.FMessage), // the second is how winston's transport sends it
-	})
+	m := mapperOf("hec", Options{Zone: zone}, nil)
+	t = m.section(t, m.Section)
 	return t.tree()
 }
 

@@ -19,16 +19,14 @@ type w3cParser struct {
 	columns []zeekColumn
 	date    string
 	clock   string
+	close   func(e *schema.Event)
 }
 
 func newW3C(o Options) Parser {
 	p := &w3cParser{zone: time.UTC} // the format says UTC
-	f := field
-	p.table = table{
-		"date": by(func(_ *schema.Event, v string) { p.date = v }), "time": by(func(_ *schema.Event, v string) { p.clock = v }), "c-ip": f(schema.FSourceIP), "c-port": f(schema.FSourcePort), "s-ip": f(schema.FDestinationIP), "s-port": f(schema.FDestinationPort), "s-computername": f(schema.FHostName), "s-sitename": f(schema.FServiceName),
-		"cs-username": by(accountName), "cs-method": f(schema.FHttpRequestMethod), "cs-uri-stem": f(schema.FUrlPath), "cs-uri-query": f(schema.FUrlQuery), "cs-host": f(schema.FUrlDomain), "cs(Host)": f(schema.FUrlDomain), "cs(User-Agent)": by(plusBlanks(schema.FUserAgentOriginal)), "cs(Referer)": f(schema.FHttpRequestReferrer), "cs(Cookie)": skipped,
-		"sc-status": f(schema.FHttpResponseStatusCode), "sc-bytes": f(schema.FHttpResponseBodyBytes), "cs-bytes": f(schema.FHttpRequestBodyBytes), "cs-version": by(func(e *schema.Event, v string) { e.SetStr(schema.FHttpVersion, strings.TrimPrefix(v, "HTTP/")) }), "cs-protocol": by(lowered(schema.FNetworkProtocol)), "cs-uri-scheme": f(schema.FUrlScheme), "cs-uri-port": f(schema.FUrlPort), "cs-uri-path": f(schema.FUrlPath),
-	}
+	keep := func(to *string) setter { return func(_ *schema.Event, v string) { *to = v } }
+	m := mapperOf("w3c", o, holds{"date": keep(&p.date), "clock": keep(&p.clock)})
+	p.table, p.close = m.table(), m.closing(m.Section)
 	return p
 }
 
@@ -149,7 +147,8 @@ func (p *w3cParser) finish(e *schema.Event) {
 			setTime(e, schema.FTimestamp, micro, e.Copy([]byte(text)))
 		}
 	}
-	setAll(e, pair{schema.FEventModule, "iis"}, pair{schema.FEventDataset, "iis.access"}, pair{schema.FEventKind, "event"}, pair{schema.FEventAction, e.Str(schema.FHttpRequestMethod)})
+	p.close(e)
+	e.SetStr(schema.FEventAction, e.Str(schema.FHttpRequestMethod))
 	if !e.Has(schema.FNetworkProtocol) {
 		e.SetStr(schema.FNetworkProtocol, "http")
 	}
@@ -157,8 +156,6 @@ func (p *w3cParser) finish(e *schema.Event) {
 	if q := e.Str(schema.FUrlQuery); q != "" {
 		e.SetStr(schema.FUrlOriginal, e.Copy([]byte(e.Str(schema.FUrlPath)+"?"+q)))
 	}
-	e.Add(schema.FEventCategory, "web")
-	e.Add(schema.FEventType, "access")
 	outcome := "success"
 	if e.Int(schema.FHttpResponseStatusCode) >= 400 {
 		outcome = "failure"

@@ -1,9 +1,11 @@
 package parser
 
 import (
-	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -85,10 +87,85 @@ type walker struct {
 	rename func(path []byte) []byte
 	names  interner
 
+	top  *step // of the root in hand
+	tops map[topKey]*step
+	kept int // steps kept
+
 	b    []byte
 	i    int
 	e    *schema.Event
-	path []byte
+	path []byte // of the element in hand, of records in XML
+}
+
+// step is a key at its place in records, with what the table says about it. Records of
+// a source have the same keys in the same order over and over, so a step remembers what
+// came behind it: a key that comes as expected is compared once and not looked up.
+type step struct {
+	key  string
+	path string // with the prefix, dots between
+	node *node  // nil where the table says nothing
+	name string // of the extra, once there was one
+	kids map[string]*step
+	// What came first inside, and next behind it, the last times: the latest first.
+	first, next guess
+}
+
+type guess [2]*step
+
+type topKey struct {
+	root   *node
+	prefix string
+}
+
+// maxSteps bounds the steps that a walker keeps. Those of further keys are made anew
+// each time.
+const maxSteps = maxNames
+
+// start is the step of the record itself.
+func (w *walker) start() *step {
+	if w.top != nil && w.top.node == w.root && w.top.path == w.prefix {
+		return w.top
+	}
+	k := topKey{w.root, w.prefix}
+	if w.top = w.tops[k]; w.top == nil {
+		if w.tops == nil {
+			w.tops = map[topKey]*step{}
+		}
+		w.top = &step{path: w.prefix, node: w.root}
+		w.tops[k] = w.top
+	}
+	return w.top
+}
+
+// below is the step of a key inside of one.
+func (w *walker) below(in *step, key string) *step {
+	if s := in.kids[key]; s != nil {
+		return s
+	}
+	s := &step{key: strings.Clone(key)}
+	if s.path = s.key; in.path != "" {
+		s.path = in.path + "." + s.key
+	}
+	if in.node != nil {
+		if s.node = in.node.kids[key]; s.node == nil {
+			s.node = in.node.kids["*"]
+		}
+	}
+	if w.kept < maxSteps {
+		w.kept++
+		if in.kids == nil {
+			in.kids = map[string]*step{}
+		}
+		in.kids[s.key] = s
+	}
+	return s
+}
+
+// stands says whether the key stands at i, which is behind its first quote. It must be
+// one that is written without escapes.
+func (s *step) stands(b []byte, i int) bool {
+	end := i + len(s.key)
+	return end < len(b) && b[end] == '"' && string(b[i:end]) == s.key
 }
 
 var errJSON = errors.New("not valid JSON")
@@ -96,12 +173,11 @@ var errJSON = errors.New("not valid JSON")
 // walk reads the record. After an error the event holds what came before it.
 func (w *walker) walk(raw []byte, e *schema.Event) error {
 	w.b, w.i, w.e = raw, 0, e
-	w.path = append(w.path[:0], w.prefix...)
 	w.blank()
 	if w.i >= len(w.b) || w.b[w.i] != '{' {
 		return fmt.Errorf("%w: the record does not start with {", errJSON)
 	}
-	if err := w.object(w.root, 0); err != nil {
+	if err := w.object(w.start(), 0); err != nil {
 		return err
 	}
 	w.blank()
@@ -112,6 +188,12 @@ func (w *walker) walk(raw []byte, e *schema.Event) error {
 }
 
 func (w *walker) blank() {
+	if w.i < len(w.b) && w.b[w.i] <= ' ' {
+		w.blanks()
+	}
+}
+
+func (w *walker) blanks() {
 	for w.i < len(w.b) {
 		switch w.b[w.i] {
 		case ' ', '\t', '\n', '\r':
@@ -129,8 +211,8 @@ func (w *walker) fail(what string) error {
 	return fmt.Errorf("%w: %s at byte %d", errJSON, what, w.i)
 }
 
-// object reads {…}; n is nil below unmapped keys.
-func (w *walker) object(n *node, depth int) error {
+// object reads {…}.
+func (w *walker) object(in *step, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%w: nested deeper than %d", errJSON, maxDepth)
 	}
@@ -140,10 +222,12 @@ func (w *walker) object(n *node, depth int) error {
 		w.i++
 		return nil
 	}
-	for {
-		if err := w.member(n, depth); err != nil {
+	for likely := &in.first; ; {
+		s, err := w.member(in, likely, depth)
+		if err != nil {
 			return err
 		}
+		likely = &s.next
 		w.blank()
 		if w.i >= len(w.b) {
 			return w.fail("object")
@@ -161,96 +245,130 @@ func (w *walker) object(n *node, depth int) error {
 	}
 }
 
-func (w *walker) member(n *node, depth int) error {
+// member reads a key and its value.
+func (w *walker) member(in *step, likely *guess, depth int) (*step, error) {
 	if w.i >= len(w.b) || w.b[w.i] != '"' {
-		return w.fail("expected a key")
+		return nil, w.fail("expected a key")
 	}
-	key, _, err := w.text()
+	s, err := w.key(in, likely)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w.blank()
 	if w.i >= len(w.b) || w.b[w.i] != ':' {
-		return w.fail("expected :")
+		return nil, w.fail("expected :")
 	}
 	w.i++
 	w.blank()
-	var kid *node
-	if n != nil {
-		if kid = n.kids[key]; kid == nil {
-			kid = n.kids["*"]
-		}
-	}
-	mark := len(w.path)
-	if mark > 0 {
-		w.path = append(w.path, '.')
-	}
-	w.path = append(w.path, key...)
-	err = w.value(kid, depth)
-	w.path = w.path[:mark]
-	return err
+	return s, w.value(s, depth)
 }
 
-func (w *walker) value(n *node, depth int) error {
+// key reads a key.
+func (w *walker) key(in *step, likely *guess) (*step, error) {
+	if s := likely[0]; s != nil && s.stands(w.b, w.i+1) {
+		w.i += len(s.key) + 2
+		return s, nil
+	}
+	if s := likely[1]; s != nil && s.stands(w.b, w.i+1) {
+		w.i += len(s.key) + 2
+		likely[0], likely[1] = s, likely[0]
+		return s, nil
+	}
+	key, escaped, err := w.text()
+	if err != nil {
+		return nil, err
+	}
+	s := w.below(in, key)
+	if !escaped {
+		likely[0], likely[1] = s, likely[0]
+	}
+	return s, nil
+}
+
+func (w *walker) value(s *step, depth int) error {
 	if w.i >= len(w.b) {
 		return w.fail("value")
 	}
-	skip := n != nil && n.to != nil && n.to.skip
+	skip := s.node != nil && s.node.to != nil && s.node.to.skip
 	switch w.b[w.i] {
 	case '{':
 		if skip {
 			return w.pass(depth)
 		}
-		return w.object(n, depth+1)
+		return w.object(s, depth+1)
 	case '[':
-		if n != nil && n.to != nil && n.to.list {
-			return w.array(n, depth+1)
+		if s.node != nil && s.node.to != nil && s.node.to.list {
+			return w.array(s, depth+1)
 		}
 		start := w.i
 		if err := w.pass(depth); err != nil {
 			return err
 		}
 		if !skip && w.i-start > 2 {
-			w.put(n, schema.View(w.b[start:w.i]))
+			w.keep(s, schema.View(w.b[start:w.i]))
 		}
 		return nil
 	case '"':
+		if skip {
+			return w.passText()
+		}
 		v, _, err := w.text()
-		if err == nil && !skip {
-			w.put(n, v)
+		if err == nil {
+			w.keep(s, v)
 		}
 		return err
 	default:
 		v, err := w.scalar()
 		if err == nil && !skip && v != "null" {
-			w.put(n, v)
+			w.keep(s, v)
 		}
 		return err
 	}
 }
 
-// put hands a value to its target, or keeps it as an extra.
-func (w *walker) put(n *node, v string) {
-	if v == "" {
-		return
-	}
-	if n == nil || n.to == nil {
-		path := w.path
-		if w.rename != nil {
-			path = w.rename(path)
+// keep hands a value to the target of its key, or keeps it as an extra.
+func (w *walker) keep(s *step, v string) {
+	switch {
+	case v == "":
+	case s.node != nil && s.node.to != nil:
+		s.node.to.take(w.e, v)
+	default:
+		if s.name == "" {
+			s.name = w.extra([]byte(s.path))
 		}
-		w.e.AddExtra(w.names.name(path), v)
+		w.e.AddExtra(s.name, v)
+	}
+}
+
+// extra is the name of the extra at a path.
+func (w *walker) extra(path []byte) string {
+	if w.rename != nil {
+		path = w.rename(path)
+	}
+	return w.names.name(path)
+}
+
+func (t *target) take(e *schema.Event, v string) {
+	if t.set != nil {
+		t.set(e, v)
 		return
 	}
-	if n.to.set != nil {
-		n.to.set(w.e, v)
-		return
+	e.Set(t.field, v)
+}
+
+// put is keep for the element at path.
+func (w *walker) put(n *node, v string) {
+	switch {
+	case v == "":
+	case n != nil && n.to != nil:
+		n.to.take(w.e, v)
+	default:
+		w.e.AddExtra(w.extra(w.path), v)
 	}
-	w.e.Set(n.to.field, v)
 }
 
 // array reads the elements of a list field.
-func (w *walker) array(n *node, depth int) error {
+func (w *walker) array(s *step, depth int) error {
 	w.i++ // [
 	w.blank()
 	if w.i < len(w.b) && w.b[w.i] == ']' {
@@ -258,7 +376,7 @@ func (w *walker) array(n *node, depth int) error {
 		return nil
 	}
 	for {
-		if err := w.value(n, depth); err != nil {
+		if err := w.value(s, depth); err != nil {
 			return err
 		}
 		w.blank()
@@ -308,75 +426,120 @@ func plainScalar(v string) bool {
 
 // text reads a string. Without escapes it is a view of the record, else a copy.
 func (w *walker) text() (v string, escaped bool, err error) {
-	w.i++ // "
-	start := w.i
-	for {
-		j := bytes.IndexByte(w.b[w.i:], '"')
-		if j < 0 {
-			w.i = len(w.b)
-			return "", false, w.fail("string")
-		}
-		if bytes.IndexByte(w.b[w.i:w.i+j], '\\') < 0 && !escaped {
-			w.i += j + 1
-			return schema.View(w.b[start : w.i-1]), false, nil
-		}
-		escaped = true
-		w.i += j
-		back := 0
-		for k := w.i - 1; k >= start && w.b[k] == '\\'; k-- {
-			back++
-		}
-		w.i++
-		if back%2 == 0 {
-			break
-		}
+	start := w.i + 1
+	j := special(w.b, start)
+	if j == len(w.b) {
+		w.i = j
+		return "", false, w.fail("string")
 	}
-	v, err = w.unescape(w.b[start : w.i-1])
+	if w.b[j] == '"' {
+		w.i = j + 1
+		return schema.View(w.b[start:j]), false, nil
+	}
+	v, err = w.unescape(start, j)
 	return v, true, err
 }
 
-// unescape writes the plain text of b into the event's arena.
-func (w *walker) unescape(b []byte) (string, error) {
-	out := w.e.Buffer(len(b))
-	for len(b) > 0 {
-		j := bytes.IndexByte(b, '\\')
-		if j < 0 {
-			out = append(out, b...)
-			break
+const (
+	eachByte = 0x0101010101010101
+	eachHigh = 0x8080808080808080
+)
+
+// marks sets the high bit of the first byte of word that is a quote or a backslash;
+// of bytes behind it, it may set that of others too.
+func marks(word uint64) uint64 {
+	q, s := word^eachByte*'"', word^eachByte*'\\'
+	return ((q-eachByte)&^q | (s-eachByte)&^s) & eachHigh
+}
+
+// special is where the first quote or backslash stands from i on, the length of b when
+// there is none.
+func special(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		if m := marks(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
 		}
-		out = append(out, b[:j]...)
-		b = b[j+1:]
-		if len(b) == 0 {
-			return "", fmt.Errorf("%w: a string ends in a backslash", errJSON)
-		}
-		c := b[0]
-		b = b[1:]
-		switch c {
-		case 'n':
-			c = '\n'
-		case 't':
-			c = '\t'
-		case 'r':
-			c = '\r'
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case '"', '\\', '/':
-		case 'u':
-			r, n, err := runeOf(b)
-			if err != nil {
-				return "", err
-			}
-			out = utf8.AppendRune(out, r)
-			b = b[n:]
-			continue
-		default:
-			return "", fmt.Errorf("%w: unknown escape \\%c", errJSON, c)
-		}
-		out = append(out, c)
 	}
-	return w.e.Commit(out), nil
+	for ; i < len(b); i++ {
+		if b[i] == '"' || b[i] == '\\' {
+			return i
+		}
+	}
+	return i
+}
+
+// unescape copies the plain text of the string that begins at start into the event's
+// arena; its first backslash stands at j. It leaves w.i behind the string.
+func (w *walker) unescape(start, j int) (string, error) {
+	b := w.b
+	// What is plain is never longer than what is escaped. Whole words are copied.
+	out := w.e.Buffer(len(b) - start + 8)
+	out = append(out, b[start:j]...)
+	for {
+		if j >= len(b) {
+			w.i = len(b)
+			return "", w.fail("string")
+		}
+		if b[j] == '"' {
+			w.i = j + 1
+			return w.e.Commit(out), nil
+		}
+		var err error
+		if out, j, err = w.escape(out, j+1); err != nil {
+			return "", err
+		}
+		out, j = plainText(out, b, j)
+	}
+}
+
+// plainText copies b from i on up to the next quote or backslash, and returns where it
+// stands. out has room for what is left of b and a word more.
+func plainText(out, b []byte, i int) ([]byte, int) {
+	n := len(out)
+	for ; i+8 <= len(b); i += 8 {
+		word := binary.LittleEndian.Uint64(b[i:])
+		binary.LittleEndian.PutUint64(out[n:n+8], word)
+		if m := marks(word); m != 0 {
+			k := bits.TrailingZeros64(m) / 8
+			return out[:n+k], i + k
+		}
+		n += 8
+	}
+	out = out[:n]
+	j := special(b, i)
+	return append(out, b[i:j]...), j
+}
+
+// escape writes the character whose escape has its letter at i, and returns what is
+// behind it.
+func (w *walker) escape(out []byte, i int) ([]byte, int, error) {
+	if i >= len(w.b) {
+		w.i = len(w.b)
+		return nil, 0, w.fail("string")
+	}
+	c := w.b[i]
+	switch c {
+	case 'n':
+		c = '\n'
+	case 't':
+		c = '\t'
+	case 'r':
+		c = '\r'
+	case 'b':
+		c = '\b'
+	case 'f':
+		c = '\f'
+	case '"', '\\', '/':
+	case 'u':
+		r, n, err := runeOf(w.b[i+1:])
+		if err != nil {
+			return nil, 0, err
+		}
+		return utf8.AppendRune(out, r), i + 1 + n, nil
+	default:
+		return nil, 0, fmt.Errorf("%w: unknown escape \\%c", errJSON, c)
+	}
+	return append(out, c), i + 1, nil
 }
 
 // runeOf reads the hex digits of \uXXXX, and of the second half of a surrogate pair.
@@ -466,20 +629,14 @@ func (w *walker) passInside(depth int) error {
 }
 
 func (w *walker) passText() error {
-	start := w.i + 1
-	w.i++
-	for {
-		j := bytes.IndexByte(w.b[w.i:], '"')
-		if j < 0 {
+	for w.i++; ; w.i += 2 {
+		w.i = special(w.b, w.i)
+		if w.i >= len(w.b) {
 			w.i = len(w.b)
 			return w.fail("string")
 		}
-		w.i += j + 1
-		back := 0
-		for k := w.i - 2; k >= start && w.b[k] == '\\'; k-- {
-			back++
-		}
-		if back%2 == 0 {
+		if w.b[w.i] == '"' {
+			w.i++
 			return nil
 		}
 	}

@@ -3,9 +3,9 @@ package parser
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"vigil/schema"
 )
@@ -26,40 +26,23 @@ type kvClock struct{ date, time, tz string }
 
 func newKV(o Options) Parser {
 	p := &kvParser{syslog: syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}, zone: o.zone()}
-	p.table = p.rows()
+	p.table = p.rows(o)
 	return p
 }
 
-// rows maps the keys of common products; what they mean is the same in all of them.
-func (p *kvParser) rows() table {
-	f := field
-	now := by(timeField(schema.FTimestamp, p.zone))
+// rows maps ECS names, and the keys of common products.
+func (p *kvParser) rows(o Options) table {
+	keep := func(to *string) setter { return func(_ *schema.Event, v string) { *to = v } }
+	h := p.marks.holds()
+	h["date"], h["time"], h["tz"] = keep(&p.clock.date), keep(&p.clock.time), keep(&p.clock.tz)
+	m := mapperOf("kv", o, h)
 	t := table{}
 	for _, d := range schema.Fields() {
 		if d.Kind != schema.Date {
-			t[d.Name] = f(d.ID)
+			t[d.Name] = field(d.ID)
 		}
 	}
-	maps.Copy(t, map[string]target{
-		"ts": now, "timestamp": now, "@timestamp": now, "eventtime": now, "date_time": now, "startime": by(timeField(schema.FEventStart, p.zone)),
-		"date": by(func(_ *schema.Event, v string) { p.clock.date = v }), "time": by(func(_ *schema.Event, v string) { p.clock.time = v }),
-		"tz": by(func(_ *schema.Event, v string) { p.clock.tz = v }), "timezone": by(func(_ *schema.Event, v string) { p.clock.tz = v }),
-		"src": by(addressOf(schema.FSourceIP, schema.FSourceDomain)), "srcip": f(schema.FSourceIP), "src_ip": f(schema.FSourceIP), "source_ip": f(schema.FSourceIP), "client_ip": by(clientIP), "clientip": by(weakClientIP), "client": by(clientIP), "remip": f(schema.FSourceIP), "remport": f(schema.FSourcePort), "locip": f(schema.FDestinationIP), "locport": f(schema.FDestinationPort), "userip": f(schema.FSourceIP), "client_address": by(clientIP), "original_src": skipped, "rip": by(clientIP), "remote_addr": by(clientIP), "ip": by(weakClientIP), "address": by(weakClientIP), "saddr": by(clientIP),
-		"dst": by(addressOf(schema.FDestinationIP, schema.FDestinationDomain)), "dstip": f(schema.FDestinationIP), "dst_ip": f(schema.FDestinationIP), "dest_ip": f(schema.FDestinationIP), "destination_ip": f(schema.FDestinationIP), "daddr": f(schema.FDestinationIP),
-		"srcport": f(schema.FSourcePort), "src_port": f(schema.FSourcePort), "spt": f(schema.FSourcePort), "sport": f(schema.FSourcePort), "dstport": f(schema.FDestinationPort), "dst_port": f(schema.FDestinationPort), "dpt": f(schema.FDestinationPort), "dport": f(schema.FDestinationPort),
-		"srcname": f(schema.FSourceDomain), "dstname": f(schema.FDestinationDomain), "srcmac": f(schema.FSourceMac), "src_mac": f(schema.FSourceMac), "dstmac": f(schema.FDestinationMac), "dst_mac": f(schema.FDestinationMac), "srccountry": skipped, "dstcountry": skipped,
-		"proto": by(setProto), "protocol": by(setProto), "ipproto": by(setProto), "service": by(lowered(schema.FNetworkProtocol)), "app": by(lowered(schema.FNetworkProtocol)), "direction": by(setDirection),
-		"sentbyte": f(schema.FSourceBytes), "rcvdbyte": f(schema.FDestinationBytes), "sent_bytes": f(schema.FSourceBytes), "recv_bytes": f(schema.FDestinationBytes), "sent": f(schema.FSourceBytes), "rcvd": f(schema.FDestinationBytes), "sentpkt": f(schema.FSourcePackets), "rcvdpkt": f(schema.FDestinationPackets), "sent_pkts": f(schema.FSourcePackets), "recv_pkts": f(schema.FDestinationPackets),
-		"user": by(accountName), "usr": by(accountName), "username": by(accountName), "user_name": by(accountName), "suser": by(accountName), "unauthuser": by(accountName), "domain": f(schema.FUserDomain), "group": f(schema.FGroupName),
-		"action": f(schema.FEventAction), "act": f(schema.FEventAction), "disp": f(schema.FEventAction), "level": f(schema.FLogLevel), "pri": by(notNumber(schema.FLogLevel)), "priority": by(notNumber(schema.FLogLevel)), "severity": f(schema.FLogLevel),
-		"msg": f(schema.FMessage), "message": f(schema.FMessage), "reason": f(schema.FEventReason), "status": by(setOutcome), "result": by(setOutcome), "outcome": by(setOutcome),
-		"devname": f(schema.FObserverName), "device_name": f(schema.FObserverName), "host": f(schema.FHostName), "device_host": f(schema.FHostName), "srcintf": f(schema.FObserverIngressInterfaceName), "in_if": f(schema.FObserverIngressInterfaceName), "srcif": f(schema.FObserverIngressInterfaceName),
-		"url": by(webAddress), "arg": by(webAddress), "http_url": by(webAddress), "http_host": f(schema.FUrlDomain), "http_agent": f(schema.FUserAgentOriginal), "http_refer": dashed(schema.FHttpRequestReferrer), "statuscode": f(schema.FHttpResponseStatusCode), "agent": f(schema.FUserAgentOriginal), "user_agent": f(schema.FUserAgentOriginal), "useragent": f(schema.FUserAgentOriginal), "method": f(schema.FHttpRequestMethod), "http_method": f(schema.FHttpRequestMethod), "referer": f(schema.FHttpRequestReferrer), "status_code": f(schema.FHttpResponseStatusCode), "http_status": f(schema.FHttpResponseStatusCode),
-		"file": by(setFile), "filename": by(setFile), "fname": by(setFile), "attack": f(schema.FRuleName), "virus": f(schema.FRuleName), "policyname": f(schema.FRuleName), "rulename": f(schema.FRuleName), "fw_rule_name": f(schema.FRuleName), "policyid": f(schema.FRuleID), "ruleid": f(schema.FRuleID), "fw_rule_id": f(schema.FRuleID), "catdesc": f(schema.FRuleCategory),
-		"qname": f(schema.FDnsQuestionName), "qtype": f(schema.FDnsQuestionType), "qclass": f(schema.FDnsQuestionClass), "pid": f(schema.FProcessPid), "exe": by(setImage), "comm": f(schema.FProcessName), "cmd": f(schema.FProcessCommandLine), "transip": f(schema.FSourceNatIP), "sessionid": f(schema.FSessionID), "session_id": f(schema.FSessionID), "subject": f(schema.FEmailSubject),
-	})
-	maps.Copy(t, p.marks.rows())
-	return t
+	return m.section(m.section(t, m.Section), m.Tables["marks"])
 }
 
 func weakClientIP(e *schema.Event, v string) {
@@ -108,17 +91,28 @@ func setProto(e *schema.Event, v string) {
 
 // lowered sets a field to the value in small letters.
 func lowered(f schema.FieldID) setter {
-	return func(e *schema.Event, v string) {
-		for i := 0; i < len(v); i++ {
-			if c := v[i]; c >= 'A' && c <= 'Z' {
-				b := e.Buffer(len(v))
-				b = append(b, v...)
-				v = e.Commit(bytes.ToLower(b))
-				break
-			}
+	return func(e *schema.Event, v string) { e.SetStr(f, dash(lowerText(e, v))) }
+}
+
+// lowerText is v in small letters, copied only when it has others.
+func lowerText(e *schema.Event, v string) string {
+	capital := false
+	for i := 0; i < len(v); i++ {
+		if v[i] >= utf8.RuneSelf {
+			return strings.ToLower(v)
 		}
-		e.SetStr(f, dash(v))
+		capital = capital || v[i] >= 'A' && v[i] <= 'Z'
 	}
+	if !capital {
+		return v
+	}
+	out := append(e.Buffer(len(v)), v...)
+	for i, c := range out {
+		if c >= 'A' && c <= 'Z' {
+			out[i] = c + 'a' - 'A'
+		}
+	}
+	return e.Commit(out)
 }
 
 func setDirection(e *schema.Event, v string) {

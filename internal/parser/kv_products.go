@@ -14,27 +14,13 @@ type kvMarks struct {
 	component                   string // Sophos
 }
 
-// rows are the pairs that become marks. Those without a meaning of their own are kept.
-func (m *kvMarks) rows() table {
-	keep := func(to *string, name string) target {
-		return by(func(e *schema.Event, v string) {
-			*to = v
-			e.AddExtra(name, v)
-		})
+// holds are the pairs that become marks.
+func (m *kvMarks) holds() holds {
+	h := holds{}
+	for name, to := range map[string]*string{"device": &m.device, "log": &m.log, "kind": &m.kind, "host": &m.host, "ui": &m.ui, "id": &m.id, "fw": &m.fw, "logtype": &m.logtype, "errors": &m.errors, "component": &m.component} {
+		h[name] = func(_ *schema.Event, v string) { *to = v }
 	}
-	both := func(to *string, f schema.FieldID) target {
-		return by(func(e *schema.Event, v string) {
-			*to = v
-			e.Set(f, v)
-		})
-	}
-	device, code := keep(&m.device, "observer.serial_number"), both(&m.log, schema.FEventCode)
-	return table{
-		"devid": device, "device_id": device, "logid": code, "log_id": code, "type": keep(&m.kind, "labels.type"), "ui": keep(&m.ui, "labels.ui"),
-		"hostname": by(func(_ *schema.Event, v string) { m.host = v }),
-		"id":       keep(&m.id, "labels.id"), "fw": both(&m.fw, schema.FObserverName), "logtype": keep(&m.logtype, "labels.logtype"), "error": both(&m.errors, schema.FErrorMessage),
-		"log_component": keep(&m.component, "labels.log_component"),
-	}
+	return h
 }
 
 // product names the module and data set of the product that wrote the line, and settles

@@ -18,12 +18,7 @@ type leefParser struct {
 
 func newLEEF(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
-	now := by(cefTime(schema.FTimestamp, o.zone()))
-	maps.Copy(kv.table, map[string]target{
-		"devTime": now, "devTimeFormat": skipped, "usrName": by(accountName), "srcPort": field(schema.FSourcePort), "dstPort": field(schema.FDestinationPort), "srcMAC": field(schema.FSourceMac), "dstMAC": field(schema.FDestinationMac),
-		"srcBytes": field(schema.FSourceBytes), "dstBytes": field(schema.FDestinationBytes), "srcPackets": field(schema.FSourcePackets), "dstPackets": field(schema.FDestinationPackets), "identHostName": field(schema.FHostName), "identSrc": field(schema.FHostIP), "sev": field(schema.FEventSeverity),
-		"cat": field(schema.FRuleCategory), "accountName": by(accountName), "sys_name": field(schema.FHostName), "policy": field(schema.FRuleName), "srcPostNAT": field(schema.FSourceNatIP), "role": field(schema.FUserRoles), "resource": field(schema.FFilePath),
-	})
+	maps.Copy(kv.table, mapperOf("leef", o, nil).table())
 	return &leefParser{kv: kv}
 }
 

@@ -7,18 +7,22 @@ import (
 	"vigil/schema"
 )
 
-// mapped is a JSON format that needs no more than a table and a last look.
+// mapped is a JSON format that needs no more than a mapping and a last look.
 type mapped struct {
 	w       walker
 	module  string
 	dataset string
-	begin   func() // forgets what setters have kept of the record before; may be nil
-	finish  func(e *schema.Event)
+	begin   func()                // forgets what setters have kept of the record before; may be nil
+	settle  func(e *schema.Event) // what only code can say of the whole record; may be nil
+	close   func(e *schema.Event) // what the mapping says of it
 }
 
-// newMapped makes a parser of one JSON format; finish may be nil.
-func newMapped(module, dataset string, t table, finish func(e *schema.Event)) *mapped {
-	return &mapped{w: walker{root: t.tree(), prefix: dataset}, module: module, dataset: dataset, finish: finish}
+// newMapped makes a parser of one JSON format of its mapping.
+func newMapped(m *mapper) *mapped { return newMappedTable(m, m.table()) }
+
+// newMappedTable is newMapped with more in the table.
+func newMappedTable(m *mapper, t table) *mapped {
+	return &mapped{w: walker{root: t.tree(), prefix: m.Dataset}, module: m.Module, dataset: m.Dataset, close: m.closing(m.Section)}
 }
 
 // Parse implements Parser.
@@ -32,9 +36,10 @@ func (p *mapped) Parse(raw []byte, e *schema.Event) error {
 	if err := p.w.walk(raw, e); err != nil {
 		return err
 	}
-	if p.finish != nil {
-		p.finish(e)
+	if p.settle != nil {
+		p.settle(e)
 	}
+	p.close(e)
 	for _, d := range []pair{{schema.FEventModule, p.module}, {schema.FEventDataset, p.dataset}, {schema.FEventKind, "event"}} {
 		if !e.Has(d.f) {
 			e.SetStr(d.f, d.v)
@@ -68,22 +73,10 @@ func hasKeys(sample []byte, keys ...string) bool {
 	return true
 }
 
-// many is a target whose array elements are looked into, each by the rows below it.
-func many() target { return target{list: true, set: func(*schema.Event, string) {}} }
-
-// first is a field that keeps the first value that comes.
-func first(f schema.FieldID) target {
-	return by(func(e *schema.Event, v string) {
-		if !e.Has(f) {
-			e.Set(f, v)
-		}
-	})
-}
-
 // firstIP is an address field that keeps the first value, and takes [::1]:443 and
 // 192.0.2.1:443 apart.
-func firstIP(ip, port schema.FieldID) target {
-	return by(func(e *schema.Event, v string) {
+func firstIP(ip, port schema.FieldID) setter {
+	return func(e *schema.Event, v string) {
 		host, p := hostPort(v)
 		if e.Has(ip) || !looksLikeIP(host) {
 			return
@@ -92,7 +85,7 @@ func firstIP(ip, port schema.FieldID) target {
 		if p != "" && p != "0" && port != ip {
 			e.Set(port, p)
 		}
-	})
+	}
 }
 
 // hostPort splits an address from the port behind it.

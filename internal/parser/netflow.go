@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"vigil/schema"
 )
@@ -17,38 +18,24 @@ type flowParser struct {
 	columns []zeekColumn
 	sep     string
 	json    *mapped
+	close   func(e *schema.Event)
 }
 
 func newNetFlow(o Options) Parser {
-	t := flowTable(o)
-	return &flowParser{table: t, json: newMapped("netflow", "netflow.flow", t, flowFinish)}
+	m := mapperOf("netflow", o, nil)
+	t := m.table()
+	return &flowParser{table: t, json: newMappedTable(m, t), close: m.closing(m.Section)}
 }
 
-// flowTable maps the columns of all writers; their names do not clash.
-func flowTable(o Options) table {
-	f := field
-	start := by(func(e *schema.Event, v string) {
-		if micro, ok := parseTime(v, o.zone()); ok {
+// flowStart is the start of a flow, which is its time as well.
+func flowStart(zone *time.Location) setter {
+	return func(e *schema.Event, v string) {
+		if micro, ok := parseTime(v, zone); ok {
 			setTime(e, schema.FTimestamp, micro, v)
 			setTime(e, schema.FEventStart, micro, v)
 			return
 		}
 		e.AddExtra("netflow.start", v)
-	})
-	end := by(timeField(schema.FEventEnd, o.zone()))
-	source, destination := by(flowAddress(schema.FSourceIP, schema.FSourceMac)), by(flowAddress(schema.FDestinationIP, schema.FDestinationMac))
-	sport, dport := by(portUnlessZero(schema.FSourcePort)), by(portUnlessZero(schema.FDestinationPort))
-	return table{
-		// Argus
-		"StartTime": start, "LastTime": end, "Dur": by(zeekDuration), "Proto": by(setProto), "SrcAddr": source, "Sport": sport, "DstAddr": destination, "Dport": dport, "Dir": by(flowDirection), "State": f(schema.FEventAction),
-		"TotPkts": f(schema.FNetworkPackets), "TotBytes": f(schema.FNetworkBytes), "SrcBytes": f(schema.FSourceBytes), "DstBytes": f(schema.FDestinationBytes), "SrcPkts": f(schema.FSourcePackets), "DstPkts": f(schema.FDestinationPackets),
-		// nfdump -o csv
-		"ts": start, "te": end, "td": by(zeekDuration), "sa": source, "da": destination, "sp": sport, "dp": dport, "pr": by(setProto), "flg": f(schema.FEventAction), "ipkt": f(schema.FSourcePackets), "ibyt": f(schema.FSourceBytes), "opkt": f(schema.FDestinationPackets), "obyt": f(schema.FDestinationBytes), "sas": f(schema.FSourceAsNumber), "das": f(schema.FDestinationAsNumber), "ra": by(addressOf(schema.FObserverIP, schema.FObserverName)),
-		// NetFlow field names, as Logstash, pmacct and GoFlow write them
-		"IPV4_SRC_ADDR": source, "IPV4_DST_ADDR": destination, "IPV6_SRC_ADDR": source, "IPV6_DST_ADDR": destination, "L4_SRC_PORT": sport, "L4_DST_PORT": dport, "SRC_PORT": sport, "DST_PORT": dport, "PROTOCOL": by(setProto), "PROTO": by(setProto),
-		"IN_BYTES": f(schema.FSourceBytes), "IN_PKTS": f(schema.FSourcePackets), "IN_OCTETS": f(schema.FSourceBytes), "IN_PACKETS": f(schema.FSourcePackets), "OUT_BYTES": f(schema.FDestinationBytes), "OUT_PKTS": f(schema.FDestinationPackets), "SRC_AS": by(portUnlessZero(schema.FSourceAsNumber)), "DST_AS": by(portUnlessZero(schema.FDestinationAsNumber)), "SRC_VLAN": f(schema.FNetworkVlanID),
-		"ip_src": source, "ip_dst": destination, "port_src": sport, "port_dst": dport, "ip_proto": by(setProto), "packets": f(schema.FSourcePackets), "bytes": f(schema.FSourceBytes), "timestamp_start": start, "timestamp_end": end, "peer_ip_src": by(addressOf(schema.FObserverIP, schema.FObserverName)),
-		"src_addr": source, "dst_addr": destination, "src_port": sport, "dst_port": dport, "proto": by(setProto), "sampler_address": by(addressOf(schema.FObserverIP, schema.FObserverName)), "time_flow_start_ns": start, "time_flow_end_ns": end, "type": f(schema.FEventCode),
 	}
 }
 
@@ -63,13 +50,6 @@ func flowAddress(ip, mac schema.FieldID) setter {
 		case v != "0":
 			e.AddExtra("netflow.address", v)
 		}
-	}
-}
-
-// flowDirection reads Argus's arrow: who has sent.
-func flowDirection(e *schema.Event, v string) {
-	if v = strings.TrimSpace(v); v != "" {
-		e.AddExtra("netflow.direction", v)
 	}
 }
 
@@ -138,7 +118,7 @@ func (p *flowParser) Parse(raw []byte, e *schema.Event) error {
 	if n < min(len(p.columns), 8) {
 		return errors.New("the flow has fewer values than its header: it is cut off")
 	}
-	flowFinish(e)
+	p.close(e)
 	settleFlow(e)
 	return nil
 }
@@ -164,10 +144,4 @@ func (p *flowParser) value(c *zeekColumn, v string, e *schema.Event) {
 	default:
 		e.Set(c.to.field, v)
 	}
-}
-
-func flowFinish(e *schema.Event) {
-	setAll(e, pair{schema.FEventModule, "netflow"}, pair{schema.FEventDataset, "netflow.flow"}, pair{schema.FEventKind, "event"})
-	e.Add(schema.FEventCategory, "network")
-	e.Add(schema.FEventType, "connection")
 }

@@ -3,7 +3,6 @@ package parser
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"strconv"
 	"strings"
 
@@ -22,42 +21,33 @@ type panosParser struct {
 
 func newPANOS(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
-	return &panosParser{kv: kv, zone: o, rows: panosRows(o)}
+	return &panosParser{kv: kv, zone: o, rows: panosRows(mapperOf("panos", o, nil))}
 }
 
-// panosRows are the columns of each type that have a field.
-func panosRows(o Options) map[string]map[int]target {
-	f := field
-	session := func(more map[int]target) map[int]target {
-		t := map[int]target{
-			7: firstIP(schema.FSourceIP, schema.FSourcePort), 8: firstIP(schema.FDestinationIP, schema.FDestinationPort), 9: by(notZero(schema.FSourceNatIP)), 11: f(schema.FRuleName), 12: by(accountName), 13: by(func(e *schema.Event, v string) { e.SetStr(schema.FUserTargetName, base(v)) }), 14: by(lowered(schema.FNetworkProtocol)),
-			18: f(schema.FObserverIngressInterfaceName), 22: f(schema.FSessionID), 24: f(schema.FSourcePort), 25: f(schema.FDestinationPort), 29: by(setProto), 30: f(schema.FEventAction),
+// panosRows are the columns of each type that have a field. Types of sessions have those
+// of sessions besides.
+func panosRows(m *mapper) map[string]map[int]target {
+	out := map[string]map[int]target{}
+	for kind, s := range m.Kinds {
+		t := table{}
+		if panosSession(kind) {
+			t = m.named("session")
 		}
-		maps.Copy(t, more)
-		return t
-	}
-	return map[string]map[int]target{
-		"TRAFFIC":    session(map[int]target{32: f(schema.FSourceBytes), 33: f(schema.FDestinationBytes), 35: by(timeField(schema.FEventStart, o.zone())), 37: f(schema.FRuleCategory), 44: f(schema.FSourcePackets), 45: f(schema.FDestinationPackets), 46: f(schema.FEventReason), 52: f(schema.FObserverName)}),
-		"THREAT":     session(map[int]target{31: by(panosMisc), 32: f(schema.FEventReason), 33: f(schema.FRuleCategory), 34: f(schema.FLogLevel), 43: by(setFileHash), 46: f(schema.FUserAgentOriginal), 49: f(schema.FHttpRequestReferrer), 50: f(schema.FEmailFromAddress), 51: f(schema.FEmailSubject), 52: f(schema.FEmailToAddress), 59: f(schema.FObserverName)}),
-		"DECRYPTION": session(nil),
-		"SYSTEM":     {8: f(schema.FEventAction), 12: f(schema.FEventProvider), 13: f(schema.FLogLevel), 14: by(panosText), 22: f(schema.FObserverName)},
-		"CONFIG":     {7: firstIP(schema.FSourceIP, schema.FSourcePort), 9: f(schema.FEventAction), 10: by(accountName), 12: by(weakOutcome), 13: f(schema.FMessage)},
-		"USERID":     {8: firstIP(schema.FSourceIP, schema.FSourcePort), 9: by(accountName), 25: f(schema.FObserverName)},
-		"GLOBALPROTECT": {8: f(schema.FEventAction), 12: by(accountName), 13: by(func(e *schema.Event, v string) {
-			if len(v) == 2 {
-				e.SetStr(schema.FSourceGeoCountryIsoCode, v)
+		out[kind] = map[int]target{}
+		for place, to := range m.section(t, s) {
+			i, ok := digits(place)
+			if !ok {
+				panic("parser: the mapping panos has a column " + place)
 			}
-		}), 14: f(schema.FHostName), 15: by(notZero(schema.FSourceIP)), 22: f(schema.FHostOsName), 25: f(schema.FEventReason), 28: by(setOutcome), 33: f(schema.FObserverName)},
-	}
-}
-
-// notZero sets an address unless it stands for none.
-func notZero(f schema.FieldID) setter {
-	return func(e *schema.Event, v string) {
-		if looksLikeIP(v) && v != "0.0.0.0" && v != "::" {
-			e.Set(f, v)
+			out[kind][i] = to
 		}
 	}
+	return out
+}
+
+// panosSession says whether logs of the type are about sessions.
+func panosSession(kind string) bool {
+	return kind == "TRAFFIC" || kind == "THREAT" || kind == "DECRYPTION"
 }
 
 // panosMisc is a URL in url logs, a file name in the others.

@@ -27,6 +27,11 @@ func setTime(e *schema.Event, f schema.FieldID, micro int64, text string) {
 	e.SetInt(f, micro)
 }
 
+// SetTime sets a Date field, unless the time is absurd: then its text is kept.
+func SetTime(e *schema.Event, f schema.FieldID, t time.Time, text string) {
+	setTime(e, f, t.UnixMicro(), text)
+}
+
 // timeField is the setter of a Date field from ISO text in any of its usual
 // spellings, or from Unix seconds or milliseconds.
 func timeField(f schema.FieldID, zone *time.Location) setter {
@@ -165,15 +170,6 @@ func epochTime(v string) (int64, bool) {
 		scale /= 10
 	}
 	return micro, true
-}
-
-// dashed wraps a setter for sources that write "-" for absent.
-func dashed(f schema.FieldID) target {
-	return target{field: f, set: func(e *schema.Event, v string) {
-		if v != "-" {
-			e.Set(f, v)
-		}
-	}}
 }
 
 // base is the last part of a Windows or Unix path.

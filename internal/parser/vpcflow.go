@@ -17,30 +17,24 @@ type vpcFlow struct {
 	table   table
 	names   interner
 	json    *mapped
+	close   func(e *schema.Event)
 }
 
 // vpcDefault is the order of the default format.
 const vpcDefault = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
 
 func newVPCFlow(o Options) Parser {
-	p := &vpcFlow{table: vpcTable(o)}
+	m := mapperOf("vpcflow", o, nil)
+	p := &vpcFlow{table: vpcTable(m), close: m.closing(m.Section)}
 	p.header(vpcDefault)
-	p.json = newMapped("aws", "aws.vpcflow", p.table, vpcFinish)
+	p.json = newMappedTable(m, p.table)
 	return p
 }
 
-func vpcTable(o Options) table {
-	f := field
-	t := table{}
-	for key, to := range map[string]target{
-		"version": skipped, "account-id": f(schema.FCloudAccountID), "interface-id": f(schema.FObserverIngressInterfaceName), "srcaddr": dashed(schema.FSourceIP), "dstaddr": dashed(schema.FDestinationIP), "srcport": dashed(schema.FSourcePort), "dstport": dashed(schema.FDestinationPort),
-		"protocol": by(setProto), "packets": dashed(schema.FSourcePackets), "bytes": dashed(schema.FSourceBytes), "action": by(lowered(schema.FEventAction)), "log-status": f(schema.FEventReason), "region": f(schema.FCloudRegion), "instance-id": dashed(schema.FCloudInstanceID), "flow-direction": by(setDirection),
-		"start": by(func(e *schema.Event, v string) {
-			timeField(schema.FTimestamp, o.zone())(e, v)
-			timeField(schema.FEventStart, o.zone())(e, v)
-		}), "end": by(timeField(schema.FEventEnd, o.zone())),
-	} {
-		t[key] = to
+// vpcTable has each name also as JSON exports write it.
+func vpcTable(m *mapper) table {
+	t := m.table()
+	for key, to := range m.table() {
 		t[strings.ReplaceAll(key, "-", "_")] = to
 	}
 	return t
@@ -116,8 +110,7 @@ func (p *vpcFlow) Parse(raw []byte, e *schema.Event) error {
 }
 
 func (p *vpcFlow) finish(e *schema.Event) error {
-	setAll(e, pair{schema.FEventModule, "aws"}, pair{schema.FEventDataset, "aws.vpcflow"}, pair{schema.FEventKind, "event"})
-	vpcFinish(e)
+	p.close(e)
 	settleFlow(e)
 	return nil
 }
@@ -132,15 +125,4 @@ func (p *vpcFlow) value(c *zeekColumn, v string, e *schema.Event) {
 	default:
 		e.Set(c.to.field, v)
 	}
-}
-
-func vpcFinish(e *schema.Event) {
-	e.SetStr(schema.FCloudProvider, "aws")
-	e.Add(schema.FEventCategory, "network")
-	e.Add(schema.FEventType, "connection")
-	outcome := "success"
-	if e.Str(schema.FEventAction) == "reject" {
-		outcome = "failure"
-	}
-	e.SetStr(schema.FEventOutcome, outcome)
 }

@@ -1,14 +1,9 @@
 package parser
 
-import (
-	"strings"
-
-	"vigil/schema"
-)
+import "vigil/schema"
 
 // newWorkspace reads the activity reports of Google Workspace.
 func newWorkspace(o Options) Parser {
-	f := field
 	name := ""
 	parameter := func(e *schema.Event, v string) {
 		switch name {
@@ -33,30 +28,7 @@ func newWorkspace(o Options) Parser {
 		}
 		name = ""
 	}
-	t := table{
-		"kind": skipped, "etag": skipped, "id.time": by(timeField(schema.FTimestamp, o.zone())), "id.applicationName": f(schema.FServiceName), "id.customerId": f(schema.FCloudAccountID), "id.uniqueQualifier": f(schema.FEventID),
-		"actor.email": by(mailbox(false)), "actor.profileId": f(schema.FUserID), "ipAddress": firstIP(schema.FSourceIP, schema.FSourcePort), "networkInfo.regionCode": f(schema.FSourceGeoCountryIsoCode),
-		"events": many(), "events.name": first(schema.FEventAction), "events.type": first(schema.FEventProvider), "events.parameters": many(), "events.parameters.name": by(func(_ *schema.Event, v string) { name = v }), "events.parameters.value": by(parameter),
-	}
-	p := newMapped("google", "google.workspace", t, func(e *schema.Event) {
-		action := e.Str(schema.FEventAction)
-		switch {
-		case strings.HasPrefix(action, "login_"), strings.HasPrefix(action, "logout"):
-			e.Add(schema.FEventCategory, "authentication")
-			e.Add(schema.FEventType, "start")
-			e.SetStr(schema.FEventOutcome, "success")
-			if strings.Contains(action, "fail") {
-				e.SetStr(schema.FEventOutcome, "failure")
-			}
-		case strings.HasPrefix(action, "CHROME_OS_LOGIN"), strings.HasPrefix(action, "CHROME_OS_LOGOUT"), strings.Contains(action, "_LOCK_SUCCESS"), strings.Contains(action, "_UNLOCK_SUCCESS"):
-			e.Add(schema.FEventCategory, "authentication")
-			e.Add(schema.FEventType, "start")
-			e.SetStr(schema.FEventOutcome, "success")
-		default:
-			e.Add(schema.FEventCategory, "configuration")
-			e.Add(schema.FEventType, "info")
-		}
-	})
+	p := newMapped(mapperOf("workspace", o, holds{"name": func(_ *schema.Event, v string) { name = v }, "value": parameter}))
 	p.begin = func() { name = "" }
 	return p
 }

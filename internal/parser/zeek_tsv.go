@@ -35,7 +35,7 @@ func (p *zeekTSV) Parse(raw []byte, e *schema.Event) error {
 		}
 		raw = rest
 	}
-	zeekFinish(e, p.plan.dataset, p.plan.kind)
+	p.plan.finish(e)
 	return nil
 }
 

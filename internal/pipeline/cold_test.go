@@ -44,12 +44,13 @@ func BenchmarkCold(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	loaded := sigmahq.Rules(b)
 	for _, c := range []struct {
 		name           string
 		rules, columns bool
 	}{{"parse", false, false}, {"parse+rules", true, false}, {"parse+rules+columns", true, true}} {
 		b.Run(c.name, func(b *testing.B) {
-			set := sigmahq.Rules(b)
+			set := loaded.With(rules.Overlay{}) // which has no indexes yet
 			ev, p, batch := set.Evaluator(), f.New(parser.Options{}), store.NewBatch()
 			var e schema.Event
 			var hits []rules.Hit
@@ -69,7 +70,7 @@ func BenchmarkCold(b *testing.B) {
 						fired += len(hits)
 					}
 					if c.columns {
-						if batch.Append(&e); i%20_000 == 0 {
+						if batch.Append(&e); batch.Rows() == 20_000 || batch.Bytes() >= 16<<20 { // as chunks of files are cut
 							batch.Reset()
 						}
 					}

@@ -84,15 +84,19 @@ func markdown(c Case) ([]byte, error) {
 	var b strings.Builder
 	i := c.Incident
 	fmt.Fprintf(&b, "# %s\n\n", plain(i.Title))
-	for _, f := range [][2]string{{"Incident", i.ID}, {"Severity", string(i.Severity)}, {"Risk", fmt.Sprint(i.Risk)}, {"Status", string(i.Status)}, {"Verdict", i.Verdict}, {"Assignee", i.Assignee},
+	for _, f := range [][2]string{{"Incident", i.ID}, {"Severity", string(i.Severity)}, {"Risk", fmt.Sprint(i.Risk)}, {"Status", string(i.Status)}, {"Verdict", i.Verdict}, {"Reason", i.Reason}, {"Assignee", i.Assignee},
 		{"Grouped by", i.Key}, {"First seen (UTC)", at(i.FirstSeen)}, {"Last seen (UTC)", at(i.LastSeen)}, {"Opened (UTC)", at(i.Opened)}, {"Closed (UTC)", at(i.Closed)}, {"ATT&CK", strings.Join(i.Attack, ", ")}} {
 		if f[1] != "" && f[1] != "–" {
 			fmt.Fprintf(&b, "- **%s:** %s\n", plain(f[0]), plain(f[1]))
 		}
 	}
 	section(&b, "Entities", []string{"Kind", "Value"}, entityRows(c))
-	section(&b, "Alerts", []string{"First seen (UTC)", "Severity", "Rule", "Title", "Events"}, alertRows(c.Alerts))
+	section(&b, "Alerts", []string{"First seen (UTC)", "Severity", "Rule", "Title", "Events", "Why in this incident"}, alertRows(c.Alerts))
 	section(&b, "Approvals", []string{"Action", "Target", "Status", "Decided by"}, approvalRows(c.Approvals))
+	section(&b, "Tasks", []string{"Task", "Owner", "Due (UTC)", "State"}, taskRows(i.Tasks))
+	section(&b, "Files", []string{"Name", "Bytes", "SHA-256"}, fileRows(i.Attachments))
+	section(&b, "Deadlines", []string{"Clock", "Due (UTC)", "Met (UTC)", "Missed (UTC)"}, clockRows(i.Clocks))
+	section(&b, "Linked incidents", []string{"How", "Incident"}, linkRows(i.Links))
 	section(&b, "Timeline", []string{"Time (UTC)", "Kind", "By", "What"}, timelineRows(i.Timeline))
 	return []byte(b.String()), nil
 }
@@ -145,7 +149,7 @@ func alertRows(list []schema.Alert) (rows [][]string) {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b schema.Alert) int { return a.FirstSeen.Compare(b.FirstSeen) })
 	for _, a := range list {
-		rows = append(rows, []string{at(a.FirstSeen), string(a.Severity), a.Rule, a.Title, fmt.Sprint(a.Count)})
+		rows = append(rows, []string{at(a.FirstSeen), string(a.Severity), a.Rule, a.Title, fmt.Sprint(a.Count), a.IncidentWhy})
 	}
 	return rows
 }
@@ -157,6 +161,34 @@ func approvalRows(list []schema.Approval) (rows [][]string) {
 			by = append(by, d.Verdict+" by "+d.User)
 		}
 		rows = append(rows, []string{a.Action, a.Target, string(a.Status), strings.Join(by, ", ")})
+	}
+	return rows
+}
+
+func taskRows(list []schema.Task) (rows [][]string) {
+	for _, t := range list {
+		rows = append(rows, []string{t.Title, t.Owner, at(t.Due), t.State})
+	}
+	return rows
+}
+
+func fileRows(list []schema.Attachment) (rows [][]string) {
+	for _, f := range list {
+		rows = append(rows, []string{f.Name, fmt.Sprint(f.Size), f.Hash})
+	}
+	return rows
+}
+
+func clockRows(list []schema.Clock) (rows [][]string) {
+	for _, c := range list {
+		rows = append(rows, []string{c.Name, at(c.Due), at(c.Met), at(c.Breached)})
+	}
+	return rows
+}
+
+func linkRows(list []schema.IncidentLink) (rows [][]string) {
+	for _, l := range list {
+		rows = append(rows, []string{l.Kind, l.ID})
 	}
 	return rows
 }

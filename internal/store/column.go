@@ -133,14 +133,21 @@ type lowCard struct {
 	dict   proto.ColStr
 	keys   []uint32
 	last   uint32
+	next   []uint32 // by key: what came behind it the last time
 	wire   proto.ColLowCardinalityRaw
 }
 
 func (l *lowCard) append(v string) {
-	// Neighbouring rows mostly repeat the value.
-	if len(l.keys) > 0 && l.values[l.last] == v {
-		l.keys = append(l.keys, l.last)
-		return
+	if len(l.keys) > 0 {
+		// Neighbouring rows mostly repeat the value; keys of a map repeat their order.
+		k := l.last
+		if l.values[k] != v {
+			k = l.next[k]
+		}
+		if l.values[k] == v {
+			l.follow(k)
+			return
+		}
 	}
 	k, ok := l.index[v]
 	if !ok {
@@ -150,8 +157,16 @@ func (l *lowCard) append(v string) {
 		v = strings.Clone(v)
 		k = uint32(len(l.values))
 		l.index[v] = k
-		l.values = append(l.values, v)
+		l.values, l.next = append(l.values, v), append(l.next, k)
 		l.dict.Append(v)
+	}
+	l.follow(k)
+}
+
+// follow appends a key.
+func (l *lowCard) follow(k uint32) {
+	if len(l.keys) > 0 && k != l.last {
+		l.next[l.last] = k
 	}
 	l.last = k
 	l.keys = append(l.keys, k)
@@ -181,6 +196,6 @@ func (l *lowCard) input() proto.ColInput {
 func (l *lowCard) reset() {
 	clear(l.index)
 	l.dict.Reset()
-	l.keys, l.values = l.keys[:0], l.values[:0]
+	l.keys, l.values, l.next = l.keys[:0], l.values[:0], l.next[:0]
 	l.last = 0
 }

@@ -139,8 +139,8 @@ func constantTime(t time.Time, n int) proto.ColInput {
 	return c
 }
 
-// eventWriter owns the connections of the columnar inserts: each carries one at a time.
-type eventWriter struct {
+// columnar owns the connections of the columnar inserts: each carries one at a time.
+type columnar struct {
 	o    Options
 	idle chan *ch.Client // what is kept for the next insert
 }
@@ -149,12 +149,12 @@ type eventWriter struct {
 // inserts at once dial and hang up.
 const keptConnections = 4
 
-func newEventWriter(o Options) *eventWriter {
-	return &eventWriter{o: o, idle: make(chan *ch.Client, keptConnections)}
+func newColumnar(o Options) *columnar {
+	return &columnar{o: o, idle: make(chan *ch.Client, keptConnections)}
 }
 
 // take returns a connection that waits, or a new one.
-func (w *eventWriter) take(ctx context.Context) (*ch.Client, error) {
+func (w *columnar) take(ctx context.Context) (*ch.Client, error) {
 	for {
 		select {
 		case c := <-w.idle:
@@ -168,7 +168,7 @@ func (w *eventWriter) take(ctx context.Context) (*ch.Client, error) {
 }
 
 // give keeps a connection whose insert succeeded.
-func (w *eventWriter) give(c *ch.Client) {
+func (w *columnar) give(c *ch.Client) {
 	select {
 	case w.idle <- c:
 	default:
@@ -176,7 +176,7 @@ func (w *eventWriter) give(c *ch.Client) {
 	}
 }
 
-func (w *eventWriter) dial(ctx context.Context) (*ch.Client, error) {
+func (w *columnar) dial(ctx context.Context) (*ch.Client, error) {
 	opts := ch.Options{Address: w.o.Addr, Database: w.o.Database, User: w.o.User, Password: w.o.Password.Reveal(), DialTimeout: 10 * time.Second,
 		ReadTimeout: 5 * time.Minute, Compression: ch.CompressionLZ4, ClientName: "vigil"}
 	if loopback(w.o.Addr) {
@@ -192,7 +192,7 @@ func (w *eventWriter) dial(ctx context.Context) (*ch.Client, error) {
 	return c, nil
 }
 
-func (w *eventWriter) close() {
+func (w *columnar) close() {
 	for {
 		select {
 		case c := <-w.idle:

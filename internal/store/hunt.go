@@ -21,11 +21,13 @@ type HuntQuery struct {
 	Params    P
 	From, To  time.Time // event time; To exclusive
 	ID        string    // query id, so that the engine's process list names the hunt; "" for none
+	Samples   int       // ids of hits that CountHits returns, the oldest
 }
 
 // HuntCount is what a condition hits, and what asking cost.
 type HuntCount struct {
 	Hits  int64
+	IDs   []string // the oldest, as many as were asked for
 	Stats SearchStats
 }
 
@@ -61,37 +63,22 @@ func huntContext(ctx context.Context, id string, stats *SearchStats) context.Con
 	return ctx
 }
 
-// CountHits counts the events for which the condition holds.
+// CountHits counts the events for which the condition holds and names the first of them,
+// in the order of time and id, in one reading.
 func (s *Store) CountHits(ctx context.Context, q HuntQuery) (HuntCount, error) {
 	var c HuntCount
 	where, p := q.where()
+	ids := "[]::Array(String)"
+	if q.Samples > 0 {
+		ids = fmt.Sprintf("arrayMap(x -> lower(hex(x.2)), groupArraySorted(%d)((timestamp, id)))", q.Samples)
+	}
 	began := time.Now()
-	err := s.analystEach(huntContext(ctx, q.ID, &c.Stats), "SELECT toInt64(count()) FROM events WHERE "+where, p, func(r driver.Rows) error { return r.Scan(&c.Hits) })
+	err := s.analystEach(huntContext(ctx, q.ID, &c.Stats), "SELECT toInt64(count()), "+ids+" FROM events WHERE "+where, p, func(r driver.Rows) error { return r.Scan(&c.Hits, &c.IDs) })
 	c.Stats.Millis = time.Since(began).Milliseconds()
 	if err != nil {
 		return c, fmt.Errorf("counting hits: %w", err)
 	}
 	return c, nil
-}
-
-// HitIDs returns the ids of the first events for which the condition holds, in the
-// order of time and id.
-func (s *Store) HitIDs(ctx context.Context, q HuntQuery, limit int) ([]string, error) {
-	var stats SearchStats
-	var out []string
-	where, p := q.where()
-	err := s.analystEach(huntContext(ctx, "", &stats), fmt.Sprintf("SELECT lower(hex(id)) FROM events WHERE %s ORDER BY timestamp, id LIMIT %d", where, limit), p, func(r driver.Rows) error {
-		var id string
-		if err := r.Scan(&id); err != nil {
-			return err
-		}
-		out = append(out, id)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading sample hits: %w", err)
-	}
-	return out, nil
 }
 
 // HitEvent is a stored event as rules see it.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"vigil/schema"
 )
@@ -23,6 +24,28 @@ ORDER BY opened DESC, id DESC LIMIT {limit:UInt32}`, P{"org": org, "status": sta
 		next = fmt.Sprintf("%015d%s", last.Opened.UnixMilli(), last.ID)
 	}
 	return list, next, nil
+}
+
+// RankedIncidents lists incidents, the riskiest first, by what their alerts add up to.
+func (s *Store) RankedIncidents(ctx context.Context, org, status string, limit int) ([]schema.Incident, error) {
+	list, err := docs[schema.Incident](ctx, s, `SELECT doc FROM incidents FINAL WHERE org = {org:String}
+AND ({status:String} = '' OR status = {status:String} OR {status:String} = 'active' AND status != 'closed')
+ORDER BY JSONExtractInt(doc, 'risk') DESC, JSONExtractFloat(doc, 'score') DESC, indexOf(['low', 'medium', 'high', 'critical'], severity) DESC, opened DESC, id LIMIT {limit:UInt32}`,
+		P{"org": org, "status": status, "limit": pageLimit(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("ranking incidents: %w", err)
+	}
+	return list, nil
+}
+
+// IncidentsSince lists the incidents opened since, newest first, at most limit.
+func (s *Store) IncidentsSince(ctx context.Context, org string, since time.Time, limit int) ([]schema.Incident, error) {
+	list, err := docs[schema.Incident](ctx, s, `SELECT doc FROM incidents FINAL WHERE org = {org:String} AND opened >= fromUnixTimestamp64Milli({since:Int64})
+ORDER BY opened DESC, id LIMIT {limit:UInt32}`, P{"org": org, "since": max(since.UnixMilli(), 0), "limit": limit})
+	if err != nil {
+		return nil, fmt.Errorf("listing incidents: %w", err)
+	}
+	return list, nil
 }
 
 // Incident returns one incident by its short id.
@@ -64,6 +87,16 @@ func (s *Store) PutRun(ctx context.Context, r schema.Run, history string, versio
 		return fmt.Errorf("writing run %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+// RunHistory returns the exported workflow history of a run as JSON, "" while there is none.
+func (s *Store) RunHistory(ctx context.Context, org, id string) (string, error) {
+	var text string
+	_, err := s.row(ctx, "SELECT history FROM runs FINAL WHERE org = {org:String} AND id = {id:String}", P{"org": org, "id": id}, &text)
+	if err != nil {
+		return "", fmt.Errorf("reading the history of a run: %w", err)
+	}
+	return text, nil
 }
 
 // ClosedRun is a run whose history is not exported yet.

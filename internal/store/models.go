@@ -25,12 +25,17 @@ type TrainingWindow struct {
 }
 
 // where is the condition of a window. Events on which a rule of high or critical
-// severity fired as they came in are left out: a model must not learn an attack.
+// severity fired as they came in are left out: a model must not learn an attack. People
+// know better: events of alerts that they judged false or benign are in, those of true
+// positives are out. Their verdicts are read from the audit as of Committed, so that a
+// retry trains on the same rows.
 func (w TrainingWindow) where() (string, P) {
 	p := P{"org": w.Org, "dataset": w.Dataset, "ingested": w.Ingested, "committed": w.Committed}
 	committed := "(SELECT id FROM chunks WHERE org = {org:String} AND committed <= {committed:DateTime64(6)})"
 	q := `org = {org:String} AND event_dataset = {dataset:String} AND ingested >= {ingested:DateTime64(6)} AND chunk IN ` + committed + `
-		AND lower(hex(id)) NOT IN (SELECT event_id FROM detections WHERE org = {org:String} AND dataset = {dataset:String} AND severity IN ('high', 'critical') AND chunk IN ` + committed + `)`
+		AND lower(hex(id)) NOT IN (SELECT event_id FROM detections WHERE org = {org:String} AND dataset = {dataset:String} AND severity IN ('high', 'critical') AND chunk IN ` + committed + `
+			AND id NOT IN (SELECT detection FROM alert_members WHERE org = {org:String} AND alert IN ` + judged("('false_positive', 'benign')") + `))
+		AND lower(hex(id)) NOT IN (SELECT event_id FROM alert_members WHERE org = {org:String} AND alert IN ` + judged("('true_positive')") + `)`
 	if !w.From.IsZero() {
 		q, p["from"] = q+" AND timestamp >= {from:DateTime64(6)}", w.From
 	}
@@ -38,6 +43,12 @@ func (w TrainingWindow) where() (string, P) {
 		q, p["to"] = q+" AND timestamp < {to:DateTime64(6)}", w.To
 	}
 	return q, p
+}
+
+// judged selects the alerts whose verdict was one of these at the time committed.
+func judged(verdicts string) string {
+	return `(SELECT object FROM audit WHERE org = {org:String} AND verb = 'alert.update' AND time <= {committed:DateTime64(6)}
+	GROUP BY object HAVING argMax(details['verdict'], time) IN ` + verdicts + `)`
 }
 
 // LastCommit is the time of the newest manifest row, zero when there is none.

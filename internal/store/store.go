@@ -38,7 +38,8 @@ type Store struct {
 	o       Options
 	conn    driver.Conn
 	analyst driver.Conn
-	events  *eventWriter
+	events  *columnar // columnar inserts
+	sweeps  *columnar // columnar reads, as the analyst
 }
 
 // Open connects and checks that the engine answers.
@@ -60,7 +61,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.analyst, err = dial(o, o.AnalystUser, o.AnalystPassword); err != nil {
 		return nil, err
 	}
-	s.events = newEventWriter(o)
+	s.events = newColumnar(o)
+	s.sweeps = newColumnar(o.analystOptions())
 	return s, nil
 }
 
@@ -112,6 +114,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.ping(ctx) }
 // Close closes every connection.
 func (s *Store) Close() error {
 	s.events.close()
+	s.sweeps.close()
 	return errors.Join(s.conn.Close(), s.analyst.Close())
 }
 

@@ -63,6 +63,7 @@ func (s *Store) PutUser(ctx context.Context, u schema.User) error {
 type Session struct {
 	ID, Org, User    string
 	Name             string // tokens only
+	Method           string // sessions only: how it was signed in
 	Scopes           []string
 	Created, Expires time.Time
 	Revoked          bool
@@ -74,15 +75,15 @@ func (x Session) Valid(now time.Time) bool { return x.ID != "" && !x.Revoked && 
 
 // PutSession stores a session; the highest Version holds.
 func (s *Store) PutSession(ctx context.Context, x Session) error {
-	return s.insert(ctx, "vigil_private.sessions", "id, org, user, created, expires, revoked, version", "",
-		[][]any{{x.ID, x.Org, x.User, x.Created, x.Expires, x.Revoked, x.Version}})
+	return s.insert(ctx, "vigil_private.sessions", "id, org, user, method, created, expires, revoked, version", "",
+		[][]any{{x.ID, x.Org, x.User, x.Method, x.Created, x.Expires, x.Revoked, x.Version}})
 }
 
 // Session returns the session with that id; NotFound when there is none.
 func (s *Store) Session(ctx context.Context, id string) (Session, error) {
 	var x Session
-	ok, err := s.row(ctx, `SELECT id, org, user, created, expires, revoked, version FROM vigil_private.sessions FINAL WHERE id = {id:String}`,
-		P{"id": id}, &x.ID, &x.Org, &x.User, &x.Created, &x.Expires, &x.Revoked, &x.Version)
+	ok, err := s.row(ctx, `SELECT id, org, user, method, created, expires, revoked, version FROM vigil_private.sessions FINAL WHERE id = {id:String}`,
+		P{"id": id}, &x.ID, &x.Org, &x.User, &x.Method, &x.Created, &x.Expires, &x.Revoked, &x.Version)
 	if err == nil && !ok {
 		err = schema.E(schema.NotFound, "there is no such session", "sign in again")
 	}
@@ -107,4 +108,25 @@ func (s *Store) Token(ctx context.Context, id string) (Session, error) {
 		err = schema.E(schema.NotFound, "there is no such token", "")
 	}
 	return x, err
+}
+
+// SubjectUser returns the name of the user that a provider's subject is; NotFound when
+// it is nobody yet.
+func (s *Store) SubjectUser(ctx context.Context, org, issuer, subject string) (string, error) {
+	var user string
+	ok, err := s.row(ctx, `SELECT user FROM vigil_private.subjects FINAL WHERE org = {org:String} AND issuer = {issuer:String} AND subject = {subject:String}`,
+		P{"org": org, "issuer": issuer, "subject": subject}, &user)
+	if err == nil && !ok {
+		err = schema.E(schema.NotFound, "nobody here is this subject", "")
+	}
+	return user, err
+}
+
+// PutSubject says who a provider's subject is.
+func (s *Store) PutSubject(ctx context.Context, org, issuer, subject, user string, now time.Time) error {
+	err := s.insert(ctx, "vigil_private.subjects", "org, issuer, subject, user, created, version", "", [][]any{{org, issuer, subject, user, now, uint64(now.UnixMilli())}})
+	if err != nil {
+		return fmt.Errorf("linking %s: %w", user, err)
+	}
+	return nil
 }

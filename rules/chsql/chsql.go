@@ -38,18 +38,26 @@ func Quote(s string) string {
 
 // Where renders the whole rule: its datasets and all its conditions. It fails on
 // language elements that have no exact counterpart; the error names them.
-func Where(r *rules.Rule) (Expr, error) {
-	w := &writer{rule: r, params: map[string]string{}}
-	parts := []string{w.datasets()}
-	for _, c := range r.Conditions() {
-		s, err := w.boolean(c.Node())
-		if err != nil {
-			return Expr{}, schema.E(schema.Invalid, fmt.Sprintf("rule %s cannot be asked of stored events", r.ID),
-				"rewrite the condition with supported functions", err)
+func Where(r *rules.Rule) (Expr, error) { return Any([]*rules.Rule{r}) }
+
+// Any renders that at least one of the rules holds, each as [Where] renders it.
+func Any(list []*rules.Rule) (Expr, error) {
+	w := &writer{params: map[string]string{}}
+	var any []string
+	for _, r := range list {
+		w.rule = r
+		parts := []string{w.datasets()}
+		for _, c := range r.Conditions() {
+			s, err := w.boolean(c.Node())
+			if err != nil {
+				return Expr{}, schema.E(schema.Invalid, fmt.Sprintf("rule %s cannot be asked of stored events", r.ID),
+					"rewrite the condition with supported functions", err)
+			}
+			parts = append(parts, s)
 		}
-		parts = append(parts, s)
+		any = append(any, join(parts, " AND "))
 	}
-	return Expr{SQL: join(parts, " AND "), Params: w.params}, nil
+	return Expr{SQL: join(any, " OR "), Params: w.params}, nil
 }
 
 // Condition renders one expression over events, without datasets.

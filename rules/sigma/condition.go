@@ -27,7 +27,7 @@ type aggregate struct {
 
 // parser reads one condition.
 type conditionParser struct {
-	doc    *document
+	doc    *paper
 	from   *node
 	tokens []string
 	places []int // byte offsets of the tokens
@@ -42,7 +42,7 @@ var conditionToken = regexp.MustCompile(`[()|]|>=|<=|!=|[<>=]|[^\s()|<>=!]+`)
 const maxNesting = 100
 
 // parseCondition reads a condition over the searches; nil when it is refused.
-func parseCondition(d *document, n *node, names []string) (*condition, *aggregate) {
+func parseCondition(d *paper, n *node, names []string) (*condition, *aggregate) {
 	p := &conditionParser{doc: d, from: n, names: names}
 	for _, at := range conditionToken.FindAllStringIndex(n.text, -1) {
 		p.tokens, p.places = append(p.tokens, n.text[at[0]:at[1]]), append(p.places, at[0])

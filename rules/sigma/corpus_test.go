@@ -41,3 +41,31 @@ func TestCorpus(t *testing.T) {
 	}
 	t.Logf("%d documents, %d rules:\n%s", report.Documents, len(report.Converted), b.String())
 }
+
+// TestServed: hardly any rule is evaluated on every event. Of all rules, those are served
+// that an index finds or that ask for event codes; of the rules of process creations, which
+// all ask for the same codes, those that an index finds.
+func TestServed(t *testing.T) {
+	const most = 0.003
+	var all, creations, unserved, unfound []string
+	for _, r := range loaded(t).Rules() {
+		all = append(all, r.ID)
+		if !r.Indexed() && !r.Coded() {
+			unserved = append(unserved, r.Title)
+		}
+		if p := r.Part("logsource"); p == nil || !strings.Contains(p.Source(), "event.code == '1' ||") || !strings.Contains(p.Source(), "event.code == '4688'") {
+			continue
+		}
+		creations = append(creations, r.ID)
+		if !r.Indexed() {
+			unfound = append(unfound, r.Title)
+		}
+	}
+	t.Logf("%d of %d rules are not served; %d of %d of process creations are not found by an index: %q", len(unserved), len(all), len(unfound), len(creations), unfound)
+	if float64(len(unserved)) > most*float64(len(all)) {
+		t.Errorf("not served: %q", unserved)
+	}
+	if len(creations) < 1000 || float64(len(unfound)) > most*float64(len(creations)) {
+		t.Errorf("%d rules of process creations, not found by an index: %q", len(creations), unfound)
+	}
+}

@@ -17,7 +17,7 @@ var refusedKinds = map[string]string{
 }
 
 // correlate makes a threshold or sequence rule of a correlation document.
-func (c *converter) correlate(d *document) {
+func (c *converter) correlate(d *paper) {
 	m := &draft{doc: d, head: c.head(d)}
 	n := d.root.at("correlation")
 	if n.kind != mapping {
@@ -59,7 +59,7 @@ func (c *converter) correlate(d *document) {
 }
 
 // bases finds the rules that a correlation names.
-func (c *converter) bases(d *document, n *node) []*draft {
+func (c *converter) bases(d *paper, n *node) []*draft {
 	var out []*draft
 	for _, ref := range n.at("rules").each() {
 		b := c.drafts[strings.TrimSpace(ref.text)]
@@ -115,7 +115,7 @@ func (m *draft) combine(bases []*draft) []expression {
 }
 
 // ordered reads how the rules of a temporal correlation follow each other.
-func (c *converter) ordered(d *document, n *node, kind string, bases []*draft, steps []expression) *order {
+func (c *converter) ordered(d *paper, n *node, kind string, bases []*draft, steps []expression) *order {
 	out := &order{any: kind == "temporal", steps: steps, within: within(d, n)}
 	if len(bases) < 2 || len(bases) > maxSteps {
 		d.refuse(cmpNode(n.at("rules"), n), "", "%s takes 2 to %d rules, these are %d", kind, maxSteps, len(bases))
@@ -140,7 +140,7 @@ func (c *converter) ordered(d *document, n *node, kind string, bases []*draft, s
 const maxSteps = 10
 
 // within reads the time of a correlation.
-func within(d *document, n *node) time.Duration {
+func within(d *paper, n *node) time.Duration {
 	t := span(d, cmpNode(n.at("timespan"), n.at("timeframe")))
 	if t == 0 && len(d.problems) == 0 {
 		d.refuse(n, "", "the correlation has no timespan")
@@ -149,7 +149,7 @@ func within(d *document, n *node) time.Duration {
 }
 
 // groupBy reads the fields that events must share; none is one group for each data set.
-func groupBy(d *document, n *node, bases []*draft) [][2]string {
+func groupBy(d *paper, n *node, bases []*draft) [][2]string {
 	var out [][2]string
 	for _, g := range n.at("group-by").each() {
 		if e, ok := entityOf(d, n, g, strings.TrimSpace(g.text), bases); ok {
@@ -165,7 +165,7 @@ func groupBy(d *document, n *node, bases []*draft) [][2]string {
 var word = regexp.MustCompile(`[a-z_][a-z0-9_]*`)
 
 // counted reads what a correlation counts.
-func (c *converter) counted(d *document, n *node, kind string, bases []*draft) *count {
+func (c *converter) counted(d *paper, n *node, kind string, bases []*draft) *count {
 	out := &count{within: within(d, n), groupBy: groupBy(d, n, bases)}
 	cond := n.at("condition")
 	if cond == nil || cond.kind != mapping {
@@ -203,7 +203,7 @@ var everyGroup = [][2]string{{"dataset", "event.dataset"}}
 
 // entityOf resolves a field that a correlation names to one field of ours that all
 // bases share; aliases name it by rule.
-func entityOf(d *document, n, from *node, name string, bases []*draft) ([2]string, bool) {
+func entityOf(d *paper, n, from *node, name string, bases []*draft) ([2]string, bool) {
 	ref := ""
 	for _, b := range bases {
 		own := name
@@ -268,7 +268,7 @@ func oldCount(m *draft, det *node, a *aggregate) *count {
 }
 
 // filter adds the condition of a filter document to the rules that it names.
-func (c *converter) filter(d *document) {
+func (c *converter) filter(d *paper) {
 	n := d.root.at("filter")
 	if n.kind != mapping {
 		d.refuse(n, "", "a filter must be a mapping")
@@ -299,7 +299,7 @@ func (c *converter) filter(d *document) {
 }
 
 // filtered lists the rules that a filter is for.
-func (c *converter) filtered(d *document, names *node, own source) []*draft {
+func (c *converter) filtered(d *paper, names *node, own source) []*draft {
 	var out []*draft
 	for _, ref := range names.each() {
 		name := strings.TrimSpace(ref.text)
@@ -325,7 +325,7 @@ func (c *converter) filtered(d *document, names *node, own source) []*draft {
 }
 
 // exclude joins the condition of a filter to that of a rule.
-func (c *converter) exclude(d *document, m *draft, body *node) {
+func (c *converter) exclude(d *paper, m *draft, body *node) {
 	f := &draft{doc: d, source: source{fields: m.source.fields}}
 	if agg := c.detection(f, body); agg != nil {
 		d.refuse(agg.from, "", "a filter cannot count")

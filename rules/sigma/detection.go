@@ -91,7 +91,7 @@ func modifiers() []string {
 
 // reader reads the searches of one document.
 type reader struct {
-	*document
+	*paper
 	lists map[string][]string
 }
 

@@ -13,7 +13,7 @@ import (
 
 // renderer writes conditions in the expression language.
 type renderer struct {
-	doc    *document
+	doc    *paper
 	fields *taxonomy
 	// helper keeps an expression as a part of its own and returns its name; very long
 	// lists are split so.

@@ -25,7 +25,7 @@ type part struct {
 
 // draft is a rule of ours being made of a document.
 type draft struct {
-	doc *document
+	doc *paper
 	head
 	source source
 	parts  []part
@@ -52,7 +52,7 @@ type order struct {
 }
 
 // build makes the draft of a rule document.
-func (c *converter) build(d *document) {
+func (c *converter) build(d *paper) {
 	m := &draft{doc: d, head: c.head(d)}
 	det := d.root.at("detection")
 	if det == nil || det.kind != mapping {
@@ -200,7 +200,7 @@ func partName(s string, taken []string) string {
 }
 
 // readSource reads the log source of a rule or filter.
-func readSource(d *document, root *node) source {
+func readSource(d *paper, root *node) source {
 	n := root.at("logsource")
 	if n == nil || n.kind != mapping {
 		d.refuse(cmpNode(n, root), "", "the rule has no log source")
@@ -230,7 +230,7 @@ var tactics = map[string]string{"reconnaissance": "TA0043", "resource-developmen
 var techniqueForm = regexp.MustCompile(`^(t\d{4}(\.\d{3})?|ta\d{4})$`)
 
 // head reads what a document says about itself.
-func (c *converter) head(d *document) head {
+func (c *converter) head(d *paper) head {
 	h := head{name: d.text(d.root, "name"), title: oneLine(d.text(d.root, "title")), description: d.text(d.root, "description"),
 		author: oneLine(strings.Join(d.texts(d.root, "author"), ", ")), license: d.text(d.root, "license"),
 		references: d.texts(d.root, "references"), falsePositives: d.texts(d.root, "falsepositives")}
@@ -259,7 +259,7 @@ func (c *converter) head(d *document) head {
 	return h
 }
 
-func (d *document) choose(key string, among map[string]string, def string) string {
+func (d *paper) choose(key string, among map[string]string, def string) string {
 	s := strings.ToLower(d.text(d.root, key))
 	if v, ok := among[s]; ok {
 		return v
@@ -290,7 +290,7 @@ func attack(tags []string) []string {
 var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{2,63}$`)
 
 // id reads the id of a rule, or makes one of its title.
-func (c *converter) id(d *document, title string) string {
+func (c *converter) id(d *paper, title string) string {
 	id := strings.ToLower(d.text(d.root, "id"))
 	if idForm.MatchString(id) {
 		d.rule = id
@@ -313,7 +313,7 @@ var spanForm = regexp.MustCompile(`^(\d{1,6})\s*([smhdwM])$`)
 var spanUnits = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "M": 30 * 24 * time.Hour}
 
 // span reads a time like 15m.
-func span(d *document, n *node) time.Duration {
+func span(d *paper, n *node) time.Duration {
 	if n == nil || n.kind != scalar {
 		return 0
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"vigil/internal/document"
 	"vigil/rules"
 )
 
@@ -48,9 +49,9 @@ type Converted struct {
 type Report struct {
 	Converted []Converted
 	// Refused are the documents that became no rule: one error for each thing wrong.
-	Refused []*rules.LoadError
+	Refused []*document.Error
 	// Warnings are differences that people should know, in rules that were converted.
-	Warnings []*rules.LoadError
+	Warnings []*document.Error
 	// Folded are documents that take effect as a part of another rule: rules counted
 	// by a correlation, and filters.
 	Folded int
@@ -87,10 +88,10 @@ func Convert(files []File, o Options) *Report {
 // converter holds the documents of one conversion.
 type converter struct {
 	options      Options
-	documents    []*document
-	rules        []*document
-	filters      []*document
-	correlations []*document
+	documents    []*paper
+	rules        []*paper
+	filters      []*paper
+	correlations []*paper
 	drafts       map[string]*draft // by id and by name
 	made         []*draft
 	folded       int
@@ -142,7 +143,7 @@ func (c *converter) check(m *draft) *rules.Rule {
 	rs, errs := rules.Parse(m.doc.file, []byte(m.yaml()), rules.Options{})
 	at := cmp.Or(m.doc.root.at("detection"), m.doc.root.at("correlation"), m.doc.root)
 	for _, err := range errs {
-		if e, ok := err.(*rules.LoadError); ok {
+		if e, ok := err.(*document.Error); ok {
 			m.doc.refuse(at, e.Hint, "%s", e.Message)
 		} else {
 			m.doc.refuse(at, "", "%v", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"vigil/internal/document"
 	"vigil/rules"
 )
 
@@ -46,53 +47,53 @@ func (n *node) at(key string) *node {
 	return nil
 }
 
-// document is one YAML document of a file, with what was found wrong in it.
-type document struct {
+// paper is one YAML document of a file, with what was found wrong in it.
+type paper struct {
 	file     string
 	line     int // of its first line in the file, from 1
 	lines    []string
 	rule     string // id of the rule, for messages
 	root     *node
-	problems []*rules.LoadError // each of them refuses the document
-	warnings []*rules.LoadError
+	problems []*document.Error // each of them refuses the document
+	warnings []*document.Error
 }
 
-func (d *document) problem(n *node, hint, format string, args ...any) *rules.LoadError {
+func (d *paper) problem(n *node, hint, format string, args ...any) *document.Error {
 	line, column := 1, 1
 	if n != nil {
 		line, column = n.line, n.column
 	}
 	line = min(max(line, 1), max(len(d.lines), 1)) // the YAML library may point behind the end
-	return &rules.LoadError{File: d.file, Line: d.line + line - 1, Column: max(column, 1), Rule: d.rule,
+	return &document.Error{File: d.file, Line: d.line + line - 1, Column: max(column, 1), ID: d.rule,
 		Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 // refuse notes why the document cannot become a rule.
-func (d *document) refuse(n *node, hint, format string, args ...any) {
+func (d *paper) refuse(n *node, hint, format string, args ...any) {
 	d.problems = append(d.problems, d.problem(n, hint, format, args...))
 }
 
 // warn notes what was converted with a difference that people should know.
-func (d *document) warn(n *node, format string, args ...any) {
+func (d *paper) warn(n *node, format string, args ...any) {
 	d.warnings = append(d.warnings, d.problem(n, "", format, args...))
 }
 
 // documents splits a file at its separators, so that a document that is not even
 // YAML leaves the others alone, and reads each. Blank ones are left out.
-func documents(f File) []*document {
+func documents(f File) []*paper {
 	if len(f.Text) > rules.MaxFile {
-		d := &document{file: f.Name, line: 1}
+		d := &paper{file: f.Name, line: 1}
 		d.refuse(nil, "split it", "the file has %d bytes, the limit is %d", len(f.Text), rules.MaxFile)
-		return []*document{d}
+		return []*paper{d}
 	}
 	lines := strings.Split(strings.ReplaceAll(strings.TrimPrefix(string(f.Text), "\ufeff"), "\r\n", "\n"), "\n")
-	var out []*document
+	var out []*paper
 	start := 0
 	for i := 0; i <= len(lines); i++ {
 		if i < len(lines) && strings.TrimRight(lines[i], " \t") != "---" {
 			continue
 		}
-		d := &document{file: f.Name, line: start + 1, lines: lines[start:i]}
+		d := &paper{file: f.Name, line: start + 1, lines: lines[start:i]}
 		start = i + 1
 		if !blank(d.lines) && (d.parse() || len(d.problems) > 0) {
 			out = append(out, d)
@@ -111,7 +112,7 @@ func blank(lines []string) bool {
 }
 
 // parse reads the document; false when it has no content or is not YAML.
-func (d *document) parse() (ok bool) {
+func (d *paper) parse() (ok bool) {
 	defer func() {
 		if p := recover(); p != nil { // the YAML parser must not take the import down
 			d.refuse(nil, "", "not readable as YAML: %v", p)
@@ -137,7 +138,7 @@ func (d *document) parse() (ok bool) {
 }
 
 // read takes a value out of the YAML library's tree.
-func (d *document) read(n ast.Node) *node {
+func (d *paper) read(n ast.Node) *node {
 	out := &node{line: 1, column: 1}
 	if t := n.GetToken(); t != nil && t.Position != nil {
 		out.line, out.column = t.Position.Line, t.Position.Column
@@ -170,7 +171,7 @@ func (d *document) read(n ast.Node) *node {
 	return out
 }
 
-func (d *document) readMapping(out *node, values []*ast.MappingValueNode) {
+func (d *paper) readMapping(out *node, values []*ast.MappingValueNode) {
 	out.kind = mapping
 	for i, v := range values {
 		k := d.read(v.Key)
@@ -190,7 +191,7 @@ func (d *document) readMapping(out *node, values []*ast.MappingValueNode) {
 }
 
 // text returns the scalar under a key, "" when it is absent or empty.
-func (d *document) text(n *node, key string) string {
+func (d *paper) text(n *node, key string) string {
 	v := n.at(key)
 	if v == nil || v.kind == null {
 		return ""
@@ -203,7 +204,7 @@ func (d *document) text(n *node, key string) string {
 }
 
 // texts returns the list of scalars under a key; one scalar is a list of one.
-func (d *document) texts(n *node, key string) []string {
+func (d *paper) texts(n *node, key string) []string {
 	var out []string
 	for _, v := range n.at(key).each() {
 		switch {

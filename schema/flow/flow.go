@@ -59,6 +59,12 @@ const (
 	UpdateAck      = "ack"       // Incident
 	UpdateClose    = "close"     // Incident
 	UpdateRespond  = "respond"   // Incident: start a playbook by hand
+	UpdateAssign   = "assign"    // Incident: give it to somebody (IncidentAssign)
+	UpdateTask     = "task"      // Incident: add or change a task (IncidentTask)
+	UpdateAttach   = "attach"    // Incident: add a stored file (IncidentAttach)
+	UpdateQualify  = "qualify"   // Incident: say what it is before it is closed (IncidentClose)
+	UpdateMerge    = "merge"     // Incident: move its alerts to another one and close it (IncidentMerge)
+	UpdateSplit    = "split"     // Incident: move some alerts to a new one (IncidentSplit)
 	UpdateRemove   = "remove"    // Exception: end it before its time
 	SignalAlert    = "alert"     // Incident: alerts join ([]AlertRef)
 	SignalKick     = "kick"      // Detect: chunks were committed

@@ -1,7 +1,10 @@
 package flow
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"vigil/schema"
@@ -106,18 +109,41 @@ type DetectResult struct {
 	Windows    int `json:"windows"`    // windows evaluated by stateful rules
 	Detections int `json:"detections"` // new detections
 	Alerts     int `json:"alerts"`     // new or grown alerts
+	Joined     int `json:"joined"`     // alerts that correlation sent to incidents
 }
 
-// HuntInput runs one rule over stored history.
+// HuntInput runs rules over stored history: exactly one of Rule, Rules, YAML and When says
+// which.
 type HuntInput struct {
-	Org   string    `json:"org,omitempty"`
-	Rule  string    `json:"rule,omitempty"`  // id of a loaded rule
-	YAML  string    `json:"yaml,omitempty"`  // or a rule document
-	From  time.Time `json:"from,omitzero"`   // event time, inclusive; default: the oldest event
-	To    time.Time `json:"to,omitzero"`     // event time, exclusive; default: the newest event
-	Limit int       `json:"limit,omitempty"` // sample events in the result; default 20, at most 1000
-	Raise bool      `json:"raise,omitempty"` // also write detections and raise alerts
-	By    string    `json:"by,omitempty"`    // who asked
+	Org      string    `json:"org,omitempty"`
+	Rule     string    `json:"rule,omitempty"`     // id of a rule in use
+	Rules    []string  `json:"rules,omitempty"`    // ids of rules in use; * stands for any text
+	YAML     string    `json:"yaml,omitempty"`     // rule documents
+	When     string    `json:"when,omitempty"`     // a condition over e, as rules have it
+	Datasets []string  `json:"datasets,omitempty"` // of When; default: all
+	From     time.Time `json:"from,omitzero"`      // event time, inclusive; default: the oldest event
+	To       time.Time `json:"to,omitzero"`        // event time, exclusive; default: the newest event
+	Limit    int       `json:"limit,omitempty"`    // sample events in the result; default 20, at most 1000; of many rules 3 each, at most 10
+	Raise    bool      `json:"raise,omitempty"`    // also write detections and raise alerts
+	Preview  bool      `json:"preview,omitempty"`  // only say what it will cost and raise
+	Window   int64     `json:"window,omitempty"`   // events that are asked at once, and again when a worker dies; default 4 to 25 million
+	By       string    `json:"by,omitempty"`       // who asked
+}
+
+// Name is how ids and lists call the hunt.
+func (h HuntInput) Name() string {
+	switch {
+	case h.Rule != "":
+		return h.Rule
+	case len(h.Rules) == 1:
+		return strings.ReplaceAll(h.Rules[0], "*", "all")
+	case len(h.Rules) > 1:
+		return "rules"
+	case h.When != "":
+		return "condition"
+	default:
+		return "own"
+	}
 }
 
 // HuntResult is what a hunt found.
@@ -133,11 +159,77 @@ type HuntResult struct {
 	Samples    []string `json:"samples"`    // event ids, oldest first
 	Detections int64    `json:"detections"` // new ones that raise wrote
 	Alerts     int64    `json:"alerts"`     // that these are part of
+
+	Rules   int          `json:"rules,omitempty"`   // that were asked, when they are many
+	Found   []HuntRule   `json:"found,omitempty"`   // of many rules: those that fire, most first
+	Skipped []string     `json:"skipped,omitempty"` // rules that cannot be asked of history, with the reason
+	Preview *HuntPreview `json:"preview,omitempty"`
+}
+
+// HuntRule is what one of many rules found.
+type HuntRule struct {
+	Rule     string   `json:"rule"`
+	Title    string   `json:"title"`
+	Severity string   `json:"severity"`
+	Fires    int64    `json:"fires"`
+	Samples  []string `json:"samples"` // event ids
+}
+
+// maxFound bounds the list of rules in a result.
+const maxFound = 1000
+
+// SortFound puts the rules that fire most first.
+func SortFound(list []HuntRule) {
+	slices.SortFunc(list, func(a, b HuntRule) int { return cmp.Or(cmp.Compare(b.Fires, a.Fires), cmp.Compare(a.Rule, b.Rule)) })
+}
+
+// Add adds what another window found; most is how many samples of each of many rules
+// are kept.
+func (r *HuntResult) Add(got HuntResult, most int) {
+	r.Hits += got.Hits
+	r.Fires += got.Fires
+	r.Scanned += got.Scanned
+	r.Bytes += got.Bytes
+	r.Millis += got.Millis
+	r.Detections += got.Detections
+	r.Alerts += got.Alerts
+	r.Samples = append(r.Samples, got.Samples...)
+	for _, f := range got.Found {
+		i := slices.IndexFunc(r.Found, func(x HuntRule) bool { return x.Rule == f.Rule })
+		if i < 0 {
+			r.Found = append(r.Found, f)
+			continue
+		}
+		r.Found[i].Fires += f.Fires
+		if free := most - len(r.Found[i].Samples); free > 0 {
+			r.Found[i].Samples = append(r.Found[i].Samples, f.Samples[:min(free, len(f.Samples))]...)
+		}
+	}
+	SortFound(r.Found)
+	r.Found = r.Found[:min(len(r.Found), maxFound)]
+}
+
+// HuntPreview is what a hunt will cost and find, judged by its newest events.
+type HuntPreview struct {
+	Events int64     `json:"events"` // in the range
+	Rows   int64     `json:"rows"`   // that will be read, after the indexes
+	Bytes  int64     `json:"bytes"`  // that will be read, uncompressed
+	Millis int64     `json:"millis"` // that it will take
+	Fires  int64     `json:"fires"`  // detections to expect
+	Alerts int64     `json:"alerts"` // alerts to expect
+	From   time.Time `json:"from"`   // the sample
+	To     time.Time `json:"to"`
+
+	SampleEvents int64 `json:"sample_events"`
+	SampleFires  int64 `json:"sample_fires"`
+	SampleAlerts int64 `json:"sample_alerts"`
+	SampleMillis int64 `json:"sample_millis"`
 }
 
 // HuntState is what the state query of Hunt returns: the result so far.
 type HuntState struct {
-	Status  string     `json:"status"` // planning, running, completed, cancelled, failed
+	Status  string     `json:"status"` // planning, previewing, running, completed, cancelled, failed
+	Events  int64      `json:"events"` // in the range
 	From    time.Time  `json:"from"`   // what is asked, after defaults
 	To      time.Time  `json:"to"`
 	Windows int        `json:"windows"` // windows of event time done
@@ -157,6 +249,7 @@ type DeployRulesInput struct {
 	Limit    int    `json:"limit,omitempty"`    // alerts more a day from which people must approve; default 50
 	Reason   string `json:"reason,omitempty"`
 	By       string `json:"by,omitempty"`
+	BackHunt int    `json:"back_hunt,omitempty"` // days of stored events that rules which are new or changed are then asked of, raising alerts; 0: none
 	// Token proves By: a decision token with verdict "run" over DeployRules and the set.
 	// Without it nobody knows who asks, and an approval needs two people.
 	Token string `json:"token,omitempty"`
@@ -206,6 +299,7 @@ type DeployRulesResult struct {
 	Before   string      `json:"before"`
 	Version  uint64      `json:"version,omitempty"` // of the deployment
 	Approval string      `json:"approval,omitempty"`
+	Hunt     string      `json:"hunt,omitempty"` // workflow that asks the new rules of stored events
 	Report   RulesReport `json:"report"`
 }
 
@@ -343,6 +437,9 @@ type IncidentInput struct {
 	Playbook string          `json:"playbook,omitempty"` // started by itself when set
 	Alerts   []AlertRef      `json:"alerts,omitempty"`
 	State    *IncidentCursor `json:"state,omitempty"` // set by continue-as-new
+
+	Title string               `json:"title,omitempty"` // default: that of its worst alert
+	Link  *schema.IncidentLink `json:"link,omitempty"`  // to the incident that it was split from
 }
 
 // AlertRef is what an incident needs to know of an alert; the rest is in the store.
@@ -357,6 +454,11 @@ type AlertRef struct {
 	First    time.Time         `json:"first"`
 	Last     time.Time         `json:"last"`
 	Playbook string            `json:"playbook,omitempty"`
+
+	// What correlation says of the incident that the alert joins.
+	Score float64 `json:"score,omitempty"`
+	Case  string  `json:"case,omitempty"` // title
+	Long  string  `json:"long,omitempty"` // why it spans more than a day
 }
 
 // IncidentCursor carries an incident through continue-as-new as its read model's JSON.
@@ -389,6 +491,8 @@ type RunReport struct {
 	Status string          `json:"status"` // as schema.Run.Status
 	Entry  *IncidentEntry  `json:"entry,omitempty"`
 	Brief  json.RawMessage `json:"brief,omitempty"` // schema.Run without steps, when the status changed
+
+	Link *schema.IncidentLink `json:"link,omitempty"` // another incident was merged into this one
 }
 
 // IncidentEntry is one line for the timeline of an incident.
@@ -417,6 +521,46 @@ type IncidentClose struct {
 	Reason  string `json:"reason"`
 }
 
+// IncidentAssign is the argument of the update assign of Incident.
+type IncidentAssign struct {
+	By string `json:"by"`
+	To string `json:"to"` // a user; "" for nobody
+}
+
+// IncidentTask is the argument of the update task of Incident: without an id a new task,
+// else a change of one, where what is empty stays.
+type IncidentTask struct {
+	By    string    `json:"by"`
+	ID    string    `json:"id,omitempty"`
+	Title string    `json:"title,omitempty"`
+	Owner string    `json:"owner,omitempty"`
+	Due   time.Time `json:"due,omitzero"`
+	State string    `json:"state,omitempty"` // open, done, dropped
+}
+
+// IncidentAttach is the argument of the update attach of Incident: bytes that are stored.
+type IncidentAttach struct {
+	By   string `json:"by"`
+	Name string `json:"name"`
+	Hash string `json:"hash"` // hex SHA-256
+	Size int64  `json:"size"`
+}
+
+// IncidentMerge is the argument of the update merge of Incident.
+type IncidentMerge struct {
+	By     string `json:"by"`
+	Into   string `json:"into"` // short id of the incident that takes the alerts
+	Reason string `json:"reason"`
+}
+
+// IncidentSplit is the argument of the update split of Incident.
+type IncidentSplit struct {
+	By     string   `json:"by"`
+	Alerts []string `json:"alerts"` // that leave
+	Title  string   `json:"title,omitempty"`
+	Reason string   `json:"reason"`
+}
+
 // IncidentRespond is the argument of the update respond of Incident: start a
 // playbook by hand. By counts only with a Token (as in RunPlaybookInput);
 // without one the requester is unknown and two people must approve.
@@ -433,7 +577,9 @@ type IncidentState struct {
 	ID      string `json:"id"`
 	Status  string `json:"status"`
 	Version uint64 `json:"version"`
-	Run     string `json:"run,omitempty"` // workflow id of the run that respond started
+	Run     string `json:"run,omitempty"`   // workflow id of the run that respond started
+	Task    string `json:"task,omitempty"`  // id of the task that task made
+	Other   string `json:"other,omitempty"` // id of the incident that split opened
 }
 
 // Vote is the argument of the decide update. Only the token counts; the other

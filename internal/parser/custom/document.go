@@ -22,7 +22,6 @@ import (
 // the size of the expression; that is what maxPattern is for.
 const (
 	MaxFile    = 256 << 10
-	maxFields  = 500
 	maxSamples = 200
 	maxPattern = 4096
 	maxNesting = 16
@@ -36,7 +35,10 @@ type document struct {
 	Dataset     string      `yaml:"dataset"`
 	Detect      detectDoc   `yaml:"detect"`
 	Shape       shapeDoc    `yaml:"shape"`
-	Fields      []fieldDoc  `yaml:"fields"`
+	Keys        nodeDoc     `yaml:"keys"`
+	Drop        texts       `yaml:"drop"`
+	Set         nodeDoc     `yaml:"set"`
+	Fields      nodeDoc     `yaml:"fields"`
 	Samples     []sampleDoc `yaml:"samples"`
 }
 
@@ -59,20 +61,13 @@ type shapeDoc struct {
 	Skip      string   `yaml:"skip"`
 }
 
-type fieldDoc struct {
-	To        string            `yaml:"to"`
-	From      texts             `yaml:"from"`
-	Value     texts             `yaml:"value"`
-	CEL       string            `yaml:"cel"`
-	If        string            `yaml:"if"`
-	Values    map[string]string `yaml:"values"`
-	Otherwise string            `yaml:"otherwise"`
-	Time      texts             `yaml:"time"`
-	Zone      string            `yaml:"zone"`
-	Scale     float64           `yaml:"scale"`
-	Split     string            `yaml:"split"`
-	Lower     bool              `yaml:"lower"`
-	Drop      bool              `yaml:"drop"`
+// nodeDoc is a part that package mapping reads.
+type nodeDoc struct{ ast.Node }
+
+// UnmarshalYAML implements the decoder's interface.
+func (d *nodeDoc) UnmarshalYAML(n ast.Node) error {
+	d.Node = n
+	return nil
 }
 
 type sampleDoc struct {
@@ -225,14 +220,14 @@ func (r *reader) head() {
 	if d.Description == "" {
 		r.fail("$.description", "description is missing: one sentence for people")
 	}
-	if len(d.Fields) == 0 {
-		r.fail("$.fields", "fields is empty: say which value goes to which field")
+	if d.Fields.Node == nil && d.Keys.Node == nil {
+		r.fail("$.fields", "keys and fields are missing: say which value goes to which field")
 	}
 	if len(d.Samples) == 0 {
 		r.fail("$.samples", "samples is empty: give a record and the event that must come out")
 	}
-	if len(d.Fields) > maxFields || len(d.Samples) > maxSamples {
-		r.fail("$.fields", "more than %d fields or %d samples", maxFields, maxSamples)
+	if len(d.Samples) > maxSamples {
+		r.fail("$.samples", "more than %d samples", maxSamples)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"vigil/internal/parser"
+	"vigil/internal/parser/mapping"
 	"vigil/schema"
 )
 
@@ -22,8 +23,9 @@ type format struct {
 	matches                  *regexp.Regexp
 	name                     string // glob
 	shape                    *shape
-	rows                     []*row
-	programs                 bool // some row has an expression
+	keys                     map[string][]mapping.Row
+	rows                     []mapping.Row
+	programs                 bool // some row has an expression over the values of a record
 	samples                  []sampleDoc
 	reader                   *reader
 }
@@ -50,8 +52,8 @@ func read(file string, text []byte) (*format, []error) {
 	f.matches = r.pattern("$.detect.matches", d.Detect.Matches)
 	r.detect(f)
 	f.shape = r.shape()
-	f.rows = r.rows(f.shape)
-	f.programs = slices.ContainsFunc(f.rows, func(w *row) bool { return w.cel != nil || w.when != nil })
+	r.rows(f)
+	f.programs = mapping.Asks(f.rows)
 	return f, r.problems
 }
 
@@ -154,6 +156,16 @@ func check(file File) (*format, []error) {
 	}
 	f.try()
 	return f, f.reader.problems
+}
+
+// Text is the document of a format; "" when the set has none of that name.
+func (s *Set) Text(format string) string {
+	for i, f := range s.formats {
+		if f.Name == format {
+			return s.files[i].Text
+		}
+	}
+	return ""
 }
 
 // Formats are the formats of the set; nil of a nil set.

@@ -2,20 +2,13 @@ package custom
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"vigil/internal/parser"
+	"vigil/internal/parser/mapping"
 	"vigil/schema"
-)
-
-// Event times outside these bounds are absurd, as they are for built-in formats.
-var (
-	earliest = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
-	latest   = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
 // maxNames bounds how many names of unmapped values a parser remembers.
@@ -25,33 +18,47 @@ const maxNames = 20_000
 type custom struct {
 	f      *format
 	split  *splitter
-	clock  clock
+	keys   map[string]func(*schema.Event, string)
+	rows   parser.Rows
+	ask    func(*mapping.Row, func(*schema.Event, string)) // record, as rows call it
 	labels map[string]string
+
+	// of the record in hand:
+	e      *schema.Event
+	extras []schema.Extra
 	taken  []bool            // by the extra's place: it has a row
 	values map[string]string // for expressions
 }
 
 func (f *format) parser(o parser.Options) parser.Parser {
-	return parser.Classified(&custom{f: f, split: f.shape.splitter(o), clock: clockOf(o), labels: map[string]string{}, values: map[string]string{}})
+	m := parser.NewMapper(o)
+	p := &custom{f: f, split: f.shape.splitter(o), keys: map[string]func(*schema.Event, string){}, rows: m.Rows(f.rows), labels: map[string]string{}, values: map[string]string{}}
+	for name, rows := range f.keys {
+		p.keys[name] = keySetter(m, rows)
+	}
+	p.ask = p.record
+	return parser.Classified(p)
 }
 
 // Parse implements parser.Parser.
 func (p *custom) Parse(raw []byte, e *schema.Event) error {
-	values, err := p.split.split(raw, e)
-	if err != nil {
+	var err error
+	if p.extras, err = p.split.split(raw, e); err != nil {
 		return err
 	}
-	p.taken = append(p.taken[:0], make([]bool, len(values))...)
-	if p.f.programs {
-		clear(p.values)
-		for _, x := range values {
+	p.e, p.taken = e, append(p.taken[:0], make([]bool, len(p.extras))...)
+	clear(p.values)
+	for i, x := range p.extras {
+		if p.f.programs {
 			p.values[x.Name] = x.Value
 		}
+		if put := p.keys[x.Name]; put != nil {
+			p.taken[i] = true
+			put(e, x.Value)
+		}
 	}
-	for _, w := range p.f.rows {
-		p.row(w, values, e)
-	}
-	for i, x := range values {
+	p.rows.Apply(e, p.values, p.ask)
+	for i, x := range p.extras {
 		if !p.taken[i] {
 			e.AddExtra(p.label(x.Name), x.Value)
 		}
@@ -78,114 +85,47 @@ func (p *custom) label(name string) string {
 	return l
 }
 
-// row puts one row's value on the event.
-func (p *custom) row(w *row, values []schema.Extra, e *schema.Event) {
-	if w.when != nil {
-		if ok, err := w.when.EvalBool(map[string]any{valuesVar: p.values}); err != nil || !ok {
-			return
-		}
-	}
-	if w.value != nil {
-		for _, v := range w.value {
-			p.put(w, v, e)
-		}
+// record finds the value that a row asks the record for.
+func (p *custom) record(r *mapping.Row, put func(*schema.Event, string)) {
+	if r.CEL != nil {
+		p.program(r, put)
 		return
 	}
-	if w.cel != nil {
-		p.program(w, e)
-		return
-	}
-	for _, name := range w.from {
-		i := slices.IndexFunc(values, func(x schema.Extra) bool { return x.Name == name })
+	for _, name := range r.From {
+		i := slices.IndexFunc(p.extras, func(x schema.Extra) bool { return x.Name == name })
 		if i < 0 {
 			continue
 		}
 		p.taken[i] = true
-		if !w.drop {
-			p.put(w, p.mapped(w, values[i].Value), e)
-		}
+		p.put(r, put, p.extras[i].Value)
 		return
 	}
 }
 
-// mapped looks a value up in the row's table of values.
-func (p *custom) mapped(w *row, v string) string {
-	if w.values == nil {
-		return v
-	}
-	if to, ok := w.values[v]; ok {
-		return to
-	}
-	if w.otherwise != "" {
-		return w.otherwise
-	}
-	return v
-}
-
 // program puts the result of a row's expression on the event; one that fails, because a value
 // is not there, puts nothing.
-func (p *custom) program(w *row, e *schema.Event) {
-	v, err := w.cel.Eval(map[string]any{valuesVar: p.values})
+func (p *custom) program(r *mapping.Row, put func(*schema.Event, string)) {
+	v, err := r.CEL.Eval(map[string]any{mapping.ValuesVar: p.values})
 	if err != nil {
 		return
 	}
 	switch v := v.(type) {
 	case string:
-		p.put(w, p.mapped(w, v), e)
+		p.put(r, put, v)
 	case time.Time:
-		if w.to != schema.NumFields && w.to.Def().Kind == schema.Date {
-			p.time(w, v, v.Format(time.RFC3339), e)
+		if len(r.To) == 1 && r.To[0].Def().Kind == schema.Date {
+			parser.SetTime(p.e, r.To[0], v, v.Format(time.RFC3339))
 		}
 	case int64, uint64, float64, bool:
-		p.put(w, p.mapped(w, fmt.Sprint(v)), e)
+		p.put(r, put, fmt.Sprint(v))
 	}
 }
 
-// put sets the field of a row by its kind.
-func (p *custom) put(w *row, v string, e *schema.Event) {
-	if v == "" {
-		return
-	}
-	if w.lower {
-		v = strings.ToLower(v)
-	}
-	if w.to == schema.NumFields {
-		e.AddExtra(w.extra, v)
-		return
-	}
-	d := w.to.Def()
-	switch {
-	case d.Multi:
-		for _, x := range w.list(v) {
-			e.Add(w.to, x)
+// put hands the elements of a value to a row.
+func (p *custom) put(r *mapping.Row, put func(*schema.Event, string), v string) {
+	for _, x := range elements(r, v) {
+		if x != "" {
+			put(p.e, x)
 		}
-	case d.Kind == schema.Date && w.layouts != nil:
-		t, ok := w.read(p.clock, v)
-		if !ok {
-			t = time.Time{} // as absurd as any
-		}
-		p.time(w, t, v, e)
-	case w.scale != 0:
-		n, err := strconv.ParseFloat(v, 64)
-		if err != nil || math.Abs(n*w.scale) > math.MaxInt64/2 || math.IsNaN(n) {
-			e.Set(w.to, v) // keeps it as a label, and counts it
-			return
-		}
-		if d.Kind == schema.Double {
-			e.SetFloat(w.to, n*w.scale)
-		} else {
-			e.SetInt(w.to, int64(math.Round(n*w.scale)))
-		}
-	default:
-		e.Set(w.to, v)
 	}
-}
-
-func (p *custom) time(w *row, t time.Time, text string, e *schema.Event) {
-	if t.Before(earliest) || t.After(latest) {
-		e.Warnings++
-		e.AddExtra("labels.absurd_timestamp", text)
-		return
-	}
-	e.SetTime(w.to, t)
 }

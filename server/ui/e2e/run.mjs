@@ -5,6 +5,7 @@ import * as behaviour from "./behaviour.mjs";
 import * as explore from "./explore.mjs";
 import { browser, finish, watch } from "./harness.mjs";
 import { hostile } from "./hostile.mjs";
+import * as passkeys from "./passkeys.mjs";
 import * as screens from "./screens.mjs";
 
 const context = await browser();
@@ -39,6 +40,9 @@ await screens.accessible(second, second.pages()[0] ?? (await second.newPage()));
 await second.close();
 
 // Last, because they change what the screens above show.
+await passkeys.enrol(context, page);
+await passkeys.signIn(page);
+await passkeys.refused(context, page);
 await behaviour.approve(context, page);
 await behaviour.incident(page);
 await behaviour.proofs(context, page);

@@ -29,6 +29,7 @@ const plain = [
   "sources",
   "audit",
   "users",
+  "account",
 ];
 
 /** The screens of features that this binary may not have yet; they are tested when their endpoint answers. */

@@ -6,6 +6,7 @@ import {
   Database,
   Fingerprint,
   House,
+  KeyRound,
   LayoutDashboard,
   Network,
   Radar,
@@ -174,6 +175,15 @@ export const screens: Screen[] = [
     icon: UsersIcon,
     group: "Operate",
     view: lazy(() => import("./screens/users")),
+  },
+  {
+    path: "account",
+    key: "k",
+    name: "Your account",
+    need: "read:home",
+    icon: KeyRound,
+    group: "Operate",
+    view: lazy(() => import("./screens/account")),
   },
 ];
 

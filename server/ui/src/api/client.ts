@@ -1,3 +1,4 @@
+import type { Asked } from "../lib/passkey";
 import type * as T from "./types";
 
 /** A refused request, with what the server says to do about it. */
@@ -67,12 +68,31 @@ export interface IndicatorFilter {
   q: string;
 }
 
+/** What people do with an incident. */
+export type IncidentVerb =
+  "ack" | "comment" | "close" | "run" | "assign" | "task" | "qualify" | "merge" | "split";
+
 /** Every call this app makes, by name. */
 export const api = {
   me: () => get<T.Me>("/me"),
   login: (user: string, password: string) => post<T.Me>("/login", { user, password }),
   loginLink: (token: string, password: string) => post<T.Me>("/login/link", { token, password }),
-  logout: () => post<void>("/logout"),
+  loginOptions: () => get<T.LoginOptions>("/login/options"),
+  beginLinkPasskey: (token: string) => post<Asked>("/login/link/passkey/begin", { token }),
+  linkPasskey: (token: string, ceremony: string, answer: unknown, name: string) =>
+    post<T.Me>("/login/link/passkey", { token, ceremony, answer, name }),
+  beginPasskeySignIn: () => post<Asked>("/login/passkey/begin"),
+  passkeySignIn: (ceremony: string, answer: unknown) => post<T.Me>("/login/passkey", { ceremony, answer }),
+  passkeys: () => get<T.Page<T.Passkey>>("/passkeys"),
+  beginPasskey: () => post<Asked>("/passkeys/begin"),
+  addPasskey: (ceremony: string, answer: unknown, name: string) =>
+    post<unknown>("/passkeys", { ceremony, answer, name }),
+  renamePasskey: (id: string, name: string) => post<unknown>(`/passkeys/${at(id)}`, { name }),
+  removePasskey: (id: string) => call<unknown>("DELETE", `/passkeys/${at(id)}`),
+  userPasskeys: (user: string) => get<T.Page<T.Passkey>>(`/users/${at(user)}/passkeys`),
+  removeUserPasskey: (user: string, id: string) =>
+    call<unknown>("DELETE", `/users/${at(user)}/passkeys/${at(id)}`),
+  logout: () => post<{ redirect?: string }>("/logout"),
   home: () => get<T.Home>("/home"),
 
   alerts: (f: Partial<AlertFilter>, limit: number, cursor = "") =>
@@ -83,11 +103,26 @@ export const api = {
     change: { status?: string; verdict?: string; reason?: string; assignee?: string },
   ) => post<{ updated: number }>("/alerts/update", { ids, ...change }),
 
-  incidents: (status: string, limit: number, cursor = "") =>
-    get<T.Page<T.Incident>>(`/incidents${params({ status, limit, cursor })}`),
+  incidents: (status: string, limit: number, cursor = "", sort = "") =>
+    get<T.Page<T.Incident>>(`/incidents${params({ status, limit, cursor, sort })}`),
   incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
-  changeIncident: (id: string, verb: "ack" | "comment" | "close" | "run", body: object = {}) =>
+  changeIncident: (id: string, verb: IncidentVerb, body: object = {}) =>
     post<unknown>(`/incidents/${at(id)}/${verb}`, body),
+  similarIncidents: (id: string) => get<T.Page<T.Likeness>>(`/incidents/${at(id)}/similar`),
+  incidentThen: (id: string, time: string) => get<T.Then>(`/incidents/${at(id)}/then${params({ at: time })}`),
+  kpis: (days: number) => get<T.Page<T.KPI>>(`/kpis${params({ days })}`),
+  fileURL: (id: string, hash: string) => `/api/v1/incidents/${at(id)}/files/${at(hash)}`,
+  attach: async (id: string, file: File) => {
+    const res = await fetch(`/api/v1/incidents/${at(id)}/files${params({ name: file.name })}`, {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/octet-stream" },
+      body: file,
+    });
+    const text = await res.text();
+    if (!res.ok) throw problemOf(res.status, res.statusText, text);
+    return JSON.parse(text) as T.Attachment;
+  },
   reportURL: (id: string, format: string) => `/api/v1/incidents/${at(id)}/report${params({ format })}`,
   changeRun: (id: string, verb: "cancel" | "terminate" | "reset" | "rerun", reason: string) =>
     post<{ run: string }>(`/runs/${verb}${params({ id })}`, { reason }),
@@ -102,6 +137,8 @@ export const api = {
       `/approvals${params(status === "review" ? { review: "pending", limit } : { status, limit })}`,
     ),
   approval: (id: string) => get<T.Approval>(`/approvals/${at(id)}`),
+  stepUp: (id: string, act: T.Act) =>
+    post<{ statement: string; options: object }>(`/approvals/${at(id)}/step-up`, act),
   decide: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/decide`, act),
   look: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/look`, act),
   review: (id: string, verdict: string, reason: string) =>
@@ -138,17 +175,22 @@ export const api = {
   entities: (kind: string, q: string) => get<T.Page<T.Entity>>(`/entities${params({ kind, q, limit: 200 })}`),
   entity: (kind: string, name: string) => get<T.Entity>(`/entities/${kind}/${at(name)}`),
   checkRule: (yaml: string, signal?: AbortSignal) => post<T.RuleCheck>("/rules/check", { yaml }, signal),
-  deployRule: (yaml: string, reason: string) => post<{ workflow: string }>("/rules/deploy", { yaml, reason }),
+  deployRule: (yaml: string, reason: string, backHunt: number) =>
+    post<{ workflow: string }>("/rules/deploy", { yaml, reason, back_hunt: backHunt }),
   deployment: () => get<T.Deployment>("/rules/deploy"),
   ruleLanguage: () => get<T.Page<T.Word>>("/rules/language"),
   hunts: () => get<T.Page<T.Hunt>>("/hunts"),
   startHunt: (hunt: {
     rule?: string;
+    rules?: string[];
     yaml?: string;
+    when?: string;
+    datasets?: string[];
     from?: string;
     to?: string;
     limit?: number;
     raise?: boolean;
+    preview?: boolean;
   }) => post<{ workflow: string }>("/hunts", hunt),
   hunt: (id: string) => get<T.HuntState>(`/hunts/${at(id)}`),
   cancelHunt: (id: string) => call<void>("DELETE", `/hunts/${at(id)}`),

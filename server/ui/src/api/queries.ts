@@ -6,6 +6,12 @@ import type { Saved } from "./types";
 // live notes of a topic make every query of the topic's nouns read again.
 export const queries = {
   me: () => ({ queryKey: ["me"], queryFn: api.me }),
+  loginOptions: () => ({ queryKey: ["login-options"], queryFn: api.loginOptions }),
+  passkeys: () => ({ queryKey: ["passkeys"], queryFn: api.passkeys }),
+  userPasskeys: (user: string) => ({
+    queryKey: ["passkeys", "of", user],
+    queryFn: () => api.userPasskeys(user),
+  }),
   home: () => ({ queryKey: ["home"], queryFn: api.home }),
   newestAlerts: () => ({
     queryKey: ["alerts", "newest"],
@@ -22,6 +28,15 @@ export const queries = {
   }),
   actions: (id: string) => ({ queryKey: ["incidents", "actions", id], queryFn: () => api.actions(id) }),
   incident: (id: string) => ({ queryKey: ["incidents", "one", id], queryFn: () => api.incident(id) }),
+  similar: (id: string) => ({
+    queryKey: ["incidents", "similar", id],
+    queryFn: () => api.similarIncidents(id),
+  }),
+  then: (id: string, time: string) => ({
+    queryKey: ["incidents", "then", id, time],
+    queryFn: () => api.incidentThen(id, time),
+  }),
+  kpis: (days: number) => ({ queryKey: ["incidents", "kpis", days], queryFn: () => api.kpis(days) }),
   run: (id: string) => ({ queryKey: ["runs", id], queryFn: () => api.run(id) }),
   approvals: (status: string, limit: number) => ({
     queryKey: ["approvals", status, limit],
@@ -94,6 +109,7 @@ export const staleBy: Record<string, string[]> = {
   rules: ["rules"],
   exceptions: ["exceptions"],
   users: ["users"],
+  passkeys: ["passkeys"],
   saved: ["saved"],
 };
 

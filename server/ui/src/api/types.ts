@@ -18,6 +18,23 @@ export interface Me {
   version: string;
 }
 
+/** How one can sign in. */
+export interface LoginOptions {
+  passkeys: boolean;
+  providers: { id: string; name: string }[];
+}
+
+export interface Passkey {
+  id: string;
+  name: string;
+  site: string;
+  works: boolean;
+  synced: boolean;
+  cloned: boolean;
+  created: string;
+  used?: string;
+}
+
 /** One reason a rule fired: a named part of the rule with the values that made it true. */
 export interface Why {
   part: string;
@@ -49,6 +66,9 @@ export interface Alert {
   reason?: string;
   assignee?: string;
   incident?: string;
+  incident_role?: string;
+  incident_why?: string;
+  criticality?: string;
   tags?: string[];
   sample_event: string;
   why?: Why[];
@@ -132,6 +152,76 @@ export interface Incident {
   assignee?: string;
   verdict?: string;
   timeline: TimelineEntry[] | null;
+  score?: number;
+  long?: string;
+  clocks?: Clock[];
+  tasks?: Task[];
+  attachments?: Attachment[];
+  links?: IncidentLink[];
+}
+
+/** A deadline that an incident has to keep. */
+export interface Clock {
+  name: string;
+  due: string;
+  met?: string;
+  breached?: string;
+}
+
+export interface Task {
+  id: string;
+  title: string;
+  owner?: string;
+  due?: string;
+  state: string;
+  by: string;
+  approval?: string;
+}
+
+export interface Attachment {
+  hash: string;
+  name: string;
+  size: number;
+  by: string;
+  time: string;
+}
+
+export interface IncidentLink {
+  kind: string;
+  id: string;
+  by: string;
+}
+
+export interface Likeness {
+  incident: string;
+  title: string;
+  status: string;
+  verdict?: string;
+  score: number;
+  why: string[];
+}
+
+export interface KPI {
+  name: string;
+  text: string;
+  count: number;
+  median: number;
+  p90: number;
+}
+
+/** An incident as of a time, with what held then. */
+export interface Then {
+  at: string;
+  incident: Incident;
+  alerts: Alert[] | null;
+  pins: { rule_set: string; intel: string; models: string; tables: string; since: string };
+  rules: { rule: string; version: string; title: string; now: string }[];
+  exceptions: { id: string; rule: string; reason: string }[];
+  off: string[];
+  indicators: { feed: string; type: string; value: string; name: string }[];
+  models: { id: string; detector: string }[];
+  assets: { kind: string; name: string; criticality: string; owner: string }[];
+  missing?: string[];
 }
 
 export interface IncidentDetail {
@@ -147,6 +237,7 @@ export interface Decision {
   reason: string;
   channel: string;
   time: string;
+  passkey?: string;
 }
 
 export interface Approval {
@@ -191,6 +282,7 @@ export interface ApprovalTerms {
   on_timeout: string;
   denials: number;
   break_glass?: object;
+  step_up?: boolean;
 }
 
 export interface ActionRecord {
@@ -216,6 +308,7 @@ export interface Act {
   reason?: string;
   binding?: string;
   args?: Record<string, string>;
+  assertion?: unknown;
 }
 
 export interface Progress {
@@ -442,10 +535,39 @@ export interface HuntResult {
   millis: number;
   detections: number;
   alerts: number;
+  rules?: number;
+  found?: HuntRule[];
+  skipped?: string[];
+  preview?: HuntPreview;
+}
+
+/** What one of many rules found. */
+export interface HuntRule {
+  rule: string;
+  title: string;
+  severity: Severity;
+  fires: number;
+  samples: string[] | null;
+}
+
+/** What a hunt will cost and find, judged by its newest events. */
+export interface HuntPreview {
+  events: number;
+  rows: number;
+  bytes: number;
+  millis: number;
+  fires: number;
+  alerts: number;
+  from: string;
+  to: string;
+  sample_events: number;
+  sample_fires: number;
+  sample_alerts: number;
 }
 
 export interface HuntState {
   status: string;
+  events: number;
   from: string;
   to: string;
   windows: number;
@@ -579,6 +701,7 @@ export interface Deployment {
   set: string;
   version?: number;
   approval?: string;
+  hunt?: string;
   report: {
     rules: number;
     problems: string[] | null;
@@ -660,6 +783,7 @@ export interface User {
   role: string;
   full_name?: string;
   email?: string;
+  provider?: string;
   disabled: boolean;
   created: string;
 }

@@ -18,6 +18,7 @@ import { Text } from "../kit/text";
 import { useToast } from "../kit/toast";
 import { Value } from "../kit/value";
 import { pretty, until, when } from "../lib/format";
+import { challengeOf, otherThanMeant, usePasskey } from "../lib/passkey";
 
 type Verdict = "approve" | "deny" | "break-glass";
 
@@ -203,6 +204,7 @@ function Decisions({ a }: { a: Approval }) {
               </b>{" "}
               <span className="dim">
                 {when(d.time)} UTC, {d.channel}
+                {d.passkey ? ", signed with a passkey" : ""}
               </span>
             </div>
             {d.reason ? (
@@ -221,15 +223,36 @@ function Decisions({ a }: { a: Approval }) {
 function DecideDialog({ a, verdict, close }: { a: Approval; verdict: Verdict; close: () => void }) {
   const toast = useToast();
   const [reason, setReason] = useState("");
+  const [statement, setStatement] = useState("");
+  const me = useMe();
+  const approve = verdict !== "deny";
+  // A denial needs no passkey: nothing follows from it.
+  const signs = approve && a.terms.step_up === true;
+  const act = { verdict, reason: reason.trim(), binding: a.binding };
   const decide = useChange(
     ["approvals"],
-    () => api.decide(a.id, { verdict, reason: reason.trim(), binding: a.binding }),
+    async () => {
+      if (!signs) return api.decide(a.id, act);
+      const { statement, options } = await api.stepUp(a.id, act);
+      const other = await otherThanMeant(statement, {
+        approval: a.id,
+        binding: a.binding,
+        payload: a.payload,
+        user: me.user,
+        verdict,
+        reason: act.reason,
+      });
+      if (other) throw new Error(`Not signed, because the server asks for something else. ${other}.`);
+      setStatement(statement);
+      // What is signed is the hash of what is on screen, whatever the server asked for.
+      const assertion = await usePasskey({ ...options, challenge: await challengeOf(statement) });
+      return api.decide(a.id, { ...act, assertion });
+    },
     () => {
       toast({ text: verdict === "deny" ? `You denied ${a.action}` : `You approved ${a.action}` });
       close();
     },
   );
-  const approve = verdict !== "deny";
   const glass = verdict === "break-glass";
   return (
     <Dialog
@@ -246,7 +269,9 @@ function DecideDialog({ a, verdict, close }: { a: Approval; verdict: Verdict; cl
             disabled={reason.trim() === "" || decide.isPending}
           >
             {decide.isPending
-              ? "Signing…"
+              ? signs
+                ? "Waiting for your passkey…"
+                : "Signing…"
               : glass
                 ? "Sign and break the glass"
                 : approve
@@ -276,6 +301,13 @@ function DecideDialog({ a, verdict, close }: { a: Approval; verdict: Verdict; cl
       <p className="hash">
         <span className="dim">SHA-256</span> <span className="mono">{a.binding.slice(0, 32)}…</span>
       </p>
+      {signs ? (
+        <p className="dim">
+          The policy asks for your passkey: it signs the hash of this action, this verdict and your reason,
+          and the worker checks that again right before it acts.
+        </p>
+      ) : null}
+      {statement ? <Code text={statement} language="json" label="Signed statement" /> : null}
       <Failed error={decide.error} />
       <label>
         Reason

@@ -1,12 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import {
+  AlarmClock,
   Bell,
   CircleCheck,
   Download,
   Fingerprint,
   Gavel,
+  Link2,
+  ListChecks,
   type LucideIcon,
   MessageSquare,
+  Paperclip,
   Play,
   Siren,
   Workflow,
@@ -29,6 +33,7 @@ import { Text } from "../kit/text";
 import { useToast } from "../kit/toast";
 import { Entities } from "../kit/value";
 import { ago, isSet, plural, span, until, when, words } from "../lib/format";
+import { CaseActions, Clocks, Files, Links, Similar, Tasks } from "./incident-case";
 import { Done } from "./incident-undo";
 import { RunView, Waiting } from "./run";
 import { Verdict } from "./verdict";
@@ -51,6 +56,7 @@ function View({ d }: { d: IncidentDetail }) {
         actions={
           <>
             <Report id={i.id} />
+            <CaseActions i={i} alerts={d.alerts ?? []} />
             <Actions d={d} />
           </>
         }
@@ -72,6 +78,7 @@ function View({ d }: { d: IncidentDetail }) {
             </Panel>
           ) : null}
           <Done id={i.id} />
+          <Tasks i={i} />
           <Panel title="Timeline" note={plural((i.timeline ?? []).length, "entry", "entries")}>
             <SwimLanes of={i.timeline ?? []} />
             <Timeline of={i.timeline ?? []} />
@@ -79,9 +86,13 @@ function View({ d }: { d: IncidentDetail }) {
           </Panel>
         </div>
         <aside className="stack" aria-label="About the incident">
+          <Clocks of={i.clocks ?? []} />
           <About d={d} />
+          <Links i={i} />
           <Alerts of={d.alerts ?? []} />
           <ApprovalList of={d.approvals} />
+          <Files i={i} />
+          <Similar id={i.id} />
         </aside>
       </div>
     </>
@@ -131,10 +142,10 @@ function Actions({ d }: { d: IncidentDetail }) {
   const i = d.incident;
   const may = useMay();
   const toast = useToast();
-  const [asks, setAsks] = useState<"close" | "run" | null>(null);
+  const [asks, setAsks] = useState<"close" | "run" | "qualify" | null>(null);
   const change = useChange(
     ["incidents", "runs", "alerts"],
-    (c: { verb: "ack" | "close" | "run"; body?: object; say: string }) =>
+    (c: { verb: "ack" | "close" | "run" | "qualify"; body?: object; say: string }) =>
       api.changeIncident(i.id, c.verb, c.body),
     (_, c) => {
       toast({ text: c.say });
@@ -156,9 +167,21 @@ function Actions({ d }: { d: IncidentDetail }) {
       <button onClick={() => setAsks("run")}>
         <Play size={14} aria-hidden /> Run playbook…
       </button>
+      <button onClick={() => setAsks("qualify")}>Qualify…</button>
       <button className="primary" onClick={() => setAsks("close")}>
         Close…
       </button>
+      {asks === "qualify" ? (
+        <Verdict
+          title="What the incident is"
+          does="Qualify"
+          busy={change.isPending}
+          close={() => setAsks(null)}
+          give={(v) => change.mutate({ verb: "qualify", body: v, say: "The verdict is kept" })}
+        >
+          <p className="dim">The incident stays open. Its alerts, and so their rules, get the verdict.</p>
+        </Verdict>
+      ) : null}
       {asks === "close" ? (
         <Verdict
           title="Close the incident"
@@ -230,6 +253,10 @@ const icons: Record<string, LucideIcon> = {
   action: Zap,
   comment: MessageSquare,
   status: CircleCheck,
+  task: ListChecks,
+  file: Paperclip,
+  clock: AlarmClock,
+  link: Link2,
 };
 
 /** A gap this long is told in words instead of drawn. */
@@ -330,6 +357,8 @@ function About({ d }: { d: IncidentDetail }) {
       <Facts
         of={[
           ["Risk", <Score of={i.risk} />],
+          ["Correlation", i.score ? `${Math.round(i.score)} points of unusual alerts` : ""],
+          ["Over a day because", i.long ? <Text of={i.long} max={400} /> : ""],
           [
             "Grouped by",
             <span className="mono">
@@ -361,6 +390,12 @@ function Alerts({ of }: { of: Alert[] }) {
               <Text of={a.title} max={90} />
             </To>
             <span className="dim">×{a.count}</span>
+            {a.incident_why ? (
+              <details className="why">
+                <summary className="dim">{a.incident_role ? words(a.incident_role) : "why here"}</summary>
+                <Text of={a.incident_why} max={600} />
+              </details>
+            ) : null}
           </li>
         ))}
       </ul>

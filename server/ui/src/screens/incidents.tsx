@@ -11,8 +11,14 @@ import { Text } from "../kit/text";
 import { ago, plural, when } from "../lib/format";
 import { useRoute } from "../lib/router";
 import { IncidentPage } from "./incident";
+import { KPIs } from "./incident-case";
 
 const pageSize = 100;
+
+const orders = [
+  { id: "risk", name: "Riskiest" },
+  { id: "opened", name: "Newest" },
+];
 
 const statuses = [
   { id: "active", name: "Active" },
@@ -27,9 +33,10 @@ export default function Incidents({ id }: { id?: string }) {
 function List() {
   const { params, set, go } = useRoute();
   const status = params.get("status") ?? "active";
+  const sort = params.get("sort") ?? "opened";
   const q = useInfiniteQuery({
-    queryKey: ["incidents", "list", status],
-    queryFn: ({ pageParam }) => api.incidents(status === "any" ? "" : status, pageSize, pageParam),
+    queryKey: ["incidents", "list", status, sort],
+    queryFn: ({ pageParam }) => api.incidents(status === "any" ? "" : status, pageSize, pageParam, sort),
     initialPageParam: "",
     getNextPageParam: (last: Page<Incident>) => last.next || undefined,
   });
@@ -52,7 +59,9 @@ function List() {
       </Head>
       <div className="bar">
         <Choice label="Status" of={statuses} value={status} choose={(s) => set({ status: s }, true)} />
+        <Choice label="Order" of={orders} value={sort} choose={(s) => set({ sort: s }, true)} />
       </div>
+      <KPIs />
       <Loaded q={q}>
         {() =>
           rows.length === 0 ? (

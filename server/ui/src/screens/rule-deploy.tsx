@@ -16,10 +16,11 @@ import { count, figure } from "../lib/format";
 export function RuleDeploy({ yaml, ready }: { yaml: string; ready: boolean }) {
   const may = useMay();
   const [reason, setReason] = useState("");
+  const [back, setBack] = useState("0");
   const [asked, setAsked] = useState<{ n: number; yaml: string }>();
   const deploy = useChange<void, unknown>(
     [],
-    () => api.deployRule(yaml, reason.trim()),
+    () => api.deployRule(yaml, reason.trim(), Number(back)),
     () => setAsked({ n: (asked?.n ?? 0) + 1, yaml }),
   );
   if (!may("admin:rules")) return null;
@@ -40,6 +41,19 @@ export function RuleDeploy({ yaml, ready }: { yaml: string; ready: boolean }) {
           value={reason}
           onChange={(e) => setReason(e.target.value)}
         />
+        <label>
+          Hunt{" "}
+          <select
+            aria-label="Stored events that the rule is then asked of"
+            value={back}
+            onChange={(e) => setBack(e.target.value)}
+          >
+            <option value="0">nothing</option>
+            <option value="1">the last day</option>
+            <option value="7">the last 7 days</option>
+            <option value="30">the last 30 days</option>
+          </select>
+        </label>
         <button className="primary" disabled={!can}>
           <Rocket size={14} aria-hidden /> Deploy
         </button>
@@ -68,6 +82,14 @@ function Deploying({ n, stale }: { n: number; stale: boolean }) {
               ["State", <State of={d.status} />],
               ["Rules", d.report.rules ? count(d.report.rules) : ""],
               ["Alerts a day", d.report.changes?.length ? more(d.report.per_day) : ""],
+              [
+                "Hunt",
+                d.hunt ? (
+                  <To to={`/hunts?id=${encodeURIComponent(d.hunt)}`}>what it finds in the past</To>
+                ) : (
+                  ""
+                ),
+              ],
               [
                 "Approval",
                 d.approval ? <To to={`/approvals/${encodeURIComponent(d.approval)}`}>{d.approval}</To> : "",

@@ -60,6 +60,7 @@ function Rows({ rows, edit }: { rows: User[]; edit: (u: User) => void }) {
         { name: "Role", cell: (u) => u.role },
         { name: "Full name", cell: (u) => <Text of={u.full_name ?? ""} /> },
         { name: "E-mail", cell: (u) => <Text of={u.email ?? ""} /> },
+        { name: "Signs in", cell: (u) => (u.provider ? `at ${u.provider}` : "here") },
         { name: "State", cell: (u) => <State of={u.disabled ? "disabled" : "active"} /> },
         { name: "Since (UTC)", cell: (u) => <span className="nowrap">{when(u.created)}</span> },
         {
@@ -72,6 +73,40 @@ function Rows({ rows, edit }: { rows: User[]; edit: (u: User) => void }) {
         },
       ]}
     />
+  );
+}
+
+/** The passkeys of somebody else: an admin removes one that is lost. */
+function Passkeys({ user }: { user: string }) {
+  const q = useQuery(queries.userPasskeys(user));
+  const remove = useChange(["passkeys"], (id: string) => api.removeUserPasskey(user, id));
+  const items = q.data?.items ?? [];
+  if (items.length === 0) return null;
+  return (
+    <fieldset className="radios">
+      <legend>Passkeys</legend>
+      {items.map((k) => (
+        <div key={k.id} className="passkey">
+          <span>
+            <b>
+              <Text of={k.name} />
+            </b>{" "}
+            <span className={k.cloned ? "tone-bad" : "dim"}>
+              {k.cloned ? "somebody may have a copy" : k.used ? `used ${when(k.used)} UTC` : "never used"}
+            </span>
+          </span>
+          <button
+            type="button"
+            aria-label={`Remove ${k.name}`}
+            disabled={remove.isPending}
+            onClick={() => remove.mutate(k.id)}
+          >
+            Remove
+          </button>
+        </div>
+      ))}
+      <Failed error={remove.error} />
+    </fieldset>
   );
 }
 
@@ -179,6 +214,7 @@ function Edit({ user, close }: { user?: User; close: () => void }) {
           May not sign in
         </label>
       ) : null}
+      {user ? <Passkeys user={user.name} /> : null}
       <Failed error={put.error} />
     </Dialog>
   );

@@ -18,10 +18,12 @@ interface VerdictProps {
   give: (v: VerdictGiven) => void;
   children?: ReactNode;
   busy?: boolean;
+  /** What the button says. */
+  does?: string;
 }
 
 /** Asks what something was and why; both are kept and audited. */
-export function Verdict({ title, close, give, children, busy }: VerdictProps) {
+export function Verdict({ title, close, give, children, busy, does = "Close" }: VerdictProps) {
   const [verdict, setVerdict] = useState("");
   const [reason, setReason] = useState("");
   const ready = verdict !== "" && reason.trim() !== "";
@@ -36,7 +38,7 @@ export function Verdict({ title, close, give, children, busy }: VerdictProps) {
             Cancel
           </button>
           <button className="primary" disabled={!ready || busy}>
-            Close
+            {does}
           </button>
         </>
       }

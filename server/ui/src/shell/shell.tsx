@@ -120,7 +120,11 @@ function Rail({ mine, current, theme, stale, openPalette, openHelp }: RailProps)
     const link = list.current?.querySelector<HTMLElement>("[aria-current]");
     if (link) list.current?.scrollTo({ left: link.offsetLeft - innerWidth / 3 });
   }, [current]);
-  const signOut = () => void api.logout().finally(() => location.assign("/"));
+  const signOut = () =>
+    void api.logout().then(
+      (out) => location.assign(out.redirect ?? "/"),
+      () => location.assign("/"),
+    );
   const groups = [...new Set(mine.map((s) => s.group))];
   return (
     <nav className="rail" aria-label="Screens">

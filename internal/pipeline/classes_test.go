@@ -1,0 +1,150 @@
+package pipeline
+
+import (
+	"bytes"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"vigil/internal/parser"
+	"vigil/internal/source"
+	"vigil/internal/testdata"
+	"vigil/internal/testdata/sigmahq"
+	"vigil/rules"
+	"vigil/schema"
+)
+
+// classes are kinds of event with few and short fields, and where they are recorded.
+func classes() []struct {
+	name, path, dataset string
+	codes               []string // nil: any
+} {
+	return []struct {
+		name, path, dataset string
+		codes               []string
+	}{
+		{"dns", "zeek/slips-samples.zip", "zeek.dns", nil},
+		{"flow", "zeek/slips-samples.zip", "zeek.conn", nil},
+		{"sysmon-dns", "mordor/windows", "windows.sysmon", []string{"22"}},
+		{"sysmon-network", "mordor/windows", "windows.sysmon", []string{"3"}},
+		{"sysmon-registry", "mordor/windows", "windows.sysmon", []string{"12", "13", "14"}},
+	}
+}
+
+// recorded parses events of a data set, and codes, into events of their own.
+func recorded(b *testing.B, path, dataset string, codes []string, limit int) []schema.Event {
+	b.Helper()
+	var events []schema.Event
+	for o, err := range source.Objects(b.Context(), []string{filepath.Join(testdata.Shared(b), path)}) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		var p parser.Parser
+		for rec, err := range o.Records(b.Context(), 0) {
+			if err != nil {
+				break // a damaged recording is not what is measured
+			}
+			if p == nil {
+				f, _, err := parser.Detect(rec.Data, o.Name())
+				if err != nil {
+					break
+				}
+				p = f.New(parser.Options{Object: o.Name(), BaseYear: 2020})
+			}
+			var e schema.Event
+			e.Reset(bytes.Clone(rec.Data), rec.Offset)
+			if p.Parse(e.Raw, &e) != nil || e.Str(schema.FEventDataset) != dataset {
+				continue
+			}
+			if codes != nil && !slices.Contains(codes, e.Str(schema.FEventCode)) {
+				continue
+			}
+			if events = append(events, e); len(events) == limit {
+				return events
+			}
+		}
+	}
+	if len(events) == 0 {
+		b.Fatalf("%s has no events of %s %v", path, dataset, codes)
+	}
+	return events
+}
+
+// BenchmarkClasses evaluates all of SigmaHQ's rules over parsed events of small classes:
+// how many of them one core evaluates a second. The target is a million.
+func BenchmarkClasses(b *testing.B) {
+	set := sigmahq.Rules(b)
+	for _, c := range classes() {
+		b.Run(c.name, func(b *testing.B) {
+			events := recorded(b, c.path, c.dataset, c.codes, 4000)
+			ev := set.Evaluator()
+			var hits []rules.Hit
+			for i := range events { // makes the indexes
+				hits = ev.Evaluate(&events[i], hits[:0])
+			}
+			n := 0
+			b.ReportAllocs()
+			began := cpuTime(b)
+			for b.Loop() {
+				hits = ev.Evaluate(&events[n%len(events)], hits[:0])
+				n++
+			}
+			b.ReportMetric(float64(n)/(cpuTime(b)-began).Seconds(), "events/cpu-s")
+			b.ReportMetric(float64(len(events)), "different")
+		})
+	}
+}
+
+// BenchmarkScaling parses lines and evaluates all of SigmaHQ's rules with one worker and
+// with two, each with half of the lines: run it on an idle machine with two cores. Lines
+// a second are of the clock; beside them is what a line costs in processor time, which
+// grows where workers are in each other's way and bears a busy machine.
+func BenchmarkScaling(b *testing.B) {
+	all, size := everyRecording(b)
+	lines := all[:0:0]
+	for i := 0; i < len(all); i += 8 {
+		lines = append(lines, all[i])
+	}
+	b.Logf("%d lines of %d B", len(lines), size/len(all))
+	f, err := parser.ByName("windows")
+	if err != nil {
+		b.Fatal(err)
+	}
+	set := sigmahq.Rules(b)
+	for _, c := range []struct {
+		name    string
+		workers int
+	}{{"workers=1", 1}, {"workers=2", 2}} {
+		b.Run(c.name, func(b *testing.B) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.workers))
+			work := make([]func(), c.workers)
+			for w := range work {
+				p, ev := f.New(parser.Options{}), set.Evaluator()
+				var e schema.Event
+				var hits []rules.Hit
+				work[w] = func() {
+					for i := w; i < len(lines); i += c.workers {
+						if e.Reset(lines[i], int64(i)); p.Parse(lines[i], &e) == nil {
+							hits = ev.Evaluate(&e, hits[:0])
+						}
+					}
+				}
+				work[w]() // makes the indexes
+			}
+			n := 0
+			began := cpuTime(b)
+			for b.Loop() {
+				var wg sync.WaitGroup
+				for _, do := range work {
+					wg.Go(do)
+				}
+				wg.Wait()
+				n += len(lines)
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "lines/s")
+			b.ReportMetric(float64(cpuTime(b)-began)/float64(n), "cpu-ns/line")
+		})
+	}
+}
