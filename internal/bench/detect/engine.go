@@ -62,11 +62,6 @@ func New(data string, withSigma bool) (*Engine, error) {
 	return x, nil
 }
 
-// Rules says how many rules are ours, and how many SigmaHQ's.
-func (x *Engine) Rules() (own, sigma int) {
-	return len(x.own.Rules()), len(x.set.Rules()) - len(x.own.Rules())
-}
-
 // isOwn says whether an alert is of one of our rules.
 func (x *Engine) isOwn(a schema.Alert) bool {
 	_, ok := x.own.Rule(a.Rule)
