@@ -107,6 +107,24 @@ func (s *Server) slowly(ctx context.Context, account string) (done func(), err e
 	if account != "" {
 		keys = append(keys, accountKey+account)
 	}
+	return s.limited(keys)
+}
+
+// finishing is slowly for a second step: the first one has counted the address, whose wait
+// must not refuse what it was begun for. done takes that back too.
+func (s *Server) finishing(ctx context.Context, account string) (done func(), err error) {
+	begun := []string{addressKey + network(addressOf(ctx))}
+	if account == "" {
+		return func() { s.limits.succeeded(begun) }, nil
+	}
+	own, err := s.limited([]string{accountKey + account})
+	if err != nil {
+		return nil, err
+	}
+	return func() { own(); s.limits.succeeded(begun) }, nil
+}
+
+func (s *Server) limited(keys []string) (done func(), err error) {
 	if wait := s.limits.attempt(keys, time.Now()); wait > 0 {
 		return nil, schema.E(schema.Exhausted, "too many failed sign-ins", "try again in "+max(wait.Round(time.Second), time.Second).String())
 	}

@@ -100,7 +100,7 @@ func (s *Server) endOIDC(r *http.Request) (*sessionOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.slowly(ctx, "")
+	done, err := s.finishing(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,6 @@ func (s *Server) endOIDC(r *http.Request) (*sessionOutput, error) {
 		return nil, err
 	}
 	done()
-	s.limits.succeeded([]string{addressKey + network(addressOf(ctx))}) // what beginning counted
 	return s.startSession(ctx, u, methodOIDC+p.ID)
 }
 

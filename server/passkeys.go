@@ -94,7 +94,7 @@ func (s *Server) passkeySignIn(ctx context.Context, in *answerInput) (*sessionOu
 	if err != nil && schema.CodeOf(err) != schema.NotFound {
 		return nil, err
 	}
-	done, err := s.slowly(ctx, k.User)
+	done, err := s.finishing(ctx, k.User)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,6 @@ func (s *Server) passkeySignIn(ctx context.Context, in *answerInput) (*sessionOu
 		return nil, err
 	}
 	done()
-	s.limits.succeeded([]string{addressKey + network(addressOf(ctx))}) // what beginning counted
 	return s.startSession(ctx, u, methodPasskey)
 }
 

@@ -122,6 +122,7 @@ func linkByPasskey(t *testing.T, w *world) {
 }
 
 func passkeySignIn(t *testing.T, w *world, cookies map[perm.Role]string) {
+	w.calm()
 	cookie := w.person("keeper", perm.Analyst)
 	k, r := w.enrol(cookie, "laptop")
 	if r.status != 200 || !strings.Contains(string(r.body), `"name":"laptop"`) || !strings.Contains(string(r.body), `"works":true`) {
