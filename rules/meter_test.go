@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,11 +12,12 @@ import (
 // TestMeter: a meter finds what an evaluator finds, and the dear rule is first.
 func TestMeter(t *testing.T) {
 	const head = "title: t\nauthor: a\nseverity: low\ndataset: x.y\n"
-	text := "id: dear-rule\n" + head + "when: e.message.matches('(a|aa|b.{20}){20,40}c$')\n"
+	var text strings.Builder
+	text.WriteString("id: dear-rule\n" + head + "when: e.message.matches('(a|aa|b.{20}){20,40}c$')\n")
 	for i := range 6 { // so many that there is an index
-		text += fmt.Sprintf("---\nid: rule-%d\n%swhen: e.user.name.ieq('user%d') && e.message.icontains('b')\n", i, head, i)
+		fmt.Fprintf(&text, "---\nid: rule-%d\n%swhen: e.user.name.ieq('user%d') && e.message.icontains('b')\n", i, head, i)
 	}
-	rs, errs := rules.Parse("f.yaml", []byte(text), rules.Options{})
+	rs, errs := rules.Parse("f.yaml", []byte(text.String()), rules.Options{})
 	if len(errs) > 0 {
 		t.Fatal(errs[0])
 	}

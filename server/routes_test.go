@@ -63,12 +63,13 @@ func routesDocument(s *Server) string {
 	var b strings.Builder
 	b.WriteString("# Routes and roles\n\nWritten from the table of routes (`server/routes.go`) and of permissions (`internal/auth/perm`) by\n" +
 		"`go test ./server -run TestRoutesDocument -update`; a test holds it true. Paths follow `/api/v1`.\n\n| Route | Needs |")
-	line := "|---|---|"
+	var line strings.Builder
+	line.WriteString("|---|---|")
 	for _, r := range perm.Roles() {
 		fmt.Fprintf(&b, " %s |", r)
-		line += "---|"
+		line.WriteString("---|")
 	}
-	b.WriteString("\n" + line + "\n")
+	b.WriteString("\n" + line.String() + "\n")
 	paths := s.api.OpenAPI().Paths
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		item := paths[path]
