@@ -65,7 +65,7 @@ race: ## the race detector, for the packages where goroutines meet
 
 integration: build engine ## end-to-end tests against containers (needs a Docker daemon)
 	@.ci/fetch-temporal >/dev/null
-	TESTCONTAINERS_RYUK_DISABLED=true $(if $(wildcard /.dockerenv),TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1) $(GO) test -tags integration -count=1 -timeout 25m $(if $(RUN),-run '$(RUN)') ./integration/...
+	TESTCONTAINERS_RYUK_DISABLED=true $(if $(wildcard /.dockerenv),TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1) $(GO) test -tags integration -count=1 -timeout 25m $(if $(RUN),-run '$(RUN)') ./integration
 
 bench: build engine ## benchmarks of the hot path, and the end-to-end figures
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/parser ./internal/source ./internal/store ./internal/pipeline ./internal/intel ./internal/ml ./rules ./internal/expr

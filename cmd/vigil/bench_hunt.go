@@ -141,22 +141,17 @@ func (b *huntBench) fill(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	count := func() (base, all int64, err error) {
-		base, err = b.count(ctx, st, "source = '"+huntBase+"'")
-		if err == nil {
-			all, err = b.count(ctx, st, "1")
-		}
-		return base, all, err
-	}
-	base, all, err := count()
+	base, err := b.count(ctx, st, "source = '"+huntBase+"'")
 	if err == nil && base == 0 {
 		if len(b.paths) == 0 {
 			return 0, exit(2, errors.New("the folder is empty: name recordings to fill it with"))
 		}
-		if err = b.ingest(ctx); err == nil {
-			base, all, err = count()
-		}
+		err = b.ingest(ctx)
 	}
+	if err != nil {
+		return 0, err
+	}
+	all, err := b.count(ctx, st, "1")
 	if err != nil {
 		return 0, err
 	}
@@ -165,7 +160,7 @@ func (b *huntBench) fill(ctx context.Context) (int64, error) {
 		if err := st.CopyEvents(ctx, b.a.org, huntBase, huntCopies, n, time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)); err != nil {
 			return 0, err
 		}
-		if _, all, err = count(); err != nil {
+		if all, err = b.count(ctx, st, "1"); err != nil {
 			return 0, err
 		}
 		fmt.Fprintf(b.a.err, "%d events, %.0f a second\n", all, float64(all-before)/time.Since(began).Seconds())
