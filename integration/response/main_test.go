@@ -153,7 +153,7 @@ func detection(id, host, address string, sev schema.Severity) schema.Detection {
 
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(4 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -46,7 +46,7 @@ var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,63}$`)
 type Reader struct {
 	File  string
 	First int    // line of the file that the document begins at, from 1; 0 means 1
-	Lines int    // of the document; places behind its end are moved to its last line
+	Lines int    // of the document, 0 for unknown; places behind its end are moved to its last line
 	ID    string // goes into the errors
 	Errs  []error
 }
@@ -104,7 +104,10 @@ func (r *Reader) notYAML(err error) {
 
 // FailAt notes a mistake at a line and column of the document, both from 1.
 func (r *Reader) FailAt(line, column int, hint, format string, args ...any) {
-	line = min(max(line, 1), max(r.Lines, 1)) // the YAML library may point behind the end
+	line = max(line, 1)
+	if r.Lines > 0 {
+		line = min(line, r.Lines) // the YAML library may point behind the end
+	}
 	r.Errs = append(r.Errs, &Error{File: r.File, Line: max(r.First, 1) + line - 1, Column: max(column, 1), ID: r.ID,
 		Message: fmt.Sprintf(format, args...), Hint: hint})
 }

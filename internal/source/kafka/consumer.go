@@ -100,9 +100,19 @@ type item struct {
 // was there, if that is asked for: then done is true.
 func (c *Consumer) Run(ctx context.Context, stop func() bool) (done bool, err error) {
 	c.parts = map[string]map[int32]*part{}
+	made := make(chan struct{}) // the group may give partitions before the client is in our hands
+	assigned := func(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+		select {
+		case <-made:
+			return c.assigned(ctx, offsets)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	c.cl, err = dial(c.Source, append([]kgo.Opt{kgo.ConsumerGroup(c.Group), kgo.ConsumeTopics(c.Source.Topics...), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.KeepControlRecords(),
 		kgo.SessionTimeout(session), kgo.HeartbeatInterval(session / 5), kgo.FetchMaxWait(time.Second), kgo.FetchMaxBytes(16 << 20), kgo.FetchMaxPartitionBytes(2 << 20),
-		kgo.AdjustFetchOffsetsFn(c.assigned), kgo.OnPartitionsRevoked(c.dropped), kgo.OnPartitionsLost(c.dropped)}, c.opts...)...)
+		kgo.AdjustFetchOffsetsFn(assigned), kgo.OnPartitionsRevoked(c.dropped), kgo.OnPartitionsLost(c.dropped)}, c.opts...)...)
+	close(made)
 	if err != nil {
 		return false, err
 	}
