@@ -122,8 +122,14 @@ export async function theme(page, name) {
 export async function repaint(page, name) {
   await page.evaluate(async (t) => {
     document.documentElement.dataset.theme = t;
-    // A colour that is still moving would be judged on its way.
-    await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
+    // A colour that is still moving would be judged on its way; what turns for ever never ends.
+    const ends = (a) => Number.isFinite(a.effect?.getComputedTiming().endTime);
+    await Promise.all(
+      document
+        .getAnimations()
+        .filter(ends)
+        .map((a) => a.finished.catch(() => {})),
+    );
   }, name);
 }
 

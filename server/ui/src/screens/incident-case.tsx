@@ -43,7 +43,7 @@ export function Clocks({ of }: { of: Clock[] }) {
       <ul className="plain">
         {of.map((c) => (
           <li key={c.name} className="side-row">
-            <State of={isSet(c.breached) ? "breached" : isSet(c.met) ? "kept" : "running"} />
+            <State of={isSet(c.breached) ? "breached" : isSet(c.met) ? "kept" : "open"} />
             <span className="grow">{words(c.name)}</span>
             <span className="dim nowrap" title={`due ${when(c.due)} UTC`}>
               {isSet(c.met)
