@@ -40,6 +40,7 @@ when: e.message.icontains(['connection closed'])
 // when its detections are written and nobody knows: the hunt goes on there. No window
 // before is asked again, and it ends as one that nobody disturbed.
 func TestKillHunt(t *testing.T) {
+	long(t)
 	file := filepath.Join(testdata.Shared(t), "linux/auth.log.gz")
 	want, stored, asked := hunted(t, file, "")
 	if stored == "" || want.Fires < 1000 || len(want.Found) != 2 || len(asked) < 5 {
