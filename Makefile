@@ -48,7 +48,7 @@ $(UI)/dist/.stamp: $(UI)/node_modules/.stamp $(UI_SOURCES)
 	@touch $(UI)/dist/.gitkeep $@
 
 test: build engine ## run every test that needs no container and no system package
-	$(GO) test $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./...
+	$(GO) test -timeout 20m $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./...
 	@$(MAKE) --no-print-directory ui-test
 
 ui-test: $(UI)/node_modules/.stamp ## check types and formatting of the UI, and unit-test it
