@@ -279,7 +279,7 @@ func TestTrouble(t *testing.T) {
 			}
 			if c.wait > 0 {
 				l, ok := errors.AsType[*Later](err)
-				if !ok || l.Wait.Round(2*time.Second) != c.wait.Round(2*time.Second) {
+				if !ok || l.Wait > c.wait || l.Wait < c.wait*2/3 { // a busy machine asks late
 					t.Errorf("%v", err)
 				}
 				return
