@@ -31,21 +31,16 @@ const sweepsAtOnce = 2
 // rules look at. Rules that look at the record itself are asked apart, so that it is read
 // only where the engine says that one of them holds. It may be repeated at any point.
 func (x *Hunts) HuntRules(ctx context.Context, w HuntWindow) (flow.HuntResult, error) {
-	defer beat(ctx)()
-	h, err := x.newSweep(ctx, w)
-	if err == nil {
-		err = h.run(ctx)
-	}
-	if err != nil {
-		return flow.HuntResult{}, Retryable(err)
-	}
-	if w.Hunt.Raise && activity.GetInfo(ctx).Attempt > 1 { // what an attempt before this one wrote, but did not fold
-		if _, err := x.Folder.SweepAlerts(ctx, w.Hunt.Org); err != nil {
-			return h.res, err
+	return x.answer(ctx, w, func() (flow.HuntResult, error) {
+		h, err := x.newSweep(ctx, w)
+		if err == nil {
+			err = h.run(ctx)
 		}
-	}
-	x.crash("before-hunt-answer")
-	return h.result(), nil
+		if err != nil {
+			return flow.HuntResult{}, err
+		}
+		return h.result(), nil
+	})
 }
 
 // huntSet is the rules of a hunt, made ready for sweeps.

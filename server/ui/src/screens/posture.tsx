@@ -36,7 +36,7 @@ export default function Posture() {
   const tab = params.get("tab") ?? "objectives";
   const assess = useChange(["posture"], api.assess);
   const a = q.data?.assessment;
-  const never = q.error instanceof Problem && q.error.status === 404 && !q.data && q.error.hint !== "";
+  const never = q.error instanceof Problem && q.error.status === 404 && !q.data;
   return (
     <>
       <Head
