@@ -17,20 +17,47 @@ type column struct {
 
 	str  texts
 	low  lowCard
+	list *proto.ColArr[string]
+	scalars
+}
+
+// scalars are the columns of the kinds of field whose values have one size, of which an
+// event field uses at most one.
+type scalars struct {
 	ip   proto.ColIPv6
 	num  proto.ColInt64
 	flt  proto.ColFloat64
 	flag proto.ColBool
 	date proto.ColDateTime64
-	list *proto.ColArr[string]
+}
+
+func newScalars() scalars {
+	return scalars{date: *new(proto.ColDateTime64).WithPrecision(proto.PrecisionMicro)}
+}
+
+// of is the column of a kind, nil for the kinds of text.
+func (s *scalars) of(k schema.Kind) proto.Column {
+	switch k {
+	case schema.IP:
+		return &s.ip
+	case schema.Long:
+		return &s.num
+	case schema.Double:
+		return &s.flt
+	case schema.Bool:
+		return &s.flag
+	case schema.Date:
+		return &s.date
+	default:
+		return nil
+	}
 }
 
 func newColumn(f *schema.Field) *column {
-	c := &column{field: f}
+	c := &column{field: f, scalars: newScalars()}
 	if f.Multi {
 		c.list = proto.NewArray[string](new(proto.ColStr))
 	}
-	c.date = *new(proto.ColDateTime64).WithPrecision(proto.PrecisionMicro)
 	return c
 }
 
@@ -99,19 +126,11 @@ func (c *column) input() proto.ColInput {
 		return c.list
 	case c.field.Kind == schema.LowCard:
 		return c.low.input()
-	case c.field.Kind == schema.IP:
-		return &c.ip
-	case c.field.Kind == schema.Long:
-		return &c.num
-	case c.field.Kind == schema.Double:
-		return &c.flt
-	case c.field.Kind == schema.Bool:
-		return &c.flag
-	case c.field.Kind == schema.Date:
-		return &c.date
-	default:
-		return &c.str
 	}
+	if s := c.of(c.field.Kind); s != nil {
+		return s
+	}
+	return &c.str
 }
 
 func (c *column) reset() {
