@@ -44,7 +44,7 @@ lose a true one come last. Accept one with "vigil exceptions add", which needs a
 			if err := a.table([]string{"alerts removed", "false ones", "true ones lost", "undecided", "precision then", "exception"}, rows); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.err, "%d alerts in %d days: %d judged false, %d true; precision %s\n", rep.Alerts, days, rep.FalsePositives, rep.TruePositives, precisionText(rep.Precision))
+			fmt.Fprintf(a.err, "alerts in %d days: %d, judged false: %d, true: %d; precision %s\n", days, rep.Alerts, rep.FalsePositives, rep.TruePositives, precisionText(rep.Precision))
 			return nil
 		},
 	}

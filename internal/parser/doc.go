@@ -10,7 +10,8 @@
 //     of fuzz_test.go, and one in realSamples of internal/bench/normalise.
 //   - mapping/*.yaml say which value goes to which field; mappings.go makes tables of
 //     setters of them, converters.go is the table of code that they call by name.
-//   - json.go walks JSON along a tree made from a table; mapped.go makes a whole format of
+//   - json.go walks JSON along a tree made from a table, jsontext.go reads its texts and
+//     skips what nobody asks for; mapped.go makes a whole format of
 //     a mapping and a last look. Most cloud formats are such a file each.
 //   - kv.go reads key=value pairs, kv_products.go tells whose they are; cef.go, leef.go and
 //     auditd.go build on it, device.go is what headers of CEF and LEEF have in common.
