@@ -35,7 +35,7 @@ func TestRuleBombs(t *testing.T) {
 		"doubling parts":  {bombHead + "detect:\n" + parts.String() + "when: p59", "f.yaml:"},
 		"aliases":         {bombHead + aliases.String() + "when: e.source.port == 1", "anchors, aliases and tags are not allowed"},
 		"merge keys":      {bombHead + "detect: &d {a: e.source.port == 1}\nentities: {<<: *d}\nwhen: a", "f.yaml:6:"},
-		"deep YAML":       {bombHead + "when: " + strings.Repeat("[", 20_000), "f.yaml:"},
+		"deep YAML":       {bombHead + "when: " + strings.Repeat("[", 20_000), "f.yaml:6:107: not YAML: nested deeper than 100"},
 		"deep expression": {bombHead + "when: " + strings.Repeat("(", 5_000) + "true" + strings.Repeat(")", 5_000), "f.yaml:6:"},
 		"long expression": {bombHead + "when: e.source.port == 1" + strings.Repeat(" || e.source.port == 1", 5_000), "f.yaml:6:"},
 		"huge repeat":     {bombHead + "when: e.message.matches('((a{100}){100}){100}')", "f.yaml:6:"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"vigil/internal/document"
 	"vigil/schema"
 )
 
@@ -58,6 +59,9 @@ func Parse(text []byte, query func(string) error) (d Dashboard, err error) {
 	}()
 	if len(text) > MaxDocument {
 		return d, schema.E(schema.Invalid, fmt.Sprintf("the dashboard has %d bytes, the limit is %d", len(text), MaxDocument), "")
+	}
+	if _, err := document.Tree(text); err != nil {
+		return d, schema.E(schema.Invalid, "the dashboard cannot be read: "+yaml.FormatError(err, false, false), "")
 	}
 	if err := yaml.UnmarshalWithOptions(text, &d, yaml.DisallowUnknownField(), yaml.Strict()); err != nil {
 		return d, schema.E(schema.Invalid, "the dashboard cannot be read: "+yaml.FormatError(err, false, false), "keys: id, title, description, range, panels (title, query, show, width)")

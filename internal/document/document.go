@@ -14,7 +14,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"vigil/schema"
 )
@@ -82,7 +81,7 @@ func (r *Reader) guard(f func()) {
 // there is not exactly one.
 func (r *Reader) Parse(text []byte) (body ast.Node, ok bool) {
 	r.guard(func() {
-		f, err := parser.ParseBytes(text, 0)
+		f, err := Tree(text)
 		if err != nil {
 			r.notYAML(err)
 		} else if len(f.Docs) == 1 && f.Docs[0].Body != nil {

@@ -14,8 +14,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
+	"vigil/internal/document"
 	"vigil/schema"
 )
 
@@ -53,7 +53,7 @@ func Parse(file string, text []byte, verbs map[string]Verb) (d *Document, errs [
 	if len(text) > maxDocument {
 		return nil, []error{&LoadError{File: file, Line: 1, Column: 1, Message: fmt.Sprintf("longer than %d bytes", maxDocument)}}
 	}
-	f, err := parser.ParseBytes(text, 0)
+	f, err := document.Tree(text)
 	if err != nil {
 		return nil, []error{yamlError(file, err)}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"vigil/internal/document"
 	"vigil/rules"
@@ -119,7 +118,7 @@ func (d *paper) parse() (ok bool) {
 			ok = false
 		}
 	}()
-	f, err := parser.ParseBytes([]byte(strings.Join(d.lines, "\n")+"\n"), 0)
+	f, err := document.Tree([]byte(strings.Join(d.lines, "\n") + "\n"))
 	if err != nil {
 		var at yaml.Error
 		if errors.As(err, &at) && at.GetToken() != nil {

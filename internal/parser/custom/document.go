@@ -12,9 +12,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	yamlparser "github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"vigil/internal/document"
 	"vigil/internal/parser"
 )
 
@@ -24,11 +24,10 @@ const (
 	MaxFile    = 256 << 10
 	maxSamples = 200
 	maxPattern = 4096
-	maxNesting = 16
 )
 
-// document is a file as it is written.
-type document struct {
+// written is a file as it is written.
+type written struct {
 	ID          string      `yaml:"id"`
 	Description string      `yaml:"description"`
 	Module      string      `yaml:"module"`
@@ -129,7 +128,7 @@ func (p *Problem) Error() string {
 type reader struct {
 	file     string
 	tree     *ast.File
-	doc      document
+	doc      written
 	problems []error
 }
 
@@ -178,7 +177,7 @@ func (r *reader) decode(text []byte) bool {
 		return false
 	}
 	var err error
-	if r.tree, err = yamlparser.ParseBytes(text, 0); err != nil {
+	if r.tree, err = document.Tree(text); err != nil {
 		r.problems = append(r.problems, yamlProblem(r.file, err))
 		return false
 	}
