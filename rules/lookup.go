@@ -261,14 +261,20 @@ type placed struct {
 }
 
 const (
-	maxStep = 4
+	maxStep = 8
 	// bitsPerGroup is how many bits the bitmap has for each group: one in so many
 	// other groups is looked up in vain.
 	bitsPerGroup = 32
+	// smallBitmap is the binary logarithm of how many bits a bitmap may have that gets
+	// four times as many: it shares the first-level cache with the values.
+	smallBitmap = 14
 )
 
+// hashFactor spreads groups (Knuth's multiplicative hash).
+const hashFactor = 2654435761
+
 // hashGroup is a hash of the bits that shift leaves of 32.
-func hashGroup(g uint32, shift uint8) uint32 { return g * 2654435761 >> shift }
+func hashGroup(g uint32, shift uint8) uint32 { return g * hashFactor >> (shift & 31) }
 
 func (g *grams) seal() {
 	shortest := maxStep + 3
@@ -277,9 +283,7 @@ func (g *grams) seal() {
 			shortest = min(shortest, len(f.text))
 		}
 	}
-	for g.step = 1; g.step*2+3 <= shortest; {
-		g.step *= 2
-	}
+	g.step = max(shortest-3, 1)
 	var all []grouped
 	for _, f := range g.texts {
 		switch {
@@ -312,7 +316,8 @@ func (g *grams) fill(all []grouped) {
 	slices.SortStableFunc(all, func(a, b grouped) int { return cmp.Compare(a.group, b.group) })
 	size := bits.Len(uint(2 * len(all)))
 	g.slots, g.shifts.slots = make([]slot, 1<<size), uint8(32-size)
-	size = max(bits.Len(uint(len(all)*bitsPerGroup)), 6)
+	size = bits.Len(uint(len(all) * bitsPerGroup))
+	size = min(max(size+2, 6), max(size, smallBitmap))
 	g.bits, g.shifts.bits = make([]uint64, 1<<size/64), uint8(32-size)
 	g.places = make([]placed, len(all))
 	for i, p := range all {
@@ -377,17 +382,23 @@ func (g *grams) look(v string, x *index, s *scratch) {
 	if len(g.slots) == 0 {
 		return
 	}
-	for i := 0; i+4 <= len(v); i += g.step {
+	// Held in variables, because the compiler reads fields anew at every place.
+	has, step, shift := g.bits, g.step, g.shifts.bits&31
+	for i := 0; i+4 <= len(v); i += step {
 		k := four(v, i)
-		if b := hashGroup(k, g.shifts.bits); g.bits[b/64]&(1<<(b%64)) == 0 {
-			continue
+		if b := k * hashFactor >> shift; has[b/64]>>(b%64)&1 != 0 {
+			g.stands(k, i, v, x, s)
 		}
-		at := g.slot(k)
-		for _, p := range g.places[at.from:at.to] {
-			from := i - p.at
-			if from >= 0 && from+len(p.text) <= len(v) && same(v[from:from+len(p.text)], p.text) {
-				s.add(x.postings[p.term])
-			}
+	}
+}
+
+// stands adds the rules of the texts that stand in v with group k at i.
+func (g *grams) stands(k uint32, i int, v string, x *index, s *scratch) {
+	at := g.slot(k)
+	for _, p := range g.places[at.from:at.to] {
+		from := i - p.at
+		if from >= 0 && from+len(p.text) <= len(v) && same(v[from:from+len(p.text)], p.text) {
+			s.add(x.postings[p.term])
 		}
 	}
 }
