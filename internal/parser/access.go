@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"strings"
-	"time"
 
 	"vigil/schema"
 )
 
 // accessParser reads the common and combined formats of Apache and NGINX, also with
 // one pair of quotes around each line.
-type accessParser struct{ zone *time.Location }
+type accessParser struct{ to named }
 
-func newAccess(o Options) Parser { return &accessParser{zone: o.zone()} }
+func newAccess(o Options) Parser { return &accessParser{namedOf("access", o)} }
 
 func detectAccess(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
@@ -45,66 +44,50 @@ func (p *accessParser) Parse(raw []byte, e *schema.Event) error {
 		return errors.New("the line has no [time] followed by a quoted request")
 	}
 	p.client(head, e)
-	if micro, ok := clfTime(when); ok {
-		setTime(e, schema.FTimestamp, micro, when)
-	} else {
-		e.Warnings++
-		e.AddExtra(absurdTime, when)
-	}
+	p.to.put(e, "time", when)
 	req, rest, ok := quoted(rest)
 	if !ok {
 		return errors.New("the request is not closed by a quote: the line is cut off")
 	}
-	request(req, e)
+	p.to.putRequest(e, req)
 	status, rest, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
-	e.Set(schema.FHttpResponseStatusCode, status)
+	p.to.put(e, "status", status)
 	size, rest, _ := strings.Cut(rest, " ")
-	if size != "-" {
-		e.Set(schema.FHttpResponseBodyBytes, size)
-	}
+	p.to.put(e, "size", size)
 	if rest, ok := strings.CutPrefix(rest, `"`); ok {
 		ref, rest, _ := quoted(rest)
-		e.SetStr(schema.FHttpRequestReferrer, dash(ref))
+		p.to.put(e, "referrer", ref)
 		if rest, ok := strings.CutPrefix(strings.TrimLeft(rest, " "), `"`); ok {
 			agent, _, _ := quoted(rest)
-			e.SetStr(schema.FUserAgentOriginal, dash(agent))
+			p.to.put(e, "agent", agent)
 		}
 	}
-	accessFinish(e)
-	outcome := "success"
-	if e.Int(schema.FHttpResponseStatusCode) >= 400 {
-		outcome = "failure"
-	}
-	e.SetStr(schema.FEventOutcome, outcome)
+	p.finish(e)
 	return nil
 }
 
-func accessFinish(e *schema.Event) {
-	setAll(e, pair{schema.FEventModule, "web"}, pair{schema.FEventDataset, "web.access"}, pair{schema.FEventKind, "event"}, pair{schema.FNetworkProtocol, "http"})
-	e.Add(schema.FEventCategory, "web")
-	e.Add(schema.FEventType, "access")
+func (p *accessParser) finish(e *schema.Event) {
+	p.to.close(e)
 	settle(e)
 }
 
 // ssl reads Apache's log of TLS requests: "[time] 192.0.2.1 TLSv1.2 CIPHER "GET / HTTP/1.1" 1375".
 func (p *accessParser) ssl(s string, e *schema.Event) error {
 	when, rest, ok := strings.Cut(s[1:], "] ")
-	micro, ok2 := clfTime(when)
+	_, ok2 := clfTime(when)
 	head, rest, ok3 := strings.Cut(rest, ` "`)
 	word := strings.Fields(head)
 	if !ok || !ok2 || !ok3 || len(word) < 3 {
 		return errors.New("the line has no [time] followed by an address, a TLS version and a cipher")
 	}
-	setTime(e, schema.FTimestamp, micro, when)
-	clientIP(e, word[0])
-	e.SetStr(schema.FTlsVersion, strings.TrimPrefix(word[1], "TLSv"))
-	e.SetStr(schema.FTlsCipher, word[2])
+	p.to.put(e, "time", when)
+	p.to.put(e, "tls_client", word[0])
+	p.to.put(e, "tls_version", word[1])
+	p.to.put(e, "tls_cipher", word[2])
 	req, rest, _ := quoted(rest)
-	request(req, e)
-	if size := strings.TrimSpace(rest); size != "-" {
-		e.Set(schema.FHttpResponseBodyBytes, size)
-	}
-	accessFinish(e)
+	p.to.putRequest(e, req)
+	p.to.put(e, "size", strings.TrimSpace(rest))
+	p.finish(e)
 	return nil
 }
 
@@ -118,34 +101,27 @@ func (p *accessParser) client(head string, e *schema.Event) {
 		p.server(first, e)
 		first, rest, _ = strings.Cut(strings.TrimSpace(rest), " ")
 	}
-	client := strings.Trim(first, ",\"")
-	if looksLikeIP(client) {
-		e.Set(schema.FSourceIP, client)
-	} else {
-		e.SetStr(schema.FSourceDomain, dash(client))
-	}
-	e.SetStr(schema.FSourceAddress, client)
+	p.to.put(e, "client", strings.Trim(first, ",\""))
 	for strings.HasSuffix(first, ",") { // the proxies on the way
 		first, rest, _ = strings.Cut(strings.TrimSpace(rest), " ")
 		if proxy := strings.Trim(first, ","); looksLikeIP(proxy) {
-			e.Add(schema.FRelatedIP, proxy)
+			p.to.put(e, "proxy", proxy)
 		}
 	}
 	if _, user, ok := strings.Cut(strings.TrimSpace(rest), " "); ok {
-		e.SetStr(schema.FUserName, dash(strings.Trim(user, ` "`)))
+		p.to.put(e, "user", strings.Trim(user, ` "`))
 	}
 }
 
 // server is the virtual host that some layouts put first.
 func (p *accessParser) server(v string, e *schema.Event) {
 	host, port := hostPort(v)
-	setPort(e, schema.FDestinationPort, port)
+	p.to.put(e, "server_port", port)
 	if looksLikeIP(host) {
-		e.Set(schema.FDestinationIP, host)
+		p.to.put(e, "server_ip", host)
 		return
 	}
-	e.SetStr(schema.FUrlDomain, dash(host))
-	e.SetStr(schema.FDestinationDomain, dash(host))
+	p.to.put(e, "server_name", host)
 }
 
 // quoted returns the text up to the next quote that no backslash escapes.
@@ -161,20 +137,25 @@ func quoted(s string) (text, rest string, ok bool) {
 	return s, "", false
 }
 
-func request(req string, e *schema.Event) {
-	method, rest, ok := strings.Cut(req, " ")
-	if !ok {
-		e.SetStr(schema.FUrlOriginal, req)
-		return
+// requestLine takes "GET /index.html HTTP/1.1" apart; the version may be missing.
+func requestLine(line string) (method, uri, version string, ok bool) {
+	method, uri, ok = strings.Cut(line, " ")
+	if i := strings.LastIndex(uri, " HTTP/"); i >= 0 {
+		uri, version = uri[:i], uri[i+len(" HTTP/"):]
 	}
-	e.SetStr(schema.FHttpRequestMethod, method)
-	e.SetStr(schema.FEventAction, method)
-	uri := rest
-	if i := strings.LastIndex(rest, " HTTP/"); i >= 0 {
-		uri = rest[:i]
-		e.SetStr(schema.FHttpVersion, rest[i+len(" HTTP/"):])
+	return method, uri, version, ok
+}
+
+// commonTime is a time as access logs write it.
+func commonTime(f schema.FieldID) setter {
+	return func(e *schema.Event, v string) {
+		if micro, ok := clfTime(v); ok {
+			setTime(e, f, micro, v)
+			return
+		}
+		e.Warnings++
+		e.AddExtra(absurdTime, v)
 	}
-	setURLOriginal(e, uri)
 }
 
 // clfTime reads "17/May/2015:10:05:03 +0000".

@@ -56,6 +56,7 @@ var converters = []converter{
 	{mapping.Converter{Name: "cef-time", Doc: "times as CEF allows them: Unix milliseconds, Jan 02 2006 15:04:05 with fraction and zone", Takes: []mapping.Want{kinds("time", schema.Date)}},
 		func(to []schema.FieldID, zone *time.Location) setter { return cefTime(to[0], zone) }},
 	{mapping.Converter{Name: "flow-start", Doc: "the start of a flow: timestamp and event.start"}, func(_ []schema.FieldID, zone *time.Location) setter { return flowStart(zone) }},
+	one("clf-time", "a time as access logs write it: 17/May/2015:10:05:03 +0000", kinds("time", schema.Date), commonTime),
 	own("sysmon-time", "Sysmon's UtcTime: timestamp; what is no time is passed over", utcTime),
 	one("seconds", "seconds, with a fraction, as nanoseconds", kinds("duration", schema.Long), secondsOf),
 	// people

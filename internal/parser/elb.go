@@ -10,9 +10,9 @@ import (
 
 // elbParser reads access logs of AWS load balancers: values apart by blanks, some in
 // quotes. Application load balancers name the protocol first, classic ones do not.
-type elbParser struct{ zone Options }
+type elbParser struct{ to named }
 
-func newELB(o Options) Parser { return &elbParser{zone: o} }
+func newELB(o Options) Parser { return &elbParser{namedOf("elb", o)} }
 
 func detectELB(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
@@ -52,85 +52,62 @@ func (p *elbParser) Parse(raw []byte, e *schema.Event) error {
 		word = append(word, v)
 	}
 	i := elbTime(word)
-	if len(word) < i+12 {
+	if len(word) < i+len(elbColumns) {
 		return errors.New("the line has fewer values than a load balancer writes: it is cut off")
 	}
-	timeField(schema.FTimestamp, p.zone.zone())(e, word[i])
-	e.SetStr(schema.FServiceName, word[i+1])
-	e.AddExtra("aws.elb.name", word[i+1])
 	if i == 1 {
-		e.AddExtra("aws.elb.type", word[0])
-		e.AddExtra("aws.elb.protocol", word[0])
+		p.to.put(e, "type", word[0])
 	}
-	host, port := hostPort(word[i+2])
-	e.Set(schema.FSourceIP, host)
-	setPort(e, schema.FSourcePort, port)
-	if host, port = hostPort(word[i+3]); looksLikeIP(host) {
-		e.Set(schema.FDestinationIP, host)
-		setPort(e, schema.FDestinationPort, port)
-		e.AddExtra("aws.elb.backend.ip", host)
-		e.AddExtra("aws.elb.backend.port", port)
+	for n, name := range elbColumns {
+		p.value(name, word[i+n], e)
 	}
-	e.AddExtra("aws.elb.request_processing_time.sec", word[i+4])
-	e.AddExtra("aws.elb.backend_processing_time.sec", word[i+5])
-	e.AddExtra("aws.elb.response_processing_time.sec", word[i+6])
-	e.AddExtra("aws.elb.backend.http.response.status_code", dash(word[i+8]))
-	if word[i+7] != "-" {
-		e.Set(schema.FHttpResponseStatusCode, word[i+7])
+	rest := word[i+len(elbColumns):]
+	if len(rest) < elbClassic { // a classic load balancer writes no more than a user agent
+		rest = rest[:min(len(rest), 1)]
+	} else {
+		p.to.put(e, "finished", word[i])
 	}
-	e.Set(schema.FSourceBytes, word[i+9])
-	e.Set(schema.FHttpRequestBodyBytes, word[i+9])
-	e.Set(schema.FDestinationBytes, word[i+10])
-	e.Set(schema.FHttpResponseBodyBytes, word[i+10])
-	elbRequest(word[i+11], e)
-	if len(word) > i+12 {
-		e.SetStr(schema.FUserAgentOriginal, dash(word[i+12]))
+	for n, v := range rest[:min(len(rest), len(elbBehind))] {
+		p.to.put(e, elbBehind[n], v)
 	}
-	p.behind(word[i+12:], e)
-	setAll(e, pair{schema.FEventModule, "aws"}, pair{schema.FEventDataset, "aws.elb"}, pair{schema.FEventKind, "event"}, pair{schema.FCloudProvider, "aws"}, pair{schema.FNetworkProtocol, "http"})
-	e.Add(schema.FEventCategory, "web")
-	e.Add(schema.FEventType, "access")
-	outcome := "success"
-	if e.Int(schema.FHttpResponseStatusCode) >= 400 {
-		outcome = "failure"
-	}
-	e.SetStr(schema.FEventOutcome, outcome)
+	p.to.close(e)
 	settleFlow(e)
 	return nil
 }
 
-// elbBehind are the values that application load balancers put behind the user agent;
-// "" stands for those that have a field.
-var elbBehind = []string{"", "", "", "aws.elb.target_group.arn", "aws.elb.trace_id", "aws.elb.sni", "aws.elb.chosen_cert.arn", "aws.elb.matched_rule_priority", "",
-	"aws.elb.action_executed", "aws.elb.redirect_url", "aws.elb.error.reason", "aws.elb.target_port", "aws.elb.target_status_code", "aws.elb.classification", "aws.elb.classification_reason"}
+// elbColumns are the values that all load balancers write, by the names of AWS's
+// documentation; elbBehind those that follow, of which a classic one writes the first few.
+var (
+	elbColumns = []string{"time", "elb", "client:port", "target:port", "request_processing_time", "target_processing_time", "response_processing_time",
+		"elb_status_code", "target_status_code", "received_bytes", "sent_bytes", "request"}
+	elbBehind = []string{"user_agent", "ssl_cipher", "ssl_protocol", "target_group_arn", "trace_id", "domain_name", "chosen_cert_arn", "matched_rule_priority",
+		"request_creation_time", "actions_executed", "redirect_url", "error_reason", "target_port_list", "target_status_code_list", "classification", "classification_reason"}
+)
 
-func (p *elbParser) behind(word []string, e *schema.Event) {
-	if len(word) < 9 {
-		return // a classic load balancer
-	}
-	e.SetStr(schema.FTlsCipher, dash(word[1]))
-	e.SetStr(schema.FTlsVersion, dash(word[2]))
-	for i, v := range word[:min(len(word), len(elbBehind))] {
-		if name := elbBehind[i]; name != "" {
-			e.AddExtra(name, dash(v))
-		}
-	}
-	if micro, ok := isoTime(word[8], p.zone.zone()); ok {
-		setTime(e, schema.FEventStart, micro, word[8])
-	}
-	if e.Has(schema.FTimestamp) {
-		e.SetInt(schema.FEventEnd, e.Int(schema.FTimestamp))
+// elbClassic is from how many values behind the request on a line is of an application
+// load balancer.
+const elbClassic = 9
+
+func (p *elbParser) value(name, v string, e *schema.Event) {
+	switch name {
+	case "client:port", "target:port":
+		host, port := hostPort(v)
+		p.to.putAddress(e, strings.TrimSuffix(name, ":port"), host, port)
+	case "request":
+		elbRequest(v, e, &p.to)
+	default:
+		p.to.put(e, name, v)
 	}
 }
 
 // elbRequest reads "GET http://host:80/path?query HTTP/1.1".
-func elbRequest(v string, e *schema.Event) {
+func elbRequest(v string, e *schema.Event, to *named) {
 	method, rest, ok := strings.Cut(v, " ")
 	if !ok || method == "-" {
 		return
 	}
-	e.SetStr(schema.FHttpRequestMethod, method)
+	to.put(e, "method", method)
 	url, version, _ := strings.Cut(rest, " ")
-	webAddress(e, url)
-	e.SetStr(schema.FHttpVersion, strings.TrimPrefix(version, "HTTP/"))
+	to.put(e, "url", url)
+	to.put(e, "version", version)
 }

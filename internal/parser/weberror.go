@@ -11,9 +11,14 @@ import (
 
 // webErrorParser reads the error logs of Apache ("[Mon Dec 26 16:22:08 2016] [error] …")
 // and NGINX ("2016/10/25 14:49:34 [error] 54053#0: *1 …").
-type webErrorParser struct{ zone *time.Location }
+type webErrorParser struct {
+	zone *time.Location
+	to   named
+}
 
-func newWebError(o Options) Parser { return &webErrorParser{zone: o.zone()} }
+func newWebError(o Options) Parser {
+	return &webErrorParser{zone: o.zone(), to: namedOf("weberror", o)}
+}
 
 func detectWebError(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
@@ -61,28 +66,21 @@ func (p *webErrorParser) Parse(raw []byte, e *schema.Event) error {
 		return errors.New("the line does not begin with the time and level of an error log")
 	}
 	setTime(e, schema.FTimestamp, micro, s[:min(len(s), 30)])
-	set := "nginx.error"
+	product := "nginx.error"
 	if s[0] == '[' {
-		set = "apache.error"
+		product = "apache.error"
 		if module, l, ok := strings.Cut(level, ":"); ok {
-			e.SetStr(schema.FEventProvider, module)
-			e.AddExtra("apache.error.module", module)
+			p.to.put(e, "module", module)
 			level = l
 		}
 		rest = p.apache(rest, e)
 	} else {
 		rest = p.nginx(rest, e)
 	}
-	e.SetStr(schema.FLogLevel, level)
-	e.SetStr(schema.FMessage, rest)
-	setAll(e, pair{schema.FEventModule, "web"}, pair{schema.FEventDataset, set}, pair{schema.FEventKind, "event"})
-	e.Add(schema.FEventCategory, "web")
-	switch level {
-	case "notice", "info", "debug", "trace":
-		e.Add(schema.FEventType, "info")
-	default:
-		e.Add(schema.FEventType, "error")
-	}
+	p.to.put(e, "level", level)
+	p.to.put(e, "message", rest)
+	p.to.put(e, "product", product)
+	p.to.close(e)
 	settle(e)
 	return nil
 }
@@ -98,25 +96,22 @@ func (p *webErrorParser) apache(rest string, e *schema.Event) string {
 		switch key {
 		case "pid":
 			pid, thread, _ := strings.Cut(v, ":")
-			e.Set(schema.FProcessPid, pid)
-			e.AddExtra("process.thread.id", strings.TrimPrefix(thread, "tid "))
+			p.to.put(e, "pid", pid)
+			p.to.put(e, "thread", strings.TrimPrefix(thread, "tid "))
 		case "client", "remote":
 			host, port := hostPort(v)
-			if looksLikeIP(host) {
-				e.Set(schema.FSourceIP, host)
-				setPort(e, schema.FSourcePort, port)
-			}
+			p.to.putAddress(e, "client", host, port)
 		}
 		rest = strings.TrimLeft(after, " ")
 	}
 	if message, referrer, ok := strings.Cut(rest, ", referer: "); ok {
-		e.SetStr(schema.FHttpRequestReferrer, referrer)
+		p.to.put(e, "referrer", referrer)
 		rest = message
 	}
 	for _, before := range []string{"File does not exist: ", "script not found or unable to stat: ", "script '"} {
 		if _, path, ok := strings.Cut(rest, before); ok {
 			path, _, _ = strings.Cut(path, "'")
-			setFile(e, path)
+			p.to.put(e, "path", path)
 		}
 	}
 	return rest
@@ -125,14 +120,14 @@ func (p *webErrorParser) apache(rest string, e *schema.Event) string {
 // nginx reads "54053#0: *1 message, client: …, server: …, request: "…", host: "…"".
 func (p *webErrorParser) nginx(rest string, e *schema.Event) string {
 	if pid, after, ok := strings.Cut(rest, "#"); ok && len(pid) < 12 {
-		e.Set(schema.FProcessPid, pid)
+		p.to.put(e, "pid", pid)
 		if thread, message, ok := strings.Cut(after, ": "); ok {
-			e.AddExtra("process.thread.id", thread)
+			p.to.put(e, "thread", thread)
 			rest = message
 		}
 	}
 	if id, message, ok := strings.Cut(rest, " "); ok && strings.HasPrefix(rest, "*") {
-		e.AddExtra("nginx.error.connection_id", id[1:])
+		p.to.put(e, "connection", id[1:])
 		rest = message
 	}
 	for part := range strings.SplitSeq(rest, ", ") {
@@ -140,18 +135,15 @@ func (p *webErrorParser) nginx(rest string, e *schema.Event) string {
 		v = strings.Trim(v, `"`)
 		switch {
 		case !ok:
-		case key == "client" && looksLikeIP(v):
-			e.Set(schema.FSourceIP, v)
-		case key == "server":
-			e.SetStr(schema.FServiceName, dash(v))
+		case key == "client":
+			p.to.putAddress(e, "client", v, "")
 		case key == "request":
-			request(v, e)
-			e.SetStr(schema.FEventAction, "")
+			p.to.putRequest(e, v)
 		case key == "host":
 			host, _ := hostPort(v)
-			e.SetStr(schema.FUrlDomain, host)
-		case key == "referrer":
-			e.SetStr(schema.FHttpRequestReferrer, v)
+			p.to.put(e, "host", host)
+		case key == "server", key == "referrer":
+			p.to.put(e, key, v)
 		}
 	}
 	return rest
