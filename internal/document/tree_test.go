@@ -11,12 +11,12 @@ import (
 // TestTree: nesting is refused at its place however it is written, and what is only long
 // is not.
 func TestTree(t *testing.T) {
-	steps := ""
+	var steps strings.Builder
 	for i := range 300 {
-		steps += strings.Repeat(" ", i) + "a:\n"
+		steps.WriteString(strings.Repeat(" ", i) + "a:\n")
 	}
 	for name, text := range map[string]string{"lists": strings.Repeat("[", 1<<20), "mappings": strings.Repeat("{a: ", 1<<16), "entries": strings.Repeat("- ", 1<<16),
-		"keys": strings.Repeat("? ", 1<<16), "indentation": steps} {
+		"keys": strings.Repeat("? ", 1<<16), "indentation": steps.String()} {
 		var at yaml.Error
 		if _, err := Tree([]byte(text)); !errors.As(err, &at) || at.GetToken() == nil || !strings.Contains(at.GetMessage(), "nested deeper") {
 			t.Errorf("%s: %v", name, err)

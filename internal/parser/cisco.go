@@ -15,11 +15,14 @@ type ciscoParser struct {
 	kv   *kvParser
 	year int
 	zone *time.Location
+	keys named // of Firepower
 }
 
 func newCisco(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
-	return &ciscoParser{kv: kv, year: o.BaseYear, zone: o.zone()}
+	zone := o.zone()
+	o.Zone = time.UTC // in which Firepower writes, whatever the zone of the header
+	return &ciscoParser{kv: kv, year: o.BaseYear, zone: zone, keys: namedOf("firepower", o)}
 }
 
 // ciscoMark finds %FACILITY-SEVERITY-CODE and what stands behind it.
@@ -82,7 +85,7 @@ func (p *ciscoParser) Parse(raw []byte, e *schema.Event) error {
 	e.SetStr(schema.FEventProvider, facility)
 	setAll(e, pair{schema.FEventModule, "cisco"}, pair{schema.FEventDataset, p.dataset(facility)}, pair{schema.FEventKind, "event"})
 	if strings.HasPrefix(code, "43000") {
-		firepower(code, text, e)
+		p.firepower(code, text, e)
 	} else {
 		ciscoText(text, e)
 	}
@@ -177,71 +180,18 @@ func wordsLen(s string, words int) int {
 	return i
 }
 
-// firepowerActions are what the codes of Firepower events stand for.
-var firepowerActions = map[string]string{"430001": "intrusion-detected", "430002": "connection-started", "430003": "connection-finished", "430004": "file-detected", "430005": "malware-detected"}
-
 // firepower reads "Key: value, Key: value" of connection, intrusion and file events.
-func firepower(code, s string, e *schema.Event) {
-	e.SetStr(schema.FEventAction, firepowerActions[code])
+func (p *ciscoParser) firepower(code, s string, e *schema.Event) {
+	p.keys.put(e, "code", code)
 	for one := range strings.SplitSeq(s, ", ") {
-		key, v, ok := strings.Cut(one, ": ")
-		if !ok {
-			continue
-		}
-		switch key {
-		case "SrcIP":
-			e.Set(schema.FSourceIP, v)
-		case "DstIP":
-			e.Set(schema.FDestinationIP, v)
-		case "SrcPort":
-			e.Set(schema.FSourcePort, v)
-		case "DstPort":
-			e.Set(schema.FDestinationPort, v)
-		case "Protocol":
-			setProto(e, v)
-		case "ApplicationProtocol":
-			lowered(schema.FNetworkProtocol)(e, v)
-		case "User":
-			accountName(e, v)
-		case "AccessControlRuleAction", "FileAction":
-			firepowerVerdict(v, e)
-		case "AccessControlRuleName", "Message":
-			e.SetStr(schema.FRuleName, v)
-		case "ACPolicy":
-			e.SetStr(schema.FRuleRuleset, v)
-		case "IngressInterface":
-			e.SetStr(schema.FObserverIngressInterfaceName, v)
-		case "InitiatorBytes":
-			e.Set(schema.FSourceBytes, v)
-		case "ResponderBytes":
-			e.Set(schema.FDestinationBytes, v)
-		case "InitiatorPackets":
-			e.Set(schema.FSourcePackets, v)
-		case "ResponderPackets":
-			e.Set(schema.FDestinationPackets, v)
-		case "FileSHA256":
-			e.SetStr(schema.FFileHashSha256, v)
-		case "FileName":
-			setFileName(e, v)
-		case "FileSize":
-			e.Set(schema.FFileSize, v)
-		case "URI", "URL":
-			webAddress(e, v)
-		case "UserAgent":
-			e.SetStr(schema.FUserAgentOriginal, v)
-		case "DNSQuery":
-			e.SetStr(schema.FDnsQuestionName, v)
-		case "EventPriority":
-			e.SetStr(schema.FLogLevel, v)
-		case "FirstPacketSecond":
-			timeField(schema.FTimestamp, time.UTC)(e, v)
+		if key, v, ok := strings.Cut(one, ": "); ok {
+			p.keys.put(e, key, v)
 		}
 	}
 }
 
-// firepowerVerdict is what a rule has decided.
-func firepowerVerdict(v string, e *schema.Event) {
-	e.AddExtra("cisco.rule_action", v)
+// setVerdict is what a rule of a firewall has decided.
+func setVerdict(e *schema.Event, v string) {
 	switch lower := strings.ToLower(v); {
 	case strings.Contains(lower, "block"), strings.Contains(lower, "reset"), strings.Contains(lower, "deny"):
 		e.Add(schema.FEventType, "denied")

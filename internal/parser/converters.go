@@ -86,6 +86,7 @@ var converters = []converter{
 	one("plus-blanks", "+ for a blank, as IIS writes text", texts("text"), plusBlanks),
 	one("country-code", "a country as its two letters; other values are passed over", texts("country"), countryCode),
 	// outcomes
+	own("verdict", "what a rule of a firewall has decided, by the words in it: event.type denied or allowed", setVerdict),
 	own("outcome", "the words that products have for success and failure; an HTTP status; others are kept as labels.status", setOutcome),
 	own("weak-outcome", "such words, where event.outcome is not set", weakOutcome),
 	own("azure-result", "resultType of Azure: words, and numbers of which 0 is success", azureResult),

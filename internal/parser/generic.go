@@ -156,9 +156,9 @@ func (p *csvParser) header(row []string) {
 	}
 }
 
-type textParser struct{}
+type textParser struct{ programs }
 
-func newText(Options) Parser { return textParser{} }
+func newText(o Options) Parser { return &textParser{newPrograms(o)} }
 
 func detectText(sample []byte, _ string) (int, string) {
 	if len(bytes.TrimSpace(sample)) == 0 || bytes.IndexByte(sample, 0) >= 0 {
@@ -168,12 +168,12 @@ func detectText(sample []byte, _ string) (int, string) {
 }
 
 // Parse implements Parser.
-func (textParser) Parse(raw []byte, e *schema.Event) error {
+func (p *textParser) Parse(raw []byte, e *schema.Event) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return ErrSkip
 	}
 	e.SetStr(schema.FMessage, schema.View(raw))
-	if set := headless(schema.View(raw), e); set != "" {
+	if set := p.headless(schema.View(raw), e); set != "" {
 		module, _, _ := strings.Cut(set, ".")
 		setAll(e, pair{schema.FEventModule, module}, pair{schema.FEventDataset, set})
 		if module == "linux" {

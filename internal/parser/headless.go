@@ -8,7 +8,7 @@ import (
 
 // headless takes apart messages that have lost their syslog header on the way. It
 // returns the data set, "" for a message that it does not know.
-func headless(m string, e *schema.Event) string {
+func (p *programs) headless(m string, e *schema.Event) string {
 	m = strings.TrimSpace(m)
 	switch {
 	case isSSH(m):
@@ -24,7 +24,7 @@ func headless(m string, e *schema.Event) string {
 		session(m, e)
 		return "linux.auth"
 	case isNetfilter(m):
-		netfilter(m, e)
+		p.packet(m, e)
 		return "linux.netfilter"
 	case strings.HasPrefix(m, "Group <"), strings.HasPrefix(m, "TunnelGroup <"), strings.HasPrefix(m, "Group = ") && strings.Contains(m, "Username = "):
 		ciscoText(m, e)

@@ -16,13 +16,14 @@ func (p *Plain) Read(raw []byte, e *schema.Event) error { return p.w.walk(raw, e
 
 // Envelope takes the header off syslog lines.
 type Envelope struct {
-	p syslogParser
+	p *syslogParser
 	e schema.Event
 }
 
 // NewEnvelope makes one.
 func NewEnvelope(o Options) *Envelope {
-	return &Envelope{p: syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}}
+	p, _ := newSyslog(o).(*syslogParser)
+	return &Envelope{p: p}
 }
 
 // Open sets what the header says (time, host, program, facility, severity) on e, and returns

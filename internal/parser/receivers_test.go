@@ -53,3 +53,19 @@ func TestReceived(t *testing.T) {
 		}
 	}
 }
+
+// TestEnvelope: the header comes off whatever the message is, also one that the syslog
+// format takes apart itself.
+func TestEnvelope(t *testing.T) {
+	x := NewEnvelope(Options{BaseYear: 2024})
+	const packet = "IN=eth0 OUT= SRC=192.0.2.1 DST=192.0.2.2 LEN=40 PROTO=TCP SPT=1 DPT=2"
+	for _, message := range []string{packet, "acme: {}", "Accepted password for ana from 192.0.2.1 port 22 ssh2"} {
+		var e schema.Event
+		raw := []byte("<4>Mar  1 10:00:00 gw kernel: " + message)
+		e.Reset(raw, 0)
+		got, err := x.Open(raw, &e)
+		if err != nil || got != message || e.Str(schema.FHostName) != "gw" || e.Has(schema.FSourceIP) {
+			t.Errorf("%q: %q, %v, host %q", message, got, err, e.Str(schema.FHostName))
+		}
+	}
+}

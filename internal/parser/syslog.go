@@ -16,10 +16,11 @@ type syslogParser struct {
 	year  int
 	end   time.Time
 	names interner
+	programs
 }
 
 func newSyslog(o Options) Parser {
-	return &syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}
+	return &syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime, programs: newPrograms(o)}
 }
 
 func detectSyslog(sample []byte, _ string) (int, string) {
@@ -130,7 +131,7 @@ func setHost(host string, e *schema.Event) {
 func (p *syslogParser) finish(program, message string, e *schema.Event) {
 	e.SetStr(schema.FMessage, message)
 	setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventKind, "event"}, pair{schema.FHostOsFamily, "linux"})
-	set := known(program, message, e)
+	set := p.programs.known(program, message, e)
 	if set == "" {
 		set = "linux.syslog"
 	}

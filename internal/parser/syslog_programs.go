@@ -6,9 +6,15 @@ import (
 	"vigil/schema"
 )
 
+// programs takes apart what the programs of Linux machines say. What has names goes by
+// mappings; sentences are taken apart, and mean, what is written here.
+type programs struct{ netfilter named }
+
+func newPrograms(o Options) programs { return programs{namedOf("netfilter", o)} }
+
 // known takes apart what a program says, and returns the data set of the event, "" for
 // programs that it does not know.
-func known(program, m string, e *schema.Event) string {
+func (p *programs) known(program, m string, e *schema.Event) string {
 	switch program {
 	case "sshd", "sshd-session":
 		sshd(m, e)
@@ -26,7 +32,7 @@ func known(program, m string, e *schema.Event) string {
 			postfix(m, e)
 			return "linux.mail"
 		case isNetfilter(m):
-			netfilter(m, e)
+			p.packet(m, e)
 			return "linux.netfilter"
 		}
 		return ""
