@@ -15,8 +15,10 @@ import (
 // by row group, with its chunks, which must join. It reads the footer's encoding (Thrift,
 // compact) by itself, and shares no code with the reader of rows.
 func (p *Proof) recountRows(in *bufio.Reader, list []schema.Chunk) error {
+	last := list[len(list)-1]
 	rows, err := parquetRows(in)
-	if err != nil {
+	damaged := errors.Is(err, errFooter) && last.Failures > 0 // it was when it was ingested, too, and that is on record
+	if err != nil && !damaged {
 		return err
 	}
 	var have int64
@@ -29,13 +31,16 @@ func (p *Proof) recountRows(in *bufio.Reader, list []schema.Chunk) error {
 		}
 		have = c.To
 	}
-	if last := list[len(list)-1]; last.Last && have != rows && last.Failures == 0 {
+	if last.Last && have != rows && last.Failures == 0 {
 		p.problem("chunk %s (%s): the file has %d rows, the manifest ends at %d", last.ID, last.Object, rows, have)
 	}
 	return nil
 }
 
 const maxProvedFooter = 64 << 20
+
+// errFooter is that of a file that cannot say how many rows it has.
+var errFooter = errors.New("the end of the Parquet file is missing or damaged")
 
 // parquetRows reads to the end of a Parquet file and returns its number of rows.
 func parquetRows(in *bufio.Reader) (int64, error) {
@@ -51,17 +56,21 @@ func parquetRows(in *bufio.Reader) (int64, error) {
 	}
 	var tail [8]byte
 	if _, err := f.ReadAt(tail[:], size-8); err != nil || string(tail[4:]) != "PAR1" {
-		return 0, errors.New("the end of the Parquet file is missing")
+		return 0, errFooter
 	}
 	n := int64(binary.LittleEndian.Uint32(tail[:]))
 	if n > min(maxProvedFooter, size-12) {
-		return 0, fmt.Errorf("the footer claims %d bytes", n)
+		return 0, fmt.Errorf("%w: the footer claims %d bytes", errFooter, n)
 	}
 	footer := make([]byte, n)
 	if _, err := f.ReadAt(footer, size-8-n); err != nil {
 		return 0, err
 	}
-	return footerRows(footer)
+	rows, err := footerRows(footer)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errFooter, err)
+	}
+	return rows, nil
 }
 
 // footerRows adds up a footer: field 3 of it is the number of rows, field 4 the row

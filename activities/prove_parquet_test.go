@@ -53,6 +53,20 @@ func TestProveParquet(t *testing.T) {
 	}
 }
 
+// TestProveDamagedParquet: a file without its end, which was on record as a failure when it
+// was ingested, is as it was; one that the manifest thinks whole is not.
+func TestProveDamagedParquet(t *testing.T) {
+	cut := parquetOf(t, 250)
+	cut = cut[:len(cut)/2]
+	for failures, fits := range map[int64]bool{1: true, 0: false} {
+		var p Proof
+		err := p.recountRows(bufio.NewReader(bytes.NewReader(cut)), []schema.Chunk{{ID: "c", Object: "x.parquet", Failures: failures, Last: true}})
+		if (err == nil) != fits || len(p.Problems) > 0 {
+			t.Errorf("%d failures: %v %q", failures, err, p.Problems)
+		}
+	}
+}
+
 func FuzzParquetFooter(f *testing.F) {
 	data := parquetOf(f, 3)
 	f.Add(data[len(data)/2 : len(data)-8])
