@@ -15,6 +15,8 @@
 //     a mapping and a last look. Most cloud formats are such a file each.
 //   - kv.go reads key=value pairs, kv_products.go tells whose they are; cef.go, leef.go and
 //     auditd.go build on it, device.go is what headers of CEF and LEEF have in common.
+//   - named.go gives what code takes out of a line (access.go, weberror.go, elb.go, netfilter.go)
+//     to a mapping by name. Sentences of programs are taken apart, and mean, what their code says.
 //   - syslog.go and syslog5424.go read headers; syslog_programs.go and ssh.go, mail.go,
 //     netfilter.go what programs say behind them; headless.go the same without a header.
 //   - windows.go (JSON), windows_xml.go and windows_kinds.go (what event ids mean) share one
