@@ -3,9 +3,6 @@ package rules_test
 import (
 	"errors"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"vigil/internal/parser"
 	"vigil/internal/testdata"
@@ -61,7 +58,7 @@ func BenchmarkEvaluate(b *testing.B) {
 			var e schema.Event
 			n, bytes := 0, 0
 			b.ReportAllocs()
-			start := cpuTime(b)
+			start := testdata.CPUTime(b)
 			for b.Loop() {
 				raw := lines[n%len(lines)]
 				e.Reset(raw, 0)
@@ -75,19 +72,9 @@ func BenchmarkEvaluate(b *testing.B) {
 				bytes += len(raw)
 			}
 			b.SetBytes(int64(bytes / n))
-			b.ReportMetric(float64(cpuTime(b)-start)/float64(n), "cpu-ns/event")
+			b.ReportMetric(float64(testdata.CPUTime(b)-start)/float64(n), "cpu-ns/event")
 		})
 	}
-}
-
-// cpuTime is what the process has used; unlike the clock it bears a busy machine.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func windowsParser(b *testing.B) parser.Parser {

@@ -235,8 +235,8 @@ func (t *ends) look(k uint64, size int, v string, first bool, x *index, s *scrat
 
 // grams finds texts inside of a value. Each text is filed under groups of its bytes,
 // the rarest by a prior: under one group, and each place of the value is looked at; or,
-// when all texts are long enough, under two or four groups that follow each other, and
-// only every second or fourth place is.
+// when all texts are long enough, under up to eight groups that follow each other, and
+// only every so many places is.
 type grams struct {
 	texts  []filed
 	step   int

@@ -182,12 +182,12 @@ func wordsLen(s string, words int) int {
 
 // firepower reads "Key: value, Key: value" of connection, intrusion and file events.
 func (p *ciscoParser) firepower(code, s string, e *schema.Event) {
-	p.keys.put(e, "code", code)
 	for one := range strings.SplitSeq(s, ", ") {
-		if key, v, ok := strings.Cut(one, ": "); ok {
+		if key, v, ok := strings.Cut(one, ": "); ok && key != "code" { // that is the header's
 			p.keys.put(e, key, v)
 		}
 	}
+	p.keys.put(e, "code", code)
 }
 
 // setVerdict is what a rule of a firewall has decided.

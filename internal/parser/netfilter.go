@@ -11,7 +11,8 @@ func isNetfilter(m string) bool {
 	return strings.Contains(m, "IN=") && strings.Contains(m, " OUT=") && strings.Contains(m, " SRC=") && strings.Contains(m, " DST=") && strings.Contains(m, " PROTO=")
 }
 
-// packet reads "PREFIX IN=eth0 OUT= MAC=… SRC=… DST=… PROTO=TCP SPT=… DPT=…".
+// packet reads "PREFIX IN=eth0 OUT= MAC=… SRC=… DST=… PROTO=TCP SPT=… DPT=…". The parts that
+// are made here have a blank in their names, as no key has: no line speaks for them.
 func (p *programs) packet(m string, e *schema.Event) {
 	to := &p.netfilter
 	eachPair(m, func(key, v string, at int) {
@@ -20,8 +21,8 @@ func (p *programs) packet(m string, e *schema.Event) {
 			netfilterPrefix(strings.TrimSpace(m[:at]), e, to)
 		case "MAC":
 			if len(v) >= 35 {
-				to.put(e, "mac_destination", v[:17])
-				to.put(e, "mac_source", v[18:35])
+				to.put(e, "destination mac", v[:17])
+				to.put(e, "source mac", v[18:35])
 			}
 			return
 		}
@@ -35,11 +36,11 @@ func netfilterPrefix(s string, e *schema.Event, to *named) {
 	if _, after, ok := strings.Cut(s, "] "); ok && strings.HasPrefix(s, "[") {
 		s = after
 	}
-	to.put(e, "prefix", strings.Trim(s, " :[]"))
+	to.put(e, "rule prefix", strings.Trim(s, " :[]"))
 	upper := strings.ToUpper(s)
 	for _, verdict := range []string{"ACCEPT", "ALLOW", "DROP", "BLOCK", "REJECT", "DENY"} {
 		if strings.Contains(upper, verdict) {
-			to.put(e, "verdict", verdict)
+			to.put(e, "rule verdict", verdict)
 			return
 		}
 	}

@@ -69,3 +69,25 @@ func TestEnvelope(t *testing.T) {
 		}
 	}
 }
+
+// TestMadeParts: what code makes out of a record for its mapping cannot be given by the
+// record itself.
+func TestMadeParts(t *testing.T) {
+	for _, c := range []struct {
+		format, line, action string
+	}{
+		{"syslog", "Mar  1 10:00:00 gw kernel: DROP IN=eth0 OUT= SRC=192.0.2.1 DST=192.0.2.2 PROTO=TCP verdict=ACCEPT rule verdict=ACCEPT", "drop"},
+		{"cisco", "<1>Mar 1 10:00:00 fw %FTD-1-430003: SrcIP: 192.0.2.1, UserAgent: x, code: 430005", "connection-finished"},
+	} {
+		f, err := ByName(c.format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e schema.Event
+		raw := []byte(c.line)
+		e.Reset(raw, 0)
+		if err := f.New(Options{BaseYear: 2024}).Parse(raw, &e); err != nil || e.Str(schema.FEventAction) != c.action {
+			t.Errorf("%s: action %q, %v", c.format, e.Str(schema.FEventAction), err)
+		}
+	}
+}

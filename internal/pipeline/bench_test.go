@@ -7,9 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"vigil/internal/bench"
 	"vigil/internal/parser"
@@ -82,7 +79,7 @@ func BenchmarkRun(b *testing.B) {
 			}
 			b.SetBytes(fi.Size())
 			events, sink := int64(0), &discard{}
-			began := cpuTime(b)
+			began := testdata.CPUTime(b)
 			for b.Loop() {
 				cfg := testConfig(nil)
 				cfg.Plan.Records, cfg.Plan.Bytes, cfg.Evaluator = 25_000, 32<<20, set.Evaluator()
@@ -91,7 +88,7 @@ func BenchmarkRun(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(cpuTime(b)-began)/float64(events), "cpu-ns/event")
+			b.ReportMetric(float64(testdata.CPUTime(b)-began)/float64(events), "cpu-ns/event")
 		})
 	}
 }
@@ -115,7 +112,7 @@ func BenchmarkColumns(b *testing.B) {
 			}
 			b.SetBytes(int64(size / len(events)))
 			n := 0
-			began := cpuTime(b)
+			began := testdata.CPUTime(b)
 			for b.Loop() {
 				if n%full == 0 {
 					batch.Reset()
@@ -123,7 +120,7 @@ func BenchmarkColumns(b *testing.B) {
 				batch.Append(&events[n%len(events)])
 				n++
 			}
-			b.ReportMetric(float64(cpuTime(b)-began)/float64(n), "cpu-ns/event")
+			b.ReportMetric(float64(testdata.CPUTime(b)-began)/float64(n), "cpu-ns/event")
 		})
 	}
 }
@@ -166,14 +163,4 @@ func sampleEvents(b *testing.B, path string, limit int) []schema.Event {
 		}
 	}
 	return events[:n]
-}
-
-// cpuTime is what the process has used; unlike the clock it bears a busy machine.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -86,12 +86,12 @@ func BenchmarkClasses(b *testing.B) {
 			}
 			n := 0
 			b.ReportAllocs()
-			began := cpuTime(b)
+			began := testdata.CPUTime(b)
 			for b.Loop() {
 				hits = ev.Evaluate(&events[n%len(events)], hits[:0])
 				n++
 			}
-			b.ReportMetric(float64(n)/(cpuTime(b)-began).Seconds(), "events/cpu-s")
+			b.ReportMetric(float64(n)/(testdata.CPUTime(b)-began).Seconds(), "events/cpu-s")
 			b.ReportMetric(float64(len(events)), "different")
 		})
 	}
@@ -134,7 +134,7 @@ func BenchmarkScaling(b *testing.B) {
 				work[w]() // makes the indexes
 			}
 			n := 0
-			began := cpuTime(b)
+			began := testdata.CPUTime(b)
 			for b.Loop() {
 				var wg sync.WaitGroup
 				for _, do := range work {
@@ -144,7 +144,7 @@ func BenchmarkScaling(b *testing.B) {
 				n += len(lines)
 			}
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "lines/s")
-			b.ReportMetric(float64(cpuTime(b)-began)/float64(n), "cpu-ns/line")
+			b.ReportMetric(float64(testdata.CPUTime(b)-began)/float64(n), "cpu-ns/line")
 		})
 	}
 }

@@ -56,7 +56,7 @@ func BenchmarkCold(b *testing.B) {
 			var hits []rules.Hit
 			fired, failed, passes := 0, 0, 0
 			b.SetBytes(int64(size))
-			began := cpuTime(b)
+			began := testdata.CPUTime(b)
 			for b.Loop() {
 				passes++
 				for i, raw := range lines {
@@ -76,7 +76,7 @@ func BenchmarkCold(b *testing.B) {
 					}
 				}
 			}
-			took := (cpuTime(b) - began).Seconds()
+			took := (testdata.CPUTime(b) - began).Seconds()
 			b.ReportMetric(float64(len(lines)*passes)/took, "lines/cpu-s")
 			b.ReportMetric(float64(fired)/float64(passes), "hits")
 			b.ReportMetric(float64(failed)/float64(passes), "not-parsed")

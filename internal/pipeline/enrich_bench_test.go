@@ -7,6 +7,7 @@ import (
 
 	"vigil/internal/enrich"
 	"vigil/internal/tables"
+	"vigil/internal/testdata"
 	"vigil/rules"
 	"vigil/rules/library"
 	"vigil/schema"
@@ -42,7 +43,7 @@ func BenchmarkEnrichment(b *testing.B) {
 		} {
 			b.Run(f.name+"/"+c.name, func(b *testing.B) {
 				events, sink := int64(0), &discard{}
-				began := cpuTime(b)
+				began := testdata.CPUTime(b)
 				for b.Loop() {
 					cfg := testConfig(nil)
 					cfg.Plan.Records, cfg.Plan.Bytes, cfg.Evaluator, cfg.Enricher = 25_000, 32<<20, set.Evaluator(), c.part()
@@ -51,7 +52,7 @@ func BenchmarkEnrichment(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				b.ReportMetric(float64(cpuTime(b)-began)/float64(events), "cpu-ns/event")
+				b.ReportMetric(float64(testdata.CPUTime(b)-began)/float64(events), "cpu-ns/event")
 			})
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vigil/internal/source"
+	"vigil/internal/testdata"
 	"vigil/internal/testdata/sigmahq"
 	"vigil/rules"
 	"vigil/rules/library"
@@ -146,9 +147,9 @@ func BenchmarkSwap(b *testing.B) {
 	cfg.Plan.Records = 500
 	for b.Loop() {
 		var set *rules.Set
-		began := cpuTime(b)
+		began := testdata.CPUTime(b)
 		s := swapUnder(b, o, cfg, func() *rules.Set { set = withWitness(b, maps.Clone(docs)); return set })
-		used := cpuTime(b) - began
+		used := testdata.CPUTime(b) - began
 		b.ReportMetric(float64(s.check(b)), "events")
 		b.ReportMetric(float64(len(set.Rules())), "rules")
 		b.ReportMetric(s.compiled.Seconds(), "compile-s")

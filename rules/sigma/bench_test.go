@@ -3,11 +3,9 @@ package sigma_test
 import (
 	"bytes"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"vigil/internal/parser"
+	"vigil/internal/testdata"
 	"vigil/internal/testdata/sigmahq"
 	"vigil/rules"
 	"vigil/schema"
@@ -39,7 +37,7 @@ func BenchmarkEvaluate(b *testing.B) {
 			var hits []rules.Hit
 			n := 0
 			b.ReportAllocs()
-			start := cpuTime(b)
+			start := testdata.CPUTime(b)
 			for b.Loop() {
 				raw := lines[n%len(lines)]
 				n++
@@ -51,7 +49,7 @@ func BenchmarkEvaluate(b *testing.B) {
 					hits = c.ev.Evaluate(&e, hits[:0])
 				}
 			}
-			b.ReportMetric(float64(n)/(cpuTime(b)-start).Seconds(), "events/cpu-s")
+			b.ReportMetric(float64(n)/(testdata.CPUTime(b)-start).Seconds(), "events/cpu-s")
 		})
 	}
 }
@@ -60,20 +58,10 @@ func BenchmarkEvaluate(b *testing.B) {
 func BenchmarkLoad(b *testing.B) {
 	files := sigmahq.Documents(sigmahq.Convert(sigmahq.Files(b)))
 	for b.Loop() {
-		start := cpuTime(b)
+		start := testdata.CPUTime(b)
 		if _, errs := rules.Load(files); len(errs) > 0 {
 			b.Fatal(errs[0])
 		}
-		b.ReportMetric((cpuTime(b) - start).Seconds(), "cpu-s")
+		b.ReportMetric((testdata.CPUTime(b) - start).Seconds(), "cpu-s")
 	}
-}
-
-// cpuTime is what the process has used; unlike the clock it bears a busy machine.
-func cpuTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
