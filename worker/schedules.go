@@ -24,8 +24,6 @@ type Schedule struct {
 	// PauseOnFailure stops the schedule after a failed run, for work that a person
 	// should look at before it is tried again.
 	PauseOnFailure bool
-	// AtOnce runs it when the schedule is made, too.
-	AtOnce bool
 }
 
 // DefaultSchedules is the table of what every Vigil runs by itself.
@@ -35,7 +33,7 @@ func DefaultSchedules(org string) []Schedule {
 		// A training that finds too little data ends as refused, not failed, and comes back.
 		{ID: "retrain-zeek-conn-iforest-" + org, Workflow: flow.Retrain, RunID: "retrain-weekly/" + org + "/zeek-conn-iforest", Input: flow.RetrainInput{Org: org, Detector: "zeek-conn-iforest"},
 			Every: 7 * 24 * time.Hour, Jitter: time.Hour},
-		{ID: "posture-" + org, Workflow: flow.AssessPosture, RunID: flow.PostureID(org), Input: flow.AssessPostureInput{Org: org}, Every: time.Hour, Jitter: time.Minute, AtOnce: true},
+		{ID: "posture-" + org, Workflow: flow.AssessPosture, RunID: flow.PostureID(org), Input: flow.AssessPostureInput{Org: org}, Every: time.Hour, Jitter: time.Minute},
 		{ID: "test-detections-" + org, Workflow: flow.TestDetections, RunID: flow.TestDetectionsID(org), Input: flow.TestDetectionsInput{Org: org}, Every: 24 * time.Hour, Jitter: 10 * time.Minute},
 	}
 }
@@ -50,8 +48,6 @@ func EnsureSchedules(ctx context.Context, c client.Client, rows []Schedule) erro
 			Overlap:        enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 			CatchupWindow:  10 * time.Minute,
 			PauseOnFailure: s.PauseOnFailure,
-
-			TriggerImmediately: s.AtOnce,
 			Action: &client.ScheduleWorkflowAction{
 				ID: s.RunID, Workflow: s.Workflow, TaskQueue: flow.Queue(s.Workflow), Args: []any{s.Input},
 			},
