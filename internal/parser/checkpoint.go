@@ -16,12 +16,12 @@ type checkpointParser struct {
 	kv     *kvParser
 	table  table
 	names  interner
-	reader syslogParser
+	reader syslogHead
 }
 
 func newCheckPoint(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
-	return &checkpointParser{kv: kv, table: mapperOf("checkpoint", o, nil).table(), reader: syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}}
+	return &checkpointParser{kv: kv, table: mapperOf("checkpoint", o, nil).table(), reader: newSyslogHead(o)}
 }
 
 // checkpointStart is where the values begin, and how they are apart: ; or |.

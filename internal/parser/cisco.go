@@ -15,6 +15,8 @@ type ciscoParser struct {
 	kv   *kvParser
 	year int
 	zone *time.Location
+	head named
+	text ciscoText
 	keys named // of Firepower
 }
 
@@ -22,7 +24,7 @@ func newCisco(o Options) Parser {
 	kv, _ := newKV(o).(*kvParser)
 	zone := o.zone()
 	o.Zone = time.UTC // in which Firepower writes, whatever the zone of the header
-	return &ciscoParser{kv: kv, year: o.BaseYear, zone: zone, keys: namedOf("firepower", o)}
+	return &ciscoParser{kv: kv, year: o.BaseYear, zone: zone, head: namedOf("cisco", o), text: newCiscoText(o), keys: namedOf("firepower", o)}
 }
 
 // ciscoMark finds %FACILITY-SEVERITY-CODE and what stands behind it.
@@ -77,30 +79,17 @@ func (p *ciscoParser) Parse(raw []byte, e *schema.Event) error {
 		return errors.New("the line has no %FACILITY-SEVERITY-CODE")
 	}
 	p.header(s[:at], e)
-	e.SetStr(schema.FEventCode, code)
-	n, _ := digits(severity)
-	e.SetInt(schema.FEventSeverity, int64(n))
-	e.SetStr(schema.FLogLevel, severities[n])
-	e.SetStr(schema.FMessage, text)
-	e.SetStr(schema.FEventProvider, facility)
-	setAll(e, pair{schema.FEventModule, "cisco"}, pair{schema.FEventDataset, p.dataset(facility)}, pair{schema.FEventKind, "event"})
+	for _, part := range [][2]string{{"code", code}, {"severity", severity}, {"text", text}, {"facility", facility}} {
+		p.head.put(e, part[0], part[1])
+	}
+	p.head.close(e)
 	if strings.HasPrefix(code, "43000") {
 		p.firepower(code, text, e)
 	} else {
-		ciscoText(text, e)
+		p.text.put(text, e)
 	}
 	settleFlow(e)
 	return nil
-}
-
-func (p *ciscoParser) dataset(facility string) string {
-	switch facility {
-	case "ASA", "PIX", "FWSM":
-		return "cisco.asa"
-	case "FTD", "NGIPS":
-		return "cisco.ftd"
-	}
-	return "cisco.ios"
 }
 
 // header reads times with and without year, which devices write in many ways.
@@ -122,7 +111,7 @@ func (p *ciscoParser) header(s string, e *schema.Event) {
 			host = strings.Trim(s[:at], " :") // "HOST: 2025 Mar 4 …"
 		}
 		host, _, _ = strings.Cut(host, " ")
-		e.SetStr(schema.FHostName, strings.Trim(host, ":"))
+		p.head.put(e, "host", host)
 		return
 	}
 }

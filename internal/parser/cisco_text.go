@@ -6,83 +6,22 @@ import (
 	"vigil/schema"
 )
 
-// ciscoVerbs are the words that tell what a sentence of a device says; the first that
-// is in it counts.
-var ciscoVerbs = []struct{ word, category, action, outcome string }{
-	{"enied", "", "denied", "failure"}, {"Deny", "", "deny", "failure"}, {"permitted", "", "permitted", "success"},
-	{"Built", "", "built", "success"}, {"Teardown", "", "teardown", "success"},
-	{"uthentication Successful", "authentication", "authentication", "success"}, {"uthentication succeeded", "authentication", "authentication", "success"}, {"' Succeeded", "authentication", "authentication", "success"}, {"authenticated successfully", "authentication", "authentication", "success"}, {"Login Success", "authentication", "authentication", "success"},
-	{"uthentication fail", "authentication", "authentication", "failure"}, {"uthentication Fail", "authentication", "authentication", "failure"}, {"uthentication rejected", "authentication", "authentication", "failure"}, {"uthentication Rejected", "authentication", "authentication", "failure"}, {"Login failed", "authentication", "authentication", "failure"}, {"failed by", "authentication", "authentication", "failure"}, {"' Failed", "authentication", "authentication", "failure"},
-	{"logged out", "authentication", "logout", "success"}, {"has exited tty session", "authentication", "logout", "success"}, {"Session disconnected", "authentication", "disconnected", "success"},
-	{"in err-disable state", "", "err-disable", ""}, {"state to administratively down", "", "down", ""}, {"state to down", "", "down", ""}, {"state to up", "", "up", ""}, {" is down", "", "down", ""}, {" is up", "", "up", ""},
+// ciscoText takes apart the sentences of devices: what they say, whom and which ends they name.
+type ciscoText []sentences
+
+func newCiscoText(o Options) ciscoText {
+	m := mapperOf("cisco", o, nil)
+	return ciscoText{m.sentencesOf("verbs"), m.sentencesOf("transports"), m.sentencesOf("names"), m.sentencesOf("ends")}
 }
 
-// ciscoUsers are what devices write before the name of a user.
-var ciscoUsers = []string{"Username = ", "user = ", "User '", "Uname: ", "User <", "Username: ", "Username:", "username: ", "user '", "[user: ", "client user ", "illegal user ", "failed by ", " set to 1 by ", "from console by ", "from vty0 by ", "User ", ", user "}
-
-// ciscoGroups are what they write before the name of a VPN group.
-var ciscoGroups = []string{"Group <", "GroupPolicy <", "Group = "}
-
-// ciscoText finds addresses, users and the action in a sentence. The first endpoint is
-// the source, the second the destination, except where words say otherwise.
-func ciscoText(s string, e *schema.Event) {
-	for _, verb := range ciscoVerbs {
-		if strings.Contains(s, verb.word) {
-			e.SetStr(schema.FEventAction, verb.action)
-			e.SetStr(schema.FEventOutcome, verb.outcome)
-			e.Add(schema.FEventCategory, verb.category)
-			break
-		}
+func (c ciscoText) put(s string, e *schema.Event) {
+	for _, of := range c {
+		of.apply(s, e)
 	}
-	for _, name := range []string{" tcp ", " udp ", " icmp ", " TCP ", " UDP ", " ICMP "} {
-		if strings.Contains(s, name) {
-			lowered(schema.FNetworkTransport)(e, strings.TrimSpace(name))
-			break
-		}
-	}
-	accountName(e, ciscoName(s, ciscoUsers))
-	e.SetStr(schema.FGroupName, ciscoName(s, ciscoGroups))
-	ciscoIdentity(s, e)
-	if _, command, ok := strings.Cut(s, " Command: "); ok {
-		e.SetStr(schema.FProcessCommandLine, command)
-	}
-	destination := strings.Contains(s, "server = ")
-	first, second := ends{schema.FSourceIP, schema.FSourcePort}, ends{schema.FDestinationIP, schema.FDestinationPort}
-	if strings.HasPrefix(s, "Built outbound ") { // named by interface: the far end comes first
-		first, second = second, first
-	}
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
-		return r == ' ' || r == ',' || r == '<' || r == '>' || r == '"' || r == '[' || r == ']'
-	}) {
-		ip, port := ciscoEndpoint(word)
-		switch {
-		case ip == "":
-		case !e.Has(first.ip) && !destination:
-			e.Set(first.ip, ip)
-			setPort(e, first.port, port)
-		case !e.Has(second.ip) && ip != e.Str(first.ip):
-			e.Set(second.ip, ip)
-			setPort(e, second.port, port)
-		}
-	}
-}
-
-// ciscoName is the word behind the first of the marks that is in a sentence.
-func ciscoName(s string, marks []string) string {
-	for _, before := range marks {
-		if _, after, ok := strings.Cut(s, before); ok {
-			end := strings.IndexAny(after, "',>:] ")
-			if end < 0 {
-				end = len(after)
-			}
-			return after[:end]
-		}
-	}
-	return ""
 }
 
 // ciscoIdentity reads the user that stands behind an address: 192.0.2.1/80(DOMAIN\user).
-func ciscoIdentity(s string, e *schema.Event) {
+func ciscoIdentity(e *schema.Event, s string) {
 	for rest := s; !e.Has(schema.FUserName); {
 		i := strings.IndexByte(rest, '(')
 		if i < 0 {
@@ -96,8 +35,40 @@ func ciscoIdentity(s string, e *schema.Event) {
 	}
 }
 
-// ends are the fields of one end of a connection.
-type ends struct{ ip, port schema.FieldID }
+// ciscoWords splits a sentence where its addresses may stand.
+func ciscoWords(r rune) bool {
+	return r == ' ' || r == ',' || r == '<' || r == '>' || r == '"' || r == '[' || r == ']'
+}
+
+// ciscoEnd is the first address of a sentence.
+func ciscoEnd(ip, port schema.FieldID) setter {
+	return func(e *schema.Event, s string) {
+		for word := range strings.FieldsFuncSeq(s, ciscoWords) {
+			if a, p := ciscoEndpoint(word); a != "" && !e.Has(ip) {
+				e.Set(ip, a)
+				setPort(e, port, p)
+			}
+		}
+	}
+}
+
+// ciscoEnds are the first two addresses of a sentence that differ.
+func ciscoEnds(ip, port, ip2, port2 schema.FieldID) setter {
+	return func(e *schema.Event, s string) {
+		for word := range strings.FieldsFuncSeq(s, ciscoWords) {
+			a, p := ciscoEndpoint(word)
+			switch {
+			case a == "":
+			case !e.Has(ip):
+				e.Set(ip, a)
+				setPort(e, port, p)
+			case !e.Has(ip2) && a != e.Str(ip):
+				e.Set(ip2, a)
+				setPort(e, port2, p)
+			}
+		}
+	}
+}
 
 func setPort(e *schema.Event, f schema.FieldID, port string) {
 	if port != "" && port != "0" {

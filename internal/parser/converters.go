@@ -36,15 +36,32 @@ func two(name, doc string, a, b mapping.Want, set func(a, b schema.FieldID) sett
 	return converter{mapping.Converter{Name: name, Doc: doc, Takes: []mapping.Want{a, b}}, func(to []schema.FieldID, _ *time.Location) setter { return set(to[0], to[1]) }}
 }
 
+// three is a converter into three fields.
+func three(name, doc string, a, b, c mapping.Want, set func(a, b, c schema.FieldID) setter) converter {
+	return converter{mapping.Converter{Name: name, Doc: doc, Takes: []mapping.Want{a, b, c}}, func(to []schema.FieldID, _ *time.Location) setter { return set(to[0], to[1], to[2]) }}
+}
+
+// Ends of connections, which many converters set.
+var (
+	anAddress = kinds("address", schema.IP)
+	aPort     = kinds("port", schema.Long)
+)
+
 // converters is the table of code that mappings call by name.
 var converters = []converter{
 	// addresses and what is written beside them
-	two("address", "an IP address to the first field, anything else but - to the second", kinds("address", schema.IP), texts("name"), addressOf),
-	two("endpoint", "an IP address, also with a port behind it, where the first field is not set: 192.0.2.1:443, [::1]:443", kinds("address", schema.IP), kinds("port", schema.Long), firstIP),
-	two("ip-or-mac", "an IP address to the first field, a hardware address to the second", kinds("address", schema.IP), texts("mac"), flowAddress),
-	one("ip", "an IP address; other values are passed over", kinds("address", schema.IP), ipOnly),
+	two("address", "an IP address to the first field, anything else but - to the second", anAddress, texts("name"), addressOf),
+	two("endpoint", "an IP address, also with a port behind it, where the first field is not set: 192.0.2.1:443, [::1]:443", anAddress, aPort, firstIP),
+	two("ip-or-mac", "an IP address to the first field, a hardware address to the second", anAddress, texts("mac"), flowAddress),
+	one("ip", "an IP address; other values are passed over", anAddress, ipOnly),
 	one("name", "a name; IP addresses are passed over", texts("name"), nameOnly),
-	one("port", "a port or number in which 0 stands for none", kinds("port", schema.Long), portUnlessZero),
+	one("port", "a port or number in which 0 stands for none", aPort, portUnlessZero),
+	two("address-in-text", "the first address of a sentence, with the port behind it: closed by 192.0.2.1 port 22", anAddress, aPort, endpoint),
+	three("peer", "who is at the other end, as sshd writes it: 192.0.2.1 port 22, invalid user pi 192.0.2.1 port 22", texts("user"), anAddress, aPort, sshPeer(false)),
+	three("login-peer", "peer, where a user stands first in any case: root from 192.0.2.1 port 22", texts("user"), anAddress, aPort, sshPeer(true)),
+	two("cisco-end", "the first address of a sentence of a Cisco device: inside:192.0.2.1/80", anAddress, aPort, ciscoEnd),
+	{mapping.Converter{Name: "cisco-ends", Doc: "the first two addresses of such a sentence", Takes: []mapping.Want{anAddress, aPort, kinds("other address", schema.IP), kinds("other port", schema.Long)}},
+		func(to []schema.FieldID, _ *time.Location) setter { return ciscoEnds(to[0], to[1], to[2], to[3]) }},
 	own("client-ip", "the client: an IP address to source.ip, a name to source.address", clientIP),
 	own("weak-client-ip", "client-ip, where source.ip is not set", weakClientIP),
 	own("caller", "a process, or where somebody came from: ssh(192.0.2.1) → process.name, source.ip", setCaller),
@@ -65,6 +82,11 @@ var converters = []converter{
 	own("mailbox", "an e-mail address as user.name, user.email and user.domain, where user.name is not set", mailbox(true)),
 	own("mailbox-name", "mailbox, with the part before the @ as user.name", mailbox(false)),
 	own("user-mail", "user.email and user.domain, where they are not set", userMail),
+	own("account-in-parentheses", `account, where a domain and a user stand in parentheses: 192.0.2.1/80(CORP\ana)`, ciscoIdentity),
+	// mail
+	three("mail-peer", "the other end of a mail's way: mx.corp.example[192.0.2.1]:25", anAddress, aPort, texts("name"), mailPeer),
+	two("mail-address", "an e-mail address, and its domain where that is not set", texts("address"), texts("domain"), mailAddress),
+	one("helo", "the name that a mail client gives itself, where none has been looked up", texts("name"), helo),
 	// processes and files
 	own("image", "the path of a program: process.executable and process.name, where they are not set", setImage),
 	own("parent-image", "the path of the parent program", setParent),

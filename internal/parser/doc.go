@@ -16,9 +16,11 @@
 //   - kv.go reads key=value pairs, kv_products.go tells whose they are; cef.go, leef.go and
 //     auditd.go build on it, device.go is what headers of CEF and LEEF have in common.
 //   - named.go gives what code takes out of a line (access.go, weberror.go, elb.go, netfilter.go)
-//     to a mapping by name. Sentences of programs are taken apart, and mean, what their code says.
-//   - syslog.go and syslog5424.go read headers; syslog_programs.go and ssh.go, mail.go,
-//     netfilter.go what programs say behind them; headless.go the same without a header.
+//     to a mapping by name; sentences.go applies what mappings say of sentences (programs.yaml,
+//     postfix.yaml, cisco.yaml).
+//   - syslog.go and syslog5424.go read headers; syslog_programs.go tells which program speaks,
+//     ssh.go, mail.go, netfilter.go, cisco_text.go have the code for what theirs say;
+//     headless.go recognises the same without a header.
 //   - windows.go (JSON), windows_xml.go and windows_kinds.go (what event ids mean) share one
 //     tree; zeek.go and zeek_tsv.go another.
 //   - csvrow.go splits rows, values.go reads times and numbers, aliases.go has what loggers

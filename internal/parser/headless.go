@@ -11,45 +11,29 @@ import (
 func (p *programs) headless(m string, e *schema.Event) string {
 	m = strings.TrimSpace(m)
 	switch {
-	case isSSH(m):
+	case p.isSSH(m):
 		e.SetStr(schema.FProcessName, "sshd")
-		sshd(m, e)
-		return "linux.auth"
+		p.sshd(m, e)
+		return p.dataset
 	case strings.Contains(m, " : ") && strings.Contains(m, "COMMAND=") && strings.Contains(m, "USER="):
 		e.SetStr(schema.FProcessName, "sudo")
-		sudo(m, e)
-		return "linux.auth"
+		p.sudo.apply(m, e)
+		return p.dataset
 	case strings.HasPrefix(m, "pam_") && pamProgram(m) != "":
 		e.SetStr(schema.FProcessName, pamProgram(m))
-		session(m, e)
-		return "linux.auth"
+		p.session(m, e)
+		return p.dataset
 	case isNetfilter(m):
 		p.packet(m, e)
-		return "linux.netfilter"
+		return p.netfilter.dataset
 	case strings.HasPrefix(m, "Group <"), strings.HasPrefix(m, "TunnelGroup <"), strings.HasPrefix(m, "Group = ") && strings.Contains(m, "Username = "):
-		ciscoText(m, e)
+		p.cisco.put(m, e)
 		return "cisco.asa"
 	case isMail(m):
-		postfix(m, e)
-		return "linux.mail"
+		p.mail.put(m, e)
+		return p.mail.dataset
 	}
 	return ""
-}
-
-// isSSH says whether a bare message is one of sshd. "User …" alone says too little.
-func isSSH(m string) bool {
-	row, rest, ok := sshMessageOf(m)
-	switch {
-	case strings.HasPrefix(m, "main: sshd: "):
-		return true
-	case !ok:
-		return false
-	case row.start == "Accepted " || row.start == "Failed ":
-		return strings.Contains(rest, " for ") && strings.Contains(rest, " from ")
-	case row.start == "Connection from ", row.start == "Connection reset by ", row.start == "Starting session: ":
-		return strings.Contains(rest, " port ")
-	}
-	return true
 }
 
 // pamProgram is the program in "pam_unix(sshd:auth): …".

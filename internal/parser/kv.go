@@ -15,7 +15,7 @@ import (
 type kvParser struct {
 	table  table
 	names  interner
-	syslog syslogParser
+	syslog syslogHead
 	zone   *time.Location
 	clock  kvClock
 	marks  kvMarks
@@ -25,7 +25,7 @@ type kvParser struct {
 type kvClock struct{ date, time, tz string }
 
 func newKV(o Options) Parser {
-	p := &kvParser{syslog: syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime}, zone: o.zone()}
+	p := &kvParser{syslog: newSyslogHead(o), zone: o.zone()}
 	p.table = p.rows(o)
 	return p
 }

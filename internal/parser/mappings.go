@@ -225,6 +225,9 @@ func (m *mapper) around(r *mapping.Row, to target) setter {
 	if len(r.Absent) > 0 {
 		wrap(func(set setter) setter { return unlessAbsent(r.Absent, set) })
 	}
+	if r.After != nil || r.Until != nil {
+		wrap(func(set setter) setter { return within(r, set) })
+	}
 	return set
 }
 
@@ -292,6 +295,37 @@ func trimmed(text string, set setter) setter {
 			set(e, v)
 		}
 	}
+}
+
+// within takes a value out of a text, by what stands before and behind it.
+func within(r *mapping.Row, set setter) setter {
+	return func(e *schema.Event, v string) {
+		if v, ok := behind(r, v); ok {
+			set(e, before(r.Until, v))
+		}
+	}
+}
+
+// behind is what stands behind the first of the texts of After that is in v.
+func behind(r *mapping.Row, v string) (string, bool) {
+	find := strings.Index
+	if r.Last {
+		find = strings.LastIndex
+	}
+	for _, mark := range r.After {
+		if i := find(v, mark); i >= 0 {
+			return v[i+len(mark):], true
+		}
+	}
+	return v, r.After == nil
+}
+
+// before is v up to whichever of the texts comes first.
+func before(until []string, v string) string {
+	for _, mark := range until {
+		v, _, _ = strings.Cut(v, mark)
+	}
+	return v
 }
 
 // unlessAbsent passes over values that stand for none.

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -41,8 +42,17 @@ func each(d *mapping.Document, with func(r *mapping.Row)) {
 			walk(rows)
 		}
 		walk(s.Fields)
+		said(s.Sentences, walk)
 	}
 	walk(d.Aliases)
+}
+
+// said calls with for the rows of all sentences, and of those within them.
+func said(all []mapping.Sentence, with func(rows []mapping.Row)) {
+	for i := range all {
+		with(all[i].Words)
+		said(all[i].Then, with)
+	}
 }
 
 // TestMappings: every document is good, each row checked against the field table; it is used
@@ -114,6 +124,10 @@ func TestMapper(t *testing.T) {
 		{"{to: event.created, time: 02/01/2006}", "never", "map[+labels.absurd_timestamp:never]"},
 		{"[user.id, {to: user.name, as: after-slash}]", "a/b", "map[user.id:a/b user.name:b]"},
 		{"{to: [source.ip, source.port], as: endpoint}", "[2001:db8::1]:443", "map[source.ip:2001:db8::1 source.port:443]"},
+		{"{to: user.name, after: 'user ', until: [' ', '(']}", "for user ana(uid=0) by user bob", "map[user.name:ana]"},
+		{"{to: user.name, after: ['client ', 'user '], last: true, trim: .}", "user ana for user bob.", "map[user.name:bob]"},
+		{"{to: user.name, after: 'user '}", "nobody", "map[]"},
+		{"{to: user.name, until: ' for '}", "ana", "map[user.name:ana]"},
 		{"{drop: true}", "x", "map[]"},
 	} {
 		d, errs := mapping.Read("t.yaml", []byte("formats: [x]\ndescription: a test\nkeys: {a: "+c.row+"}\n"), mapping.Language{Converters: Converters()})
@@ -192,6 +206,7 @@ func reference(b *strings.Builder, d *mapping.Document) {
 		for _, field := range mappedFields(all[name]) {
 			fmt.Fprintf(b, "| %s | %s | %s |\n", name, field[0], field[1])
 		}
+		spoken(b, name, "", all[name].Sentences)
 	}
 	for _, r := range d.Aliases {
 		fmt.Fprintf(b, "| | %s | %s |\n", destination(&r), strings.Join(r.From, ", "))
@@ -215,6 +230,34 @@ func mappedFields(s mapping.Section) (out [][2]string) {
 		out = append(out, [2]string{to, strings.Join(keys[to], ", ")})
 	}
 	return out
+}
+
+// spoken writes what sentences mean.
+func spoken(b *strings.Builder, name, within string, all []mapping.Sentence) {
+	code := func(marks []string, join string) string { return "`" + strings.Join(marks, "`"+join+"`") + "`" }
+	for _, s := range all {
+		var when, means []string
+		if s.Start != nil {
+			when = append(when, code(s.Start, " or ")+" …")
+		}
+		if s.Has != nil {
+			when = append(when, "… "+code(s.Has, " … ")+" …")
+		}
+		if s.Any != nil {
+			when = append(when, "… "+code(s.Any, " or ")+" …")
+		}
+		for _, c := range s.Set {
+			means = append(means, "`"+c.Field.String()+"` "+c.Value)
+		}
+		for _, r := range s.Words {
+			means = append(means, destination(&r))
+		}
+		said := within + cmp.Or(strings.Join(when, ", "), "any other text")
+		if len(means) > 0 {
+			fmt.Fprintf(b, "| %s | %s | %s |\n", name, strings.Join(means, ", "), said)
+		}
+		spoken(b, name, said+", in it ", s.Then)
+	}
 }
 
 // closing adds what rows of fields say.

@@ -1,22 +1,32 @@
 package parser
 
-import "vigil/schema"
+import (
+	"vigil/internal/parser/mapping"
+	"vigil/schema"
+)
 
 // named gives what a format's code takes out of a record to the rows of its mapping, by
 // the names that the mapping has for the parts.
 type named struct {
-	parts map[string]setter
-	close func(e *schema.Event)
+	parts   map[string]setter
+	dataset string // where the code does not say it
+	always  []mapping.Constant
+	close   func(e *schema.Event) // sets what every event gets, and applies the rows of fields
 }
 
-func namedOf(name string, o Options) named {
-	m := mapperOf(name, o, nil)
-	n := named{map[string]setter{}, m.closing(m.Section)}
+func namedOf(name string, o Options) named { return mapperOf(name, o, nil).parts() }
+
+// parts makes the rows of the document's own keys ready for code that names them.
+func (m *mapper) parts() named {
+	n := named{map[string]setter{}, m.Dataset, m.Set, m.closing(m.Section)}
 	for part, to := range m.table() {
 		n.parts[part] = to.put()
 	}
 	return n
 }
+
+// open sets what every event gets, where that is to stand before what its parts mean.
+func (n *named) open(e *schema.Event) { constants(e, n.always) }
 
 // put sets what a part means; an empty one means nothing.
 func (n *named) put(e *schema.Event, part, v string) {

@@ -78,6 +78,7 @@ func TestMadeParts(t *testing.T) {
 	}{
 		{"syslog", "Mar  1 10:00:00 gw kernel: DROP IN=eth0 OUT= SRC=192.0.2.1 DST=192.0.2.2 PROTO=TCP verdict=ACCEPT rule verdict=ACCEPT", "drop"},
 		{"cisco", "<1>Mar 1 10:00:00 fw %FTD-1-430003: SrcIP: 192.0.2.1, UserAgent: x, code: 430005", "connection-finished"},
+		{"syslog", "Mar  1 10:00:00 mx postfix/smtp[9]: status reason=x queue id=y status=sent (ok)", "sent"},
 	} {
 		f, err := ByName(c.format)
 		if err != nil {

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"strings"
 	"time"
@@ -12,20 +13,30 @@ import (
 // syslogParser reads RFC 3164 lines, with or without <PRI>, lines that start with ISO
 // time, and RFC 5424 messages. What known programs say is taken apart by program (syslog_programs.go).
 type syslogParser struct {
-	zone  *time.Location
-	year  int
-	end   time.Time
+	syslogHead
 	names interner
 	programs
 }
 
 func newSyslog(o Options) Parser {
-	return &syslogParser{zone: o.zone(), year: o.BaseYear, end: o.BaseTime, programs: newPrograms(o)}
+	return &syslogParser{syslogHead: newSyslogHead(o), programs: newPrograms(o)}
+}
+
+// syslogHead reads what stands before messages, also before those of other formats.
+type syslogHead struct {
+	zone *time.Location
+	year int
+	end  time.Time
+	head named
+}
+
+func newSyslogHead(o Options) syslogHead {
+	return syslogHead{zone: o.zone(), year: o.BaseYear, end: o.BaseTime, head: namedOf("syslog", o)}
 }
 
 func detectSyslog(sample []byte, _ string) (int, string) {
 	line, _, _ := bytes.Cut(sample, []byte("\n"))
-	p := syslogParser{zone: time.UTC, year: 2000}
+	p := syslogHead{zone: time.UTC, year: 2000}
 	whole := schema.View(bytes.TrimSuffix(line, []byte("\r")))
 	text := skipPRI(whole)
 	pri := len(text) < len(whole)
@@ -84,7 +95,7 @@ func (p *syslogParser) Parse(raw []byte, e *schema.Event) error {
 			return p.rfc5424(text, e)
 		}
 	case pri && isTag(text): // a device that leaves time and host to its receiver
-		program, message := tag(text, e)
+		program, message := p.tag(text, e)
 		p.finish(program, message, e)
 		return nil
 	default:
@@ -100,10 +111,10 @@ func (p *syslogParser) Parse(raw []byte, e *schema.Event) error {
 		return nil
 	case strings.HasSuffix(host, ":"): // "cron[4321]: …": no host
 	default:
-		setHost(host, e)
+		p.head.put(e, "host", host)
 		rest = after
 	}
-	program, message := tag(rest, e)
+	program, message := p.tag(rest, e)
 	p.finish(program, message, e)
 	return nil
 }
@@ -121,21 +132,11 @@ func (p *syslogParser) unversioned(rest string) bool {
 	return number || word[2] == "-"
 }
 
-func setHost(host string, e *schema.Event) {
-	e.SetStr(schema.FHostName, host)
-	e.SetStr(schema.FHostHostname, host)
-	e.Add(schema.FRelatedHosts, host)
-}
-
 // finish puts on what every message has, and what known programs say in theirs.
 func (p *syslogParser) finish(program, message string, e *schema.Event) {
-	e.SetStr(schema.FMessage, message)
-	setAll(e, pair{schema.FEventModule, "linux"}, pair{schema.FEventKind, "event"}, pair{schema.FHostOsFamily, "linux"})
-	set := p.programs.known(program, message, e)
-	if set == "" {
-		set = "linux.syslog"
-	}
-	e.SetStr(schema.FEventDataset, set)
+	p.head.put(e, "message", message)
+	p.head.close(e)
+	e.SetStr(schema.FEventDataset, cmp.Or(p.programs.known(program, message, e), p.head.dataset))
 	settle(e)
 }
 
@@ -143,7 +144,7 @@ var severities = [8]string{"emergency", "alert", "critical", "error", "warning",
 var facilities = [24]string{"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit", "alert", "clock",
 	"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
 
-func (p *syslogParser) priority(s string, e *schema.Event) {
+func (p *syslogHead) priority(s string, e *schema.Event) {
 	if len(s) < 3 || s[0] != '<' {
 		return
 	}
@@ -152,15 +153,15 @@ func (p *syslogParser) priority(s string, e *schema.Event) {
 		return
 	}
 	if n, ok := digits(s[1:i]); ok && n < 192 {
-		e.SetStr(schema.FLogSyslogFacilityName, facilities[n/8])
-		e.SetStr(schema.FLogSyslogSeverityName, severities[n%8])
+		p.head.put(e, "facility", facilities[n/8])
+		p.head.put(e, "severity", severities[n%8])
 	}
 }
 
 var months = map[string]int{"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12}
 
 // stamp reads the time at the start of a line and returns what follows it.
-func (p *syslogParser) stamp(s string) (int64, string, bool) {
+func (p *syslogHead) stamp(s string) (int64, string, bool) {
 	if len(s) > 19 && s[4] == '-' {
 		word, rest, _ := strings.Cut(s, " ")
 		if micro, ok := isoTime(word, p.zone); ok {
@@ -191,7 +192,7 @@ func (p *syslogParser) stamp(s string) (int64, string, bool) {
 }
 
 // loose reads the variants of the same time: a day of one digit, and a year.
-func (p *syslogParser) loose(s string) (int64, string, bool) {
+func (p *syslogHead) loose(s string) (int64, string, bool) {
 	for _, layout := range []string{"Jan 2 2006 15:04:05", "Jan 02 2006 15:04:05", "Jan _2 2006 15:04:05", "Jan 2 15:04:05"} {
 		n := len(layout)
 		if len(s) <= n || s[n] != ' ' {
@@ -213,20 +214,20 @@ func (p *syslogParser) loose(s string) (int64, string, bool) {
 }
 
 // tag splits "sshd[42]: message" and sets the process.
-func tag(s string, e *schema.Event) (program, message string) {
+func (p *syslogHead) tag(s string, e *schema.Event) (program, message string) {
 	i := strings.IndexByte(s, ':')
 	if i < 0 || i > 64 {
 		return "", s
 	}
 	program, message = s[:i], strings.TrimLeft(s[i+1:], " ")
 	if open := strings.IndexByte(program, '['); open > 0 && strings.HasSuffix(program, "]") {
-		e.Set(schema.FProcessPid, program[open+1:len(program)-1])
-		e.SetStr(schema.FProcessName, program[:open])
+		p.head.put(e, "pid", program[open+1:len(program)-1])
+		p.head.put(e, "program", program[:open])
 		return program[:open], message
 	}
 	if strings.ContainsRune(program, ' ') {
 		return "", s
 	}
-	e.SetStr(schema.FProcessName, program)
+	p.head.put(e, "program", program)
 	return program, message
 }

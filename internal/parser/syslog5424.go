@@ -30,13 +30,8 @@ func (p *syslogParser) rfc5424(text string, e *schema.Event) error {
 		}
 		setTime(e, schema.FTimestamp, micro, head[0])
 	}
-	setHost(head[1], e)
-	e.SetStr(schema.FProcessName, head[2])
-	if head[3] != "" {
-		e.Set(schema.FProcessPid, head[3])
-	}
-	if head[4] != "" {
-		e.AddExtra("log.syslog.msgid", head[4])
+	for i, part := range [...]string{1: "host", 2: "program", 3: "pid", 4: "message id"} {
+		p.head.put(e, part, head[i])
 	}
 	message, err := p.structured(text, e)
 	if err != nil {

@@ -40,6 +40,8 @@ type Section struct {
 	Keys   map[string][]Row
 	Set    []Constant // what every event gets
 	Fields []Row      // rows for events whose values are all there
+	// Sentences are what a text means; the first that fits counts.
+	Sentences []Sentence
 }
 
 // Names are the documents there are.
@@ -79,7 +81,7 @@ func Read(file string, text []byte, lang Language) (*Document, []error) {
 }
 
 // sectionKeys are the keys of sections.
-var sectionKeys = []string{"below", "keys", "drop", "set", "fields"}
+var sectionKeys = []string{"below", "keys", "drop", "set", "fields", "sentences"}
 
 func (d *Document) read(r *document.Reader, n ast.Node, lang Language) {
 	m, ok := r.Mapping(n, "the document", append([]string{"formats", "description", "module", "dataset", "zone", "holds", "tables", "kinds", "lookups", "aliases"}, sectionKeys...))
@@ -157,6 +159,9 @@ func section(m *document.Mapping, lang Language) Section {
 	}
 	if n, ok := m.At["fields"]; ok {
 		s.Fields = Fields(m.Reader, n, lang)
+	}
+	if n, ok := m.At["sentences"]; ok {
+		s.Sentences = readSentences(m.Reader, n, lang, 1)
 	}
 	return s
 }

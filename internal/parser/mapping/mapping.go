@@ -24,6 +24,9 @@ type Row struct {
 	Times     *Times            // how times are written; nil: As or the kind of the field says it
 	Values    map[string]string // what to write for which value
 	Otherwise *string           // for values that are not in Values; nil: they stay
+	After     []string          // the value stands behind the first of these that is in it; without any of them there is none
+	Until     []string          // the value ends before whichever of these comes first
+	Last      bool              // After looks for the last place, not the first
 	Absent    []string          // values that stand for none
 	Trim      string            // text taken off both ends
 	Split     string            // text between the elements of a list
@@ -62,7 +65,7 @@ const (
 
 // rowKeys are the keys of rows for one key of a record, fieldKeys those of rows of fields.
 var (
-	rowKeys   = []string{"to", "keep", "as", "time", "zone", "values", "otherwise", "absent", "trim", "split", "scale", "hold", "table", "first", "lower", "list", "drop"}
+	rowKeys   = []string{"to", "keep", "as", "time", "zone", "values", "otherwise", "after", "until", "last", "absent", "trim", "split", "scale", "hold", "table", "first", "lower", "list", "drop"}
 	fieldKeys = append([]string{"from", "value", "set", "choose", "if", "cel"}, rowKeys...)
 )
 
@@ -191,6 +194,7 @@ func (r *reader) row(n ast.Node, what string, known []string) Row {
 	r.labels(m, &row)
 	row.As, row.Hold, row.Table = m.Text("as"), m.Text("hold"), m.Text("table")
 	row.Trim, row.Split = r.exact(m, "trim"), r.exact(m, "split")
+	row.After, row.Until, row.Last = r.marks(m, "after"), r.marks(m, "until"), r.yes(m, "last")
 	row.First, row.Lower, row.List, row.Drop = r.yes(m, "first"), r.yes(m, "lower"), r.yes(m, "list"), r.yes(m, "drop")
 	row.Absent, _ = m.List("absent")
 	row.From, _ = m.List("from")
@@ -369,6 +373,7 @@ func (r *reader) fits(n ast.Node, row *Row) {
 		{"scale", kind(schema.Long, schema.Double), "scale is for fields that are numbers"},
 		{"split", one && row.To[0].Def().Multi, "split is for fields that are lists"},
 		{"time", kind(schema.Date), "time and zone are for fields that are times"},
+		{"last", row.After != nil, "last goes with after"},
 		{"drop", !row.given["to"] && !row.given["keep"] && !row.given["as"] && !row.given["hold"] && !row.given["first"], "drop goes with nothing else"},
 	} {
 		if row.given[c.key] && !c.good {

@@ -34,6 +34,9 @@ fields:
       - set: {event.outcome: success}
 tables:
   inner: {below: [x.], keys: {h: host.name}}
+sentences:
+  - {start: 'Hello ', has: ' you', words: [user.name, {to: source.ip, after: ' from ', until: ' '}], then: [{has: again, set: {event.kind: state}}]}
+  - {any: [Bye, Off], set: {event.kind: event}}
 kinds:
   k: {set: {event.kind: alert}}
 lookups:
@@ -82,7 +85,16 @@ func TestMistakes(t *testing.T) {
 		{"below: [x.]", "below: [x]", `m.yaml:19:18: element 1 of below cannot be "x"`},
 		{"kinds:", "kind:", `the document has no key "kind" (did you mean "kinds"?)`},
 		{"formats: [x]\n", "", `the key "formats" is missing`},
-		{"to: user.name, first: true}\n", "first: true}\n", "m.yaml:25:6: to is missing"},
+		{"to: user.name, first: true}\n", "first: true}\n", "m.yaml:28:6: to is missing"},
+		{"start: 'Hello '", "begin: 'Hello '", `m.yaml:21:6: the sentence has no key "begin"`},
+		{"start: 'Hello '", "start: []", "m.yaml:21:"},
+		{"start: 'Hello ', has: ' you'", "set: {event.kind: event}", "m.yaml:21:6: this sentence fits every text"},
+		{"after: ' from '", "last: true", "m.yaml:21:56: last goes with after"},
+		{"after: ' from '", "behind: ' from '", `the row has no key "behind"`},
+		{"words: [user.name", "words: [user.nam", `there is no field "user.nam"; is it user.name?`},
+		{"then: [{has: again", "then: [{has: {a: b}", "has must be text"},
+		{"set: {event.kind: state}}]", "then: [{then: [{then: [{has: x}]}]}]}]", "sentences nest deeper than 4"},
+		{"{any: [Bye, Off], set: {event.kind: event}}", "{any: Bye}", "m.yaml:22:6: the sentence says nothing"},
 		{"a: source.ip", "a: []", "m.yaml:5:6: the key has no row"},
 		{"a: source.ip\n", "a: source.ip\n  a: source.ip\n", "m.yaml:6:3"},
 	} {
