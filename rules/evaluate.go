@@ -17,6 +17,7 @@ type Evaluator struct {
 	set        *Set
 	in         expr.Input
 	routes     map[string]*route // by dataset
+	recent     [recentPlans]planned
 	found      []*candidate
 	scratch    scratch
 	failures   int64
@@ -52,7 +53,26 @@ func (e *everything) candidates(_ *expr.Input, dst []*candidate, _ *scratch) []*
 type route struct {
 	programs []*program
 	rest     plan
-	byCode   map[string]plan
+	byCode   map[string]planned
+	dataset  string
+}
+
+// planned is the plan for the events of a dataset and code.
+type planned struct {
+	dataset, code string
+	plan          plan
+}
+
+// recentPlans is how many plans are found without looking the dataset and code up: events of
+// a few kinds make up most of a stream.
+const recentPlans = 32
+
+// slotOf tells plans apart by the end of their code, in which they differ.
+func slotOf(code string) int {
+	if n := len(code); n > 1 {
+		return (int(code[n-1]) + 7*int(code[n-2])) % recentPlans
+	}
+	return len(code)
 }
 
 // The routing caches are bounded: data sets and codes are few unless input is hostile.
@@ -109,6 +129,15 @@ func (v *Evaluator) Failures() (int64, error) { return v.failures, v.failure }
 // plan finds or makes the plan for the event in hand.
 func (v *Evaluator) plan() plan {
 	dataset, code := v.in.Event.Str(schema.FEventDataset), v.in.Event.Str(schema.FEventCode)
+	recent := &v.recent[slotOf(code)]
+	if recent.plan == nil || recent.code != code || recent.dataset != dataset {
+		*recent = v.routed(dataset, code)
+	}
+	return recent.plan
+}
+
+// routed looks the plan of a dataset and code up, or makes it.
+func (v *Evaluator) routed(dataset, code string) planned {
 	r, ok := v.routes[dataset]
 	if !ok {
 		r = v.route(dataset)
@@ -120,22 +149,23 @@ func (v *Evaluator) plan() plan {
 		if r.rest == nil {
 			r.rest = v.over(dataset, anyCode, r.programs)
 		}
-		return r.rest
+		return planned{r.dataset, anyCode, r.rest}
 	}
-	p := v.over(dataset, code, r.programs)
-	r.byCode[strings.Clone(code)] = p
+	code = strings.Clone(code)
+	p := planned{r.dataset, code, v.over(dataset, code, r.programs)}
+	r.byCode[code] = p
 	return p
 }
 
 func (v *Evaluator) route(dataset string) *route {
-	r := &route{byCode: map[string]plan{}}
+	r := &route{byCode: map[string]planned{}, dataset: strings.Clone(dataset)}
 	for _, p := range v.set.programs {
 		if v.set.Runs(p.rule) && p.rule.takes(dataset) {
 			r.programs = append(r.programs, p)
 		}
 	}
 	if len(v.routes) < maxRoutes {
-		v.routes[strings.Clone(dataset)] = r
+		v.routes[r.dataset] = r
 	}
 	return r
 }

@@ -327,12 +327,15 @@ func textTest(ref expr.Ref, name string, values []string) *test {
 	if name == "==" && codeRef(ref) {
 		t.codes = values
 	}
-	if ref.Type() != expr.StringList {
-		t.holds = func(in *expr.Input) bool { return m(in.Text(ref)) }
-		return t
-	}
 	f := ref.Field
-	t.holds = func(in *expr.Input) bool { return slices.ContainsFunc(in.Event.List(f), m) }
+	switch {
+	case ref.Type() == expr.StringList:
+		t.holds = func(in *expr.Input) bool { return slices.ContainsFunc(in.Event.List(f), m) }
+	case ref.Held():
+		t.holds = func(in *expr.Input) bool { return m(in.Event.Str(f)) }
+	default:
+		t.holds = func(in *expr.Input) bool { return m(in.Text(ref)) }
+	}
 	return t
 }
 

@@ -83,7 +83,7 @@ func newIndex(all []*candidate) *index {
 				x.postings = append(x.postings, nil)
 				f := byRef[a.ref]
 				if f == nil {
-					f = &fieldIndex{ref: a.ref, list: a.ref.Type() == expr.StringList}
+					f = &fieldIndex{ref: a.ref, list: a.ref.Type() == expr.StringList, held: a.ref.Held()}
 					byRef[a.ref] = f
 					x.put(f)
 				}
@@ -135,6 +135,10 @@ func (x *index) find(in *expr.Input, s *scratch) {
 			}
 		case f.list:
 			for _, v := range in.Event.List(f.ref.Field) {
+				f.look(v, x, s)
+			}
+		case f.held:
+			if v := in.Event.Str(f.ref.Field); v != "" {
 				f.look(v, x, s)
 			}
 		default:

@@ -14,6 +14,7 @@ import (
 type fieldIndex struct {
 	ref     expr.Ref
 	list    bool
+	held    bool // its value is the event's own text
 	numbers map[int64][]int32
 	whole   wholes
 	starts  ends
@@ -186,7 +187,7 @@ func (t *wholes) look(v string, x *index, s *scratch) {
 		return
 	}
 	for _, f := range t.table[k] {
-		if same(v, f.text) {
+		if expr.SameFolded(v, f.text) {
 			s.add(x.postings[f.term])
 		}
 	}
@@ -227,7 +228,7 @@ func (t *ends) look(k uint64, size int, v string, first bool, x *index, s *scrat
 		if !first {
 			part = v[len(v)-n:]
 		}
-		if same(part, f.text) {
+		if expr.SameFolded(part, f.text) {
 			s.add(x.postings[f.term])
 		}
 	}
@@ -397,7 +398,7 @@ func (g *grams) stands(k uint32, i int, v string, x *index, s *scratch) {
 	at := g.slot(k)
 	for _, p := range g.places[at.from:at.to] {
 		from := i - p.at
-		if from >= 0 && from+len(p.text) <= len(v) && same(v[from:from+len(p.text)], p.text) {
+		if from >= 0 && from+len(p.text) <= len(v) && expr.SameFolded(v[from:from+len(p.text)], p.text) {
 			s.add(x.postings[p.term])
 		}
 	}
@@ -431,33 +432,9 @@ func (t *shorts) look(v string, x *index, s *scratch) {
 			continue
 		}
 		for _, f := range t.table[k] {
-			if i+len(f.text) <= len(v) && same(v[i:i+len(f.text)], f.text) {
+			if i+len(f.text) <= len(v) && expr.SameFolded(v[i:i+len(f.text)], f.text) {
 				s.add(x.postings[f.term])
 			}
 		}
 	}
-}
-
-// fold is ASCII lower case.
-var fold = func() (t [256]byte) {
-	for i := range t {
-		t[i] = byte(i)
-		if i >= 'A' && i <= 'Z' {
-			t[i] += 'a' - 'A'
-		}
-	}
-	return t
-}()
-
-// same compares a value with a folded text of the same length.
-func same(v, text string) bool {
-	if len(v) != len(text) {
-		return false
-	}
-	for i := 0; i < len(text); i++ {
-		if fold[v[i]] != text[i] {
-			return false
-		}
-	}
-	return true
 }

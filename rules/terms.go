@@ -293,8 +293,10 @@ func longest(ref expr.Ref, runs []string) *terms {
 
 func foldASCII(s string) string {
 	b := []byte(s)
-	for i := range b {
-		b[i] = fold[b[i]]
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
 	}
 	return string(b)
 }

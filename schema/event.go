@@ -74,15 +74,20 @@ func (e *Event) Fields() []FieldID { return e.set }
 // Str returns the value of f as text in its canonical form, "" when absent.
 // For a list field it is the first element.
 func (e *Event) Str(f FieldID) string {
+	if s := e.str[f]; s != "" { // most fields are texts, and are asked most
+		return s
+	}
+	return e.spelled(f)
+}
+
+// spelled writes the value of a field that is not held as text.
+func (e *Event) spelled(f FieldID) string {
 	if !e.Has(f) {
 		return ""
 	}
 	d := &fieldTable[f]
 	if d.Multi {
 		return e.lists[f][0]
-	}
-	if e.str[f] != "" {
-		return e.str[f]
 	}
 	switch d.Kind {
 	case Long:

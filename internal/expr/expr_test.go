@@ -196,3 +196,29 @@ func mustCompile(t *testing.T, src string, vars map[string]Type) Program {
 	}
 	return p
 }
+
+// TestSameFolded: every byte at every place compares as its ASCII lower case, in texts around
+// the eight bytes that are compared at a time.
+func TestSameFolded(t *testing.T) {
+	for n := range 20 {
+		for at := range n {
+			for c := range 256 {
+				text := []byte(strings.Repeat("q", n))
+				text[at] = byte(c)
+				folded := asciiLower(string(text))
+				if !SameFolded(string(text), folded) {
+					t.Fatalf("%q is not %q", text, folded)
+				}
+				if text[at] ^= 0x20; SameFolded(string(text), folded) != (asciiLower(string(text)) == folded) {
+					t.Fatalf("%q and %q", text, folded)
+				}
+				if text[at] ^= 0x20 ^ 0x80; SameFolded(string(text), folded) {
+					t.Fatalf("%q is %q", text, folded)
+				}
+			}
+		}
+		if SameFolded(strings.Repeat("a", n+1), strings.Repeat("a", n)) {
+			t.Fatal("lengths")
+		}
+	}
+}

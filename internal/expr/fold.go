@@ -37,14 +37,42 @@ func Fold(s string) string {
 	return strings.Map(unicode.ToLower, s)
 }
 
-// equalFold compares s with the folded ASCII literal p of the same length.
-func equalFold(s, p string) bool {
-	for i := 0; i < len(p); i++ {
-		if lowerByte(s[i]) != p[i] {
+// SameFolded compares s with a text that is folded to ASCII lower case already.
+func SameFolded(s, folded string) bool {
+	n := len(folded)
+	if len(s) != n {
+		return false
+	}
+	if n < 8 {
+		for i := 0; i < n; i++ {
+			if lowerByte(s[i]) != folded[i] {
+				return false
+			}
+		}
+		return true
+	}
+	for i := 0; i < n-8; i += 8 {
+		if lowerEight(eight(s, i)) != eight(folded, i) {
 			return false
 		}
 	}
-	return true
+	return lowerEight(eight(s, n-8)) == eight(folded, n-8)
+}
+
+// eight reads eight bytes at i.
+func eight(s string, i int) uint64 {
+	w := s[i : i+8]
+	return uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+		uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+}
+
+// lowerEight folds eight bytes to ASCII lower case. Of each byte, the highest bit of the sums
+// says whether its other bits are at least those of A, and more than those of Z.
+func lowerEight(w uint64) uint64 {
+	const each = 0x0101010101010101
+	low := w &^ (0x80 * each)
+	capital := ((low + (0x80-'A')*each) ^ (low + (0x80-'Z'-1)*each)) &^ w & (0x80 * each)
+	return w | capital>>2
 }
 
 // literal is one folded pattern with what its comparison needs precomputed.
@@ -115,21 +143,21 @@ func (l *literal) equal(s string) bool {
 	if !l.ascii {
 		return Fold(s) == l.text
 	}
-	return len(s) == len(l.text) && equalFold(s, l.text)
+	return SameFolded(s, l.text)
 }
 
 func (l *literal) prefix(s string) bool {
 	if !l.ascii {
 		return strings.HasPrefix(Fold(s), l.text)
 	}
-	return len(s) >= len(l.text) && equalFold(s[:len(l.text)], l.text)
+	return len(s) >= len(l.text) && SameFolded(s[:len(l.text)], l.text)
 }
 
 func (l *literal) suffix(s string) bool {
 	if !l.ascii {
 		return strings.HasSuffix(Fold(s), l.text)
 	}
-	return len(s) >= len(l.text) && equalFold(s[len(s)-len(l.text):], l.text)
+	return len(s) >= len(l.text) && SameFolded(s[len(s)-len(l.text):], l.text)
 }
 
 // within looks for the literal by its rarest byte, so that most texts are
@@ -156,7 +184,7 @@ func (l *literal) seek(s string, c byte) bool {
 			return false
 		}
 		o += i
-		if equalFold(s[o-l.rare:o-l.rare+len(l.text)], l.text) {
+		if SameFolded(s[o-l.rare:o-l.rare+len(l.text)], l.text) {
 			return true
 		}
 	}

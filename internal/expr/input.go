@@ -67,6 +67,9 @@ func addrText(e *schema.Event, f schema.FieldID) string {
 	return a.Unmap().WithZone("").String()
 }
 
+// Held says whether [Input.Text] of the reference is the field's own text, as the event holds it.
+func (r Ref) Held() bool { return !r.Raw && r.Extra == "" && !isAddr(r) }
+
 // Text returns the value of a text reference, "" when absent.
 func (in *Input) Text(r Ref) string {
 	switch {
