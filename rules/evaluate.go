@@ -179,7 +179,7 @@ func (v *Evaluator) over(dataset, code string, ps []*program) plan {
 	if v.exhaustive {
 		all := make([]*candidate, len(ps))
 		for i, p := range ps {
-			all[i] = &candidate{p.rule, &gate{}}
+			all[i] = &candidate{p.rule, open()}
 		}
 		return &everything{all}
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -19,8 +20,10 @@ type gate struct {
 	test *test // of a leaf
 	not  bool  // of a leaf
 	kids []*gate
-	cost int
 	sure bool
+	// cost is a rough expectation of the expense of asking, pass a rough chance that an
+	// event passes: they say which kid is asked first.
+	cost, pass float64
 	// routed: event.dataset or event.code is asked in it.
 	routed bool
 }
@@ -38,13 +41,14 @@ const (
 // test is one test of values of the event. The answer is kept for the event in hand
 // when several conditions ask and asking is dear.
 type test struct {
-	key   string
-	holds func(in *expr.Input) bool
-	cost  int // rough order of expense
-	refs  []expr.Ref
-	codes []string // event codes, one of which it asks for
-	uses  int
-	slot  int32 // of the kept answer; -1 for none
+	key    string
+	holds  func(in *expr.Input) bool
+	cost   int  // rough order of expense
+	common bool // it often holds
+	refs   []expr.Ref
+	codes  []string // event codes, one of which it asks for
+	uses   int
+	slot   int32 // of the kept answer; -1 for none
 }
 
 // dear is the cost from which on keeping an answer is cheaper than asking again.
@@ -125,12 +129,16 @@ func (g *gate) codes() (codes []string, ok bool) {
 
 func constant(open bool) *gate {
 	if open {
-		return &gate{op: gateOpen, sure: true}
+		return &gate{op: gateOpen, sure: true, pass: 1}
 	}
 	return &gate{op: gateShut, sure: true}
 }
 
-// join makes the conjunction or disjunction of gates, the cheap ones first.
+// open is the gate that lets everything pass and decides nothing.
+func open() *gate { return &gate{pass: 1} }
+
+// join makes the conjunction or disjunction of gates, in the order in which asking them
+// decides soonest.
 func join(op gateOp, kids []*gate) *gate {
 	g := &gate{op: op, sure: true}
 	for _, k := range kids {
@@ -146,23 +154,59 @@ func join(op gateOp, kids []*gate) *gate {
 			g.kids = append(g.kids, k)
 		}
 		g.sure = g.sure && k.sure
-		g.cost += k.cost
 		g.routed = g.routed || k.routed
 	}
 	if op == gateAny && slices.ContainsFunc(g.kids, func(k *gate) bool { return k.op == gateOpen }) {
-		return &gate{}
+		return open()
 	}
 	switch len(g.kids) {
 	case 0:
-		return &gate{op: map[gateOp]gateOp{gateAll: gateOpen, gateAny: gateShut}[op], sure: g.sure}
+		none := constant(op == gateAll)
+		none.sure = g.sure
+		return none
 	case 1:
 		if g.kids[0].sure == g.sure {
 			return g.kids[0]
 		}
 	}
-	slices.SortStableFunc(g.kids, func(a, b *gate) int { return a.cost - b.cost })
-	if op == gateAll {
-		g.cost = g.kids[0].cost
+	g.order()
+	return g
+}
+
+// order sorts the kids by what they cost for the chance that they decide, and says what to
+// expect of all: each is asked only when those before it have not decided.
+func (g *gate) order() {
+	decides := func(k *gate) float64 {
+		if g.op == gateAll {
+			return 1 - k.pass
+		}
+		return k.pass
+	}
+	slices.SortStableFunc(g.kids, func(a, b *gate) int { return cmp.Compare(a.cost*decides(b), b.cost*decides(a)) })
+	undecided := 1.0
+	for _, k := range g.kids {
+		g.cost += undecided * k.cost
+		undecided *= 1 - decides(k)
+	}
+	if g.pass = undecided; g.op == gateAny {
+		g.pass = 1 - undecided
+	}
+}
+
+// The chances of leaves. Most tests ask for something rare; that a field is there, that an
+// address is in a range or a number is below another is not.
+const (
+	passRare   = 0.05
+	passCommon = 0.5
+)
+
+func leaf(t *test, not bool) *gate {
+	g := &gate{op: gateLeaf, test: t, not: not, cost: float64(t.cost), pass: passRare, sure: true}
+	if t.common {
+		g.pass = passCommon
+	}
+	if not {
+		g.pass = 1 - g.pass
 	}
 	return g
 }
@@ -191,7 +235,7 @@ func (b *gates) gate(r *Rule, n *expr.Node, not bool) *gate {
 		if p := r.Part(n.Name); p != nil {
 			return b.gate(r, p.Node(), not)
 		}
-		return &gate{}
+		return open()
 	case n.Op == expr.OpLiteral && n.Type == expr.Bool:
 		v, _ := n.Value.(bool)
 		return constant(v != not)
@@ -213,11 +257,11 @@ func (b *gates) gate(r *Rule, n *expr.Node, not bool) *gate {
 	}
 	t := testOf(n)
 	if t == nil {
-		return &gate{}
+		return open()
 	}
-	t = b.share(t)
-	routed := slices.ContainsFunc(t.refs, func(r expr.Ref) bool { return setRef(r) || codeRef(r) })
-	return &gate{op: gateLeaf, test: t, not: not, cost: t.cost, sure: true, routed: routed}
+	g := leaf(b.share(t), not)
+	g.routed = slices.ContainsFunc(t.refs, func(r expr.Ref) bool { return setRef(r) || codeRef(r) })
+	return g
 }
 
 // share returns the test that asks the same, if there is one.
@@ -240,11 +284,11 @@ func testOf(n *expr.Node) *test {
 	switch n.Op {
 	case expr.OpHas:
 		ref := n.Ref
-		return &test{key: "has " + ref.Name(), refs: []expr.Ref{ref}, cost: 1, holds: func(in *expr.Input) bool { return in.Has(ref) }}
+		return &test{key: "has " + ref.Name(), refs: []expr.Ref{ref}, cost: 1, common: true, holds: func(in *expr.Input) bool { return in.Has(ref) }}
 	case expr.OpField:
 		if n.Type == expr.Bool {
 			f := n.Ref.Field
-			return &test{key: "is " + n.Ref.Name(), refs: []expr.Ref{n.Ref}, cost: 1, holds: func(in *expr.Input) bool { return in.Event.Int(f) != 0 }}
+			return &test{key: "is " + n.Ref.Name(), refs: []expr.Ref{n.Ref}, cost: 1, common: true, holds: func(in *expr.Input) bool { return in.Event.Int(f) != 0 }}
 		}
 	case expr.OpCall:
 		if len(n.Args) == 2 {
@@ -358,7 +402,7 @@ func rangeTest(ref expr.Ref, values []string) *test {
 	if err != nil {
 		return nil
 	}
-	t := &test{key: "cidr " + ref.Name() + "\x00" + strings.Join(values, "\x00"), refs: []expr.Ref{ref}, cost: 5}
+	t := &test{key: "cidr " + ref.Name() + "\x00" + strings.Join(values, "\x00"), refs: []expr.Ref{ref}, cost: 5, common: true}
 	if ref.Raw || ref.Extra != "" || ref.Type() == expr.StringList || ref.Field.Def().Kind != schema.IP {
 		texts := textTest(ref, "cidr", values)
 		if texts != nil {
@@ -396,7 +440,7 @@ func intTest(ref expr.Ref, name string, r *expr.Node) *test {
 	if holds == nil {
 		return nil
 	}
-	t.key = fmt.Sprint(name, " ", ref.Name(), " ", v)
+	t.key, t.common = fmt.Sprint(name, " ", ref.Name(), " ", v), name != "=="
 	t.holds = func(in *expr.Input) bool { return holds(in.Event.Int(f)) }
 	return t
 }
