@@ -194,7 +194,7 @@ func numberTerms(ref expr.Ref, name string, r *expr.Node) *terms {
 		}
 		out.any = append(out.any, term{ref: ref, how: isNumber, number: v})
 		if out.cost += 5; fewValued(ref) {
-			out.cost += 35
+			out.cost += halfCost
 		}
 	}
 	return out
@@ -235,11 +235,17 @@ func textTerms(ref expr.Ref, h how, values []string) *terms {
 	return out
 }
 
+// halfCost is the cost of a value that about half of all events have: that of a list of a
+// hundred rare texts.
+const halfCost = 400
+
 // textCost is a prior of how often a folded text occurs.
 func textCost(ref expr.Ref, h how, text string) float64 {
 	n := float64(len(text))
 	switch {
-	case h == isEqual && (fewValued(ref) || usual(text)):
+	case h == isEqual && fewValued(ref):
+		return halfCost
+	case h == isEqual && usual(text):
 		return 40
 	case ref.Raw:
 		return 40 + 200/n
