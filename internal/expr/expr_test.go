@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,9 @@ func FuzzFold(f *testing.F) {
 	f.Add("aaaaab", "AAB")
 	f.Add("Ärger", "ÄR")
 	f.Add("\u212a", "k")
+	f.Add("C:\\Windows\\System32\\AclUI.dll", "\\aclui.dll")
+	f.Add("yYab", "ab")
+	f.Add("aBxxxxxxxxxxxx", "ab")
 	f.Fuzz(func(t *testing.T, s, p string) {
 		if p == "" {
 			return
@@ -139,6 +143,23 @@ func FuzzFold(f *testing.F) {
 			}
 			if m(s) != want {
 				t.Errorf("%s(%q, %q) = %v", name, s, p, !want)
+			}
+		}
+		many := []string{p, s + p, p + s}
+		for i := range manyLiterals {
+			many = append(many, p+strings.Repeat("x", i), strings.Repeat("Y", i)+p)
+		}
+		for _, name := range []string{"icontains", "istartsWith", "iendsWith", "ieq"} {
+			all, err := NewMatcher(name, many)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := slices.ContainsFunc(many, func(v string) bool {
+				m, err := NewMatcher(name, []string{v})
+				return err == nil && m(s)
+			})
+			if all(s) != want {
+				t.Errorf("%s(%q) of %d texts = %v", name, s, len(many), !want)
 			}
 		}
 	})

@@ -65,8 +65,14 @@ func foldMatcher(name string, lits []literal) Matcher {
 			return true
 		}
 	case "istartsWith":
+		if len(lits) >= manyLiterals {
+			return endAny(lits, (*literal).prefix, firstBytes)
+		}
 		test = (*literal).prefix
 	case "iendsWith":
+		if len(lits) >= manyLiterals {
+			return endAny(lits, (*literal).suffix, lastBytes)
+		}
 		test = (*literal).suffix
 	default:
 		if len(lits) >= manyLiterals {
@@ -102,8 +108,63 @@ func anyOf(lits []literal, test func(l *literal, s string) bool) Matcher {
 	return func(s string) bool { return match(ascii, s) || !IsASCII(s) && match(others, s) }
 }
 
-// manyLiterals is from how many literals on equality looks into a table.
+// manyLiterals is from how many literals on a table is looked into.
 const manyLiterals = 16
+
+// endAny looks beginnings or ends up by as many bytes as all literals have, eight at most; key
+// reads the first or last n bytes of a text that has as many. Literals of other than ASCII
+// bytes are compared one by one.
+func endAny(lits []literal, test func(l *literal, s string) bool, key func(s string, n int) uint64) Matcher {
+	var ascii, others []literal
+	n := 8
+	for _, l := range lits {
+		if l.ascii {
+			ascii = append(ascii, l)
+			n = min(n, len(l.text))
+		} else {
+			others = append(others, l)
+		}
+	}
+	table := map[uint64][]*literal{}
+	for i := range ascii {
+		k := key(ascii[i].text, n)
+		table[k] = append(table[k], &ascii[i])
+	}
+	rest := anyOf(others, test)
+	return func(s string) bool {
+		if len(s) >= n {
+			for _, l := range table[lowerEight(key(s, n))] {
+				if test(l, s) {
+					return true
+				}
+			}
+		}
+		return len(others) > 0 && rest(s)
+	}
+}
+
+// firstBytes reads the first n ≤ 8 bytes of s, the first lowest.
+func firstBytes(s string, n int) uint64 {
+	if len(s) >= 8 {
+		return eight(s, 0) & (1<<(8*n) - 1)
+	}
+	return few(s[:n])
+}
+
+// lastBytes reads the last n ≤ 8 bytes of s, the first of them lowest.
+func lastBytes(s string, n int) uint64 {
+	if len(s) >= 8 {
+		return eight(s, len(s)-8) >> (64 - 8*n)
+	}
+	return few(s[len(s)-n:])
+}
+
+func few(s string) (k uint64) {
+	for i := 0; i < len(s); i++ {
+		k |= uint64(s[i]) << (8 * i)
+	}
+	return k
+}
 
 // equalAny looks a text up by the hash of its folded bytes; literals of other than
 // ASCII bytes are compared one by one.
