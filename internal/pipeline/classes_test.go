@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,10 +127,13 @@ func BenchmarkClasses(b *testing.B) {
 	}
 }
 
+// scalingChunk is how many lines a worker takes at a time.
+const scalingChunk = 250
+
 // BenchmarkScaling parses lines and evaluates all of SigmaHQ's rules with one worker and
-// with two, each with half of the lines: run it on an idle machine with two cores. Lines
-// a second are of the clock; beside them is what a line costs in processor time, which
-// grows where workers are in each other's way and bears a busy machine.
+// with two: run it on an idle machine with two cores. Lines a second are of the clock; beside
+// them is what a line costs in processor time, which grows where workers are in each other's
+// way and bears a busy machine.
 func BenchmarkScaling(b *testing.B) {
 	all, size := everyRecording(b)
 	lines := all[:0:0]
@@ -148,23 +152,32 @@ func BenchmarkScaling(b *testing.B) {
 	}{{"workers=1", 1}, {"workers=2", 2}} {
 		b.Run(c.name, func(b *testing.B) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.workers))
+			var next atomic.Int64 // workers take chunks as they are free, as in the pipeline
 			work := make([]func(), c.workers)
 			for w := range work {
 				p, ev := f.New(parser.Options{}), set.Evaluator()
 				var e schema.Event
 				var hits []rules.Hit
 				work[w] = func() {
-					for i := w; i < len(lines); i += c.workers {
-						if e.Reset(lines[i], int64(i)); p.Parse(lines[i], &e) == nil {
-							hits = ev.Evaluate(&e, hits[:0])
+					for {
+						to := int(next.Add(scalingChunk))
+						if to-scalingChunk >= len(lines) {
+							return
+						}
+						for i, line := range lines[to-scalingChunk : min(to, len(lines))] {
+							if e.Reset(line, int64(i)); p.Parse(line, &e) == nil {
+								hits = ev.Evaluate(&e, hits[:0])
+							}
 						}
 					}
 				}
+				next.Store(0)
 				work[w]() // makes the indexes
 			}
 			n := 0
 			began := testdata.CPUTime(b)
 			for b.Loop() {
+				next.Store(0)
 				var wg sync.WaitGroup
 				for _, do := range work {
 					wg.Go(do)
