@@ -83,7 +83,7 @@ const (
 
 // Evaluator returns a new evaluator of the set.
 func (s *Set) Evaluator() *Evaluator {
-	return &Evaluator{set: s, routes: map[string]*route{}, scratch: scratch{answers: make([]uint64, s.slots)}}
+	return &Evaluator{set: s, routes: map[string]*route{}, scratch: scratch{answers: make([]uint64, s.slots), sketches: make([]sketched, s.sketches)}}
 }
 
 // Set returns the set that is evaluated.

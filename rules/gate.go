@@ -49,6 +49,9 @@ type test struct {
 	codes  []string // event codes, one of which it asks for
 	uses   int
 	slot   int32 // of the kept answer; -1 for none
+	// within searches a text, with a sketch of it that all tests of the field share; nil: holds does.
+	within *expr.Within
+	sketch int32 // of its field
 }
 
 // dear is the cost from which on keeping an answer is cheaper than asking again.
@@ -213,8 +216,9 @@ func leaf(t *test, not bool) *gate {
 
 // gates makes the gates of rules. Conditions that ask the same share the test.
 type gates struct {
-	tests map[string]*test
-	slots int32
+	tests    map[string]*test
+	slots    int32
+	sketches map[expr.Ref]int32 // by field: which one is its
 }
 
 // of returns the gate of a rule: all its conditions.
@@ -269,6 +273,9 @@ func (b *gates) share(t *test) *test {
 	known, ok := b.tests[t.key]
 	if !ok {
 		t.slot, t.uses = -1, 1
+		if t.within != nil {
+			t.sketch = b.sketchOf(t.refs[0])
+		}
 		b.tests[t.key] = t
 		return t
 	}
@@ -277,6 +284,15 @@ func (b *gates) share(t *test) *test {
 		b.slots++
 	}
 	return known
+}
+
+func (b *gates) sketchOf(ref expr.Ref) int32 {
+	n, ok := b.sketches[ref]
+	if !ok {
+		n = int32(len(b.sketches))
+		b.sketches[ref] = n
+	}
+	return n
 }
 
 // testOf translates one test of fields exactly; nil when it is something else.
@@ -372,6 +388,9 @@ func textTest(ref expr.Ref, name string, values []string) *test {
 		t.codes = values
 	}
 	f := ref.Field
+	if ref.Type() != expr.StringList && !ref.Raw { // a record has nearly all pairs
+		t.within = expr.NewWithin(name, values)
+	}
 	switch {
 	case ref.Type() == expr.StringList:
 		t.holds = func(in *expr.Input) bool { return slices.ContainsFunc(in.Event.List(f), m) }

@@ -26,6 +26,14 @@ type scratch struct {
 	seen    []uint64 // by candidate: the run in which it was found
 	found   []int32
 	answers []uint64 // by slot of a test: its run, and the answer in the lowest bit
+	// sketches are of texts of the event in hand, made when a test first asks.
+	sketches []sketched
+}
+
+// sketched is the sketch of one field, and the run in which it was made.
+type sketched struct {
+	run uint64
+	of  expr.Sketch
 }
 
 func (s *scratch) begin(candidates int) {
@@ -48,17 +56,29 @@ func (s *scratch) add(candidates []int32) {
 // answer asks a test about the event in hand, once if the answer has a slot.
 func (s *scratch) answer(t *test, in *expr.Input) bool {
 	if t.slot < 0 {
-		return t.holds(in)
+		return s.ask(t, in)
 	}
 	if a := s.answers[t.slot]; a>>1 == s.run {
 		return a&1 == 1
 	}
-	ok := t.holds(in)
+	ok := s.ask(t, in)
 	s.answers[t.slot] = s.run << 1
 	if ok {
 		s.answers[t.slot] |= 1
 	}
 	return ok
+}
+
+func (s *scratch) ask(t *test, in *expr.Input) bool {
+	if t.within == nil {
+		return t.holds(in)
+	}
+	text, k := in.Text(t.refs[0]), &s.sketches[t.sketch]
+	if k.run != s.run {
+		k.run = s.run
+		k.of.Of(text)
+	}
+	return t.within.Match(text, &k.of)
 }
 
 // fewRules is up to how many rules trying them all is as fast as looking values up,

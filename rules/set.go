@@ -17,6 +17,7 @@ type Set struct {
 	hash     string
 	programs []*program
 	slots    int32 // of answers that the tests of the programs keep
+	sketches int   // of fields that the tests search
 	lists    map[string][]string
 
 	overlay    Overlay
@@ -125,11 +126,11 @@ func newSet(rs []*Rule, lists map[string][]string) *Set {
 		parts = append(append(parts, "list", name), lists[name]...)
 	}
 	s.hash = schema.HashID(parts...)
-	shared := &gates{tests: map[string]*test{}}
+	shared := &gates{tests: map[string]*test{}, sketches: map[expr.Ref]int32{}}
 	for _, r := range s.rules {
 		s.programs = append(s.programs, &program{r, shared.of(r)})
 	}
-	s.slots = shared.slots
+	s.slots, s.sketches = shared.slots, len(shared.sketches)
 	return s
 }
 

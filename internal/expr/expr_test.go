@@ -162,6 +162,19 @@ func FuzzFold(f *testing.F) {
 				t.Errorf("%s(%q) of %d texts = %v", name, s, len(many), !want)
 			}
 		}
+		var sketch Sketch
+		sketch.Of(s)
+		for _, name := range []string{"icontains", "icontainsAll"} {
+			for _, values := range [][]string{many, {p, p + p, "b" + p, p[:1]}, {p, strings.ToUpper(p), p[:1], "a"}} {
+				m, err := NewMatcher(name, values)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := m(s); NewWithin(name, values).Match(s, &sketch) != want {
+					t.Errorf("%s(%q) of %q by a sketch = %v", name, s, values, !want)
+				}
+			}
+		}
 	})
 }
 
