@@ -27,6 +27,7 @@ type huntBench struct {
 	dir    string
 	sigma  string
 	events int64
+	repeat int
 	memory int // of the engine, MiB
 	settle time.Duration
 	paths  []string
@@ -44,11 +45,14 @@ func newBenchHuntCmd(a *app) *cobra.Command {
 are as many events as asked (other ids, times, hosts, users and addresses; ten copies a day), and hunts: conditions that an
 index answers, rules of several kinds, all rules in one pass. With --dir the folder is kept, and used again as far as it is
 filled; without, it is removed at the end. About 110 bytes of disk are needed for an event, and as much again while ClickHouse merges.`,
-		Example: "  vigil bench hunt --events 10M --sigma sigma-main.zip ../shared/data/mordor ../shared/data/zeek\n  vigil bench hunt --events 100M --dir /big/hunt",
+		Example: "  vigil bench hunt --events 10M --sigma sigma-main.zip ../shared/data/mordor ../shared/data/zeek\n  vigil bench hunt --events 100M --dir /big/hunt\n  vigil bench hunt --events 100M --repeat 10 ../shared/data/mordor ../shared/data/zeek",
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := parseCount(events)
 			if err != nil {
 				return exit(2, err)
+			}
+			if b.repeat < 1 {
+				return exit(2, errors.New("--repeat must be at least 1"))
 			}
 			b.events, b.paths = n, args
 			return b.run(c.Context())
@@ -56,6 +60,7 @@ filled; without, it is removed at the end. About 110 bytes of disk are needed fo
 	}
 	f := c.Flags()
 	f.StringVar(&events, "events", "10M", "events to hunt over, such as 500k or 100M")
+	f.IntVar(&b.repeat, "repeat", 1, "hold each event so many times, by links to the files on disk: that many times less to fill")
 	f.StringVar(&b.dir, "dir", "", "data folder to fill and keep")
 	f.StringVar(&b.sigma, "sigma", "", "Sigma rules that are put in use beside the built-in ones, before the hunts")
 	f.DurationVar(&b.settle, "settle", 30*time.Minute, "how long to wait at most for ClickHouse to end its merges before the hunts")
@@ -156,7 +161,7 @@ func (b *huntBench) fill(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	began, before := time.Now(), all
-	for n := 0; all < b.events; n++ {
+	for n := 0; all*int64(b.repeat) < b.events; n++ {
 		if err := st.CopyEvents(ctx, b.a.org, huntBase, huntCopies, n, time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)); err != nil {
 			return 0, err
 		}
@@ -164,6 +169,14 @@ func (b *huntBench) fill(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 		fmt.Fprintf(b.a.err, "%d events, %.0f a second\n", all, float64(all-before)/time.Since(began).Seconds())
+	}
+	if b.repeat > 1 && all < b.events {
+		if err := st.RepeatEvents(ctx, b.repeat); err != nil {
+			return 0, err
+		}
+		if all, err = b.count(ctx, st, "1"); err != nil {
+			return 0, err
+		}
 	}
 	for deadline := time.Now().Add(b.settle); time.Now().Before(deadline); time.Sleep(time.Second) {
 		if n, err := st.Merging(ctx); err != nil || n == 0 {

@@ -173,6 +173,49 @@ func TestDeployRules(t *testing.T) {
 	}
 }
 
+const laterGuess = `id: later-guess
+title: A login that failed
+author: Vigil
+severity: medium
+dataset: linux.auth
+when: e.event.action == 'ssh_login' && e.event.outcome == 'failure'
+`
+
+// TestBackHunt: a rule that is put in force is asked of what came before it, and raises what
+// it would have raised then; rules that were in force already are not asked again.
+func TestBackHunt(t *testing.T) {
+	w := newWorld(t)
+	guess, _ := w.sets.Local.Rule("linux-ssh-brute-force")
+	w.sets.Local = rules.SetOf(guess)
+	w.ingestGuesses()
+	before := w.query("SELECT count() FROM detections")
+	var others []string
+	for _, r := range w.ruleFiles(laterGuess).Rules() {
+		if r.ID != "linux-ssh-brute-force" && r.ID != "later-guess" {
+			others = append(others, r.ID)
+		}
+	}
+	next := w.ruleFiles(laterGuess, others...)
+	st := w.deploy(flow.DeployRulesInput{Set: next.Hash(), Reason: "a test", BackHunt: 3650}) // what only adds needs no approval
+	if st.Status != "deployed" || st.Hunt == "" {
+		t.Fatalf("%+v", st)
+	}
+	var found flow.HuntResult
+	if err := w.tp.GetWorkflow(t.Context(), st.Hunt, "").Get(t.Context(), &found); err != nil || found.Fires != 10 {
+		t.Fatalf("the hunt: %+v %v", found, err)
+	}
+	if got := w.query("SELECT count(), uniqExact(event_id) FROM detections WHERE rule = 'later-guess'"); got != "10\t10" {
+		t.Errorf("%s detections of the new rule, want 10 of 10 events", got)
+	}
+	if got := w.query("SELECT count() > 0 FROM alerts WHERE rule = 'later-guess'"); got != "1" {
+		t.Error("the new rule raised no alert")
+	}
+	if got := w.query("SELECT count() FROM detections WHERE rule != 'later-guess'"); got != before {
+		t.Errorf("%s detections of the rule that was in force, %s before", got, before)
+	}
+	w.verify()
+}
+
 // TestSwap puts other rules in force again and again while files are ingested: every event
 // is evaluated once, by one of the versions, and every chunk names the set that did.
 func TestSwap(t *testing.T) {

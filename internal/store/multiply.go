@@ -37,6 +37,37 @@ FROM (SELECT * FROM events WHERE org = {org:String} AND source = {source:String}
 	return nil
 }
 
+// RepeatEvents makes the events table hold each of its events that many times, by links to
+// the parts on disk. Like CopyEvents it is for measurements.
+func (s *Store) RepeatEvents(ctx context.Context, times int) error {
+	const once = "events_once"
+	if err := s.exec(ctx, "CREATE TABLE "+once+" AS events", P{}); err != nil {
+		return fmt.Errorf("repeating events: %w", err)
+	}
+	defer func() { _ = s.exec(context.WithoutCancel(ctx), "DROP TABLE "+once, P{}) }()
+	var ids []string
+	if _, err := s.row(ctx, "SELECT groupUniqArray(partition_id) FROM system.parts WHERE database = {db:String} AND table = 'events' AND active", P{"db": s.o.Database}, &ids); err != nil {
+		return fmt.Errorf("repeating events: %w", err)
+	}
+	attach := func(to, from string) error {
+		for _, id := range ids {
+			if err := s.exec(ctx, fmt.Sprintf("ALTER TABLE %s ATTACH PARTITION ID '%s' FROM %s", to, id, from), P{}); err != nil {
+				return fmt.Errorf("repeating events: %w", err)
+			}
+		}
+		return nil
+	}
+	if err := attach(once, "events"); err != nil {
+		return err
+	}
+	for range times - 1 {
+		if err := attach("events", once); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Merging is how many merges of the events table run.
 func (s *Store) Merging(ctx context.Context) (int64, error) {
 	var n int64

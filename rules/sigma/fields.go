@@ -84,6 +84,11 @@ func subject(data, ref string) target {
 	return target{places: []at{{"winlog.event_data." + data, logon}, {ref, notLogon}}, dashed: true}
 }
 
+// orZero is a number in a field where 0 reads as absent: a written 0 is kept as event data.
+func orZero(ref, data string) target {
+	return target{places: []at{{ref: ref}}, dashed: true, values: map[string]string{"0": "e.winlog.event_data." + data + " == '0'"}}
+}
+
 // windowsFields is the inverse of what internal/parser makes of event data. What it
 // does not name keeps its own name under winlog.event_data.
 var windowsFields = &taxonomy{open: "winlog.event_data", about: processEntities, by: []string{"host", "user"}, fields: map[string]target{
@@ -92,12 +97,12 @@ var windowsFields = &taxonomy{open: "winlog.event_data", about: processEntities,
 	"Keywords": {places: []at{{ref: "winlog.keywords"}}, values: map[string]string{"0x8010000000000000": "e.event.outcome == 'failure'", "0x8020000000000000": "e.event.outcome == 'success'"}},
 
 	"Image": to("process.executable"), "NewProcessName": to("process.executable"), "ProcessName": dashedTo("process.executable"), "Application": dashedTo("process.executable"), "SourceImage": to("process.executable"),
-	"CommandLine": to("process.command_line"), "ProcessCommandLine": to("process.command_line"), "ProcessId": to("process.pid"), "NewProcessId": to("process.pid"), "ProcessID": to("process.pid"), "SourceProcessId": to("process.pid"),
+	"CommandLine": to("process.command_line"), "ProcessCommandLine": to("process.command_line"), "ProcessId": orZero("process.pid", "ProcessId"), "NewProcessId": to("process.pid"), "ProcessID": to("process.pid"), "SourceProcessId": to("process.pid"),
 	"ProcessGuid": to("process.entity_id"), "SourceProcessGUID": to("process.entity_id"), "SourceProcessGuid": to("process.entity_id"), "CurrentDirectory": to("process.working_directory"),
 	"IntegrityLevel": to("process.integrity_level", "winlog.event_data.MandatoryLabel"), "OriginalFileName": dashedTo("process.pe.original_file_name"), "Company": dashedTo("process.pe.company"),
 	"Product": dashedTo("process.pe.product"), "Description": dashedTo("process.pe.description"), "FileVersion": dashedTo("process.pe.file_version"),
 	"Hashes": {hashes: true}, "Hash": {hashes: true}, "Imphash": to("process.pe.imphash"), "md5": to("process.hash.md5"), "sha1": to("process.hash.sha1"), "sha256": to("process.hash.sha256"),
-	"ParentImage": dashedTo("process.parent.executable"), "ParentProcessName": dashedTo("process.parent.executable"), "ParentCommandLine": to("process.parent.command_line"), "ParentProcessId": to("process.parent.pid"),
+	"ParentImage": dashedTo("process.parent.executable"), "ParentProcessName": dashedTo("process.parent.executable"), "ParentCommandLine": to("process.parent.command_line"), "ParentProcessId": orZero("process.parent.pid", "ParentProcessId"),
 	"ParentProcessGuid": to("process.parent.entity_id"), "ParentUser": to("process.parent.user.name"),
 	"TargetImage": to("process.target.executable"), "TargetProcessId": to("process.target.pid"), "TargetProcessGUID": to("process.target.entity_id"), "TargetProcessGuid": to("process.target.entity_id"),
 
@@ -107,7 +112,7 @@ var windowsFields = &taxonomy{open: "winlog.event_data", about: processEntities,
 	"TargetUserName": to("user.target.name"), "TargetDomainName": to("user.target.domain"), "TargetUserSid": to("user.target.id"), "TargetSid": to("user.target.id"),
 	"LogonType": to("winlog.logon.type"), "LogonId": to("winlog.logon.id"), "TargetLogonId": to("winlog.logon.id"),
 
-	"IpAddress": dashedTo("source.ip"), "SourceIp": dashedTo("source.ip"), "SourceAddress": dashedTo("source.ip"), "ClientAddress": dashedTo("source.ip"), "IpPort": dashedTo("source.port"), "SourcePort": dashedTo("source.port"),
+	"IpAddress": dashedTo("source.ip"), "SourceIp": dashedTo("source.ip"), "SourceAddress": dashedTo("source.ip"), "ClientAddress": dashedTo("source.ip"), "IpPort": orZero("source.port", "IpPort"), "SourcePort": dashedTo("source.port"),
 	"SourceHostname": dashedTo("source.domain"), "WorkstationName": dashedTo("source.domain"), "DestinationIp": to("destination.ip"), "DestAddress": to("destination.ip"), "DestinationPort": dashedTo("destination.port"),
 	"DestPort": dashedTo("destination.port"), "DestinationHostname": dashedTo("destination.domain"), "DestinationPortName": dashedTo("network.protocol"),
 	"Protocol":     {places: []at{{ref: "network.transport"}}, values: map[string]string{"6": "e.network.transport == 'tcp'", "17": "e.network.transport == 'udp'", "1": "e.network.transport == 'icmp'"}},
