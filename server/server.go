@@ -100,7 +100,7 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET /api/v1/incidents/{id}/report", s.serveReport)
 	s.mux.HandleFunc("GET /api/v1/incidents/{id}/files/{hash}", s.serveFile)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
-	s.mux.HandleFunc("POST /api/codec/decode", s.decode)
+	s.mux.Handle("POST /api/codec/decode", http.MaxBytesHandler(http.HandlerFunc(s.decode), maxDecode)) // the routes of the API have bounds of their own
 	s.mux.HandleFunc("/", s.serveUI)
 	return s
 }
@@ -117,6 +117,9 @@ func schemaName(t reflect.Type, hint string) string {
 	}
 	return name
 }
+
+// maxDecode is the most payloads that are decoded at once, in bytes.
+const maxDecode = 4 << 20
 
 // decode opens encrypted payloads of workflows for the stock temporal CLI and UI, when
 // an admin's token asks. It never encrypts: what people hand in may be plain.
@@ -141,7 +144,7 @@ func (s *Server) Address() string { return s.o.Address }
 // Handler is everything behind the protections that every request passes.
 func (s *Server) Handler() http.Handler {
 	cross := http.NewCrossOriginProtection()
-	h := recoverer(s.o.Log, headers(s.o.Secure, http.MaxBytesHandler(cross.Handler(s.identify(s.mux)), 4<<20)))
+	h := recoverer(s.o.Log, headers(s.o.Secure, cross.Handler(s.identify(s.mux))))
 	if s.o.Measure != nil {
 		h = s.o.Measure(h)
 	}

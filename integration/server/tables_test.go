@@ -21,6 +21,10 @@ func assetTables(t *testing.T, w *world, cookies map[perm.Role]string) {
 	if r := put(admin, "name,ip\nx,nonsense\n"); r.status != 422 || !strings.Contains(string(r.body), "line 2, column 3: ip") {
 		t.Errorf("a wrong table: %d %s", r.status, r.body)
 	}
+	large := "name,ip\n" + strings.Repeat("a-host-with-a-long-name.corp.example.internal,192.0.2.1\n", 120_000) + "x,nonsense\n" // 6.6 MB: read to its end
+	if r := put(admin, large); r.status != 422 || !strings.Contains(string(r.body), "line 120002, column 3: ip") {
+		t.Errorf("a large wrong table: %d %s", r.status, r.body[:min(len(r.body), 300)])
+	}
 	for number, csv := range []string{"name,owner\na,Ana\nb,Ben\n", "name,owner\na,Ann\n"} {
 		r := put(admin, csv)
 		var v schema.TableVersion

@@ -44,7 +44,7 @@ func SameFolded(s, folded string) bool {
 		return false
 	}
 	if n < 8 {
-		for i := 0; i < n; i++ {
+		for i := range n {
 			if lowerByte(s[i]) != folded[i] {
 				return false
 			}
