@@ -63,11 +63,7 @@ func (a *app) mapping(format string) error {
 	if _, err := parser.ByName(format); err != nil {
 		return err
 	}
-	documents := parser.Mappings(format)
-	if len(documents) == 0 {
-		fmt.Fprintf(a.out, "# %s has no table: code takes its records apart (internal/parser); vigil explain PATH shows what goes where\n", format)
-	}
-	for i, d := range documents {
+	for i, d := range parser.Mappings(format) {
 		text, err := mapping.Text(d.Name)
 		if err != nil {
 			return err

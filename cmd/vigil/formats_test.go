@@ -17,7 +17,7 @@ func TestSourcesMapping(t *testing.T) {
 	}{
 		{"zeek-json", []string{"# zeek.yaml\n", "\n  id.orig_h: source.ip\n"}, 0},
 		{"leef", []string{"# kv.yaml\n", "\n---\n# leef.yaml\n", "usrName: {as: account}"}, 0},
-		{"text", []string{"# text has no table"}, 0},
+		{"text", []string{"# programs.yaml\n", "start: 'Accepted '"}, 0},
 		{"zeke", []string{`there is no format "zeke"`}, 1},
 	} {
 		var out bytes.Buffer

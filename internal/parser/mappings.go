@@ -12,8 +12,7 @@ import (
 	"vigil/schema"
 )
 
-// Mappings are the mappings that a built-in format goes by; none where code alone takes its
-// records apart.
+// Mappings are the mappings that a built-in format goes by.
 func Mappings(format string) []*mapping.Document {
 	var out []*mapping.Document
 	for _, name := range mapping.Names() {

@@ -97,6 +97,11 @@ func TestMappings(t *testing.T) {
 			}
 		}
 	}
+	for _, f := range Formats() {
+		if len(Mappings(f.Name)) == 0 {
+			t.Errorf("%s goes by no mapping", f.Name)
+		}
+	}
 	for _, c := range converters {
 		if !used[c.Name] {
 			t.Errorf("no mapping uses the converter %s", c.Name)
