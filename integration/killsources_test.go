@@ -51,6 +51,8 @@ func TestKillSources(t *testing.T) {
 	k.start()
 	x := &fiveSources{t: t}
 	bulk, hec, otlp := pushToken(v, "k-bulk", "bulk"), pushToken(v, "k-hec", "hec"), pushToken(v, "k-otlp", "otlp")
+	// Before anything is sent: a few chunks reach the first crash point.
+	v.MustRun("ingest", "--detach", "--source", "k-files", filepath.Join(shared, "zeek/wrccdc-2018/json/ssl.json.zst"), filepath.Join(shared, "zeek/wrccdc-2018/json/dns.json.zst"))
 	var sending sync.WaitGroup
 	sending.Go(func() { x.push(0, "http://"+addr+"/_bulk", bulkBatch, "Authorization: ApiKey "+bulk) })
 	sending.Go(func() {
@@ -60,7 +62,6 @@ func TestKillSources(t *testing.T) {
 		x.push(2, "http://"+addr+"/v1/logs", otlpBatch, "Authorization: Bearer "+otlp, "Content-Type: application/json")
 	})
 	sending.Go(func() { x.sendLines(syslog) })
-	v.MustRun("ingest", "--detach", "--source", "k-files", filepath.Join(shared, "zeek/wrccdc-2018/json/ssl.json.zst"), filepath.Join(shared, "zeek/wrccdc-2018/json/dns.json.zst"))
 
 	began := time.Now()
 	for n := range kills {
