@@ -191,14 +191,23 @@ func (x *Actions) unasked(def action.Definition, in flow.ActionInput) error {
 
 // AwaitAction waits for the result of an Action workflow that another run started.
 func (x *Actions) AwaitAction(ctx context.Context, id string) (flow.ActionResult, error) {
-	done := make(chan struct{})
-	defer close(done)
-	go heartbeat(ctx, done)
+	defer beating(ctx)()
 	var res flow.ActionResult
 	if err := x.Temporal.GetWorkflow(ctx, id, "").Get(ctx, &res); err != nil {
 		return res, fmt.Errorf("waiting for %s: %w", id, err)
 	}
 	return res, nil
+}
+
+// beating beats until the function that it returns is called; outside of an activity it does
+// nothing.
+func beating(ctx context.Context) (stop func()) {
+	if !activity.IsActivity(ctx) {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go heartbeat(ctx, done)
+	return func() { close(done) }
 }
 
 // heartbeat beats until done, so that a wait on a lost worker is noticed.

@@ -97,6 +97,7 @@ func (a *Alerts) FoldChunk(ctx context.Context, org string, chunks []string) (Fo
 // SweepAlerts folds committed chunks that no ledger row names: what a crash between
 // commit and fold has left.
 func (a *Alerts) SweepAlerts(ctx context.Context, org string) (FoldResult, error) {
+	defer beating(ctx)()
 	var total FoldResult
 	for range 20 { // bounded: the next round goes on
 		chunks, err := a.Store.UnfoldedChunks(ctx, org, foldBatch)

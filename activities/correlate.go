@@ -40,6 +40,7 @@ type CorrelateResult struct {
 // says enough to incidents. One round runs at a time (the Detect schedule skips overlaps). It
 // may be repeated at any point: incidents know their alerts, and the ledger is written last.
 func (a *Alerts) Correlate(ctx context.Context, org string) (CorrelateResult, error) {
+	defer beating(ctx)()
 	var res CorrelateResult
 	fresh, err := a.Store.Uncorrelated(ctx, org, maxFresh)
 	if err != nil || len(fresh) == 0 {

@@ -54,6 +54,7 @@ const (
 // ledger does not name yet, and the windows of aggregate rules. What is found is written
 // and folded, what late events proved wrong is taken back, and the ledger is written last.
 func (a *Alerts) EvaluateWindows(ctx context.Context, org string) (WindowResult, error) {
+	defer beating(ctx)()
 	total, err := a.windows(ctx, org, nil)
 	if err != nil {
 		return total, Retryable(err)

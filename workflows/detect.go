@@ -20,6 +20,7 @@ func Detect(ctx workflow.Context, in flow.DetectInput) (flow.DetectResult, error
 	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 10 * time.Minute,
+		HeartbeatTimeout:    20 * time.Second, // the next round waits for a lost one
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: 5, NonRetryableErrorTypes: permanent()},
 	})
 	var a *activities.Alerts
@@ -43,7 +44,7 @@ func Detect(ctx workflow.Context, in flow.DetectInput) (flow.DetectResult, error
 	// What follows keeps house; when it fails, the next round does it.
 	keep := workflow.WithTaskQueue(ctx, flow.QueueRespond)
 	o := workflow.GetActivityOptions(keep)
-	o.ScheduleToCloseTimeout = time.Minute
+	o.ScheduleToCloseTimeout, o.HeartbeatTimeout = time.Minute, 0
 	keep = workflow.WithActivityOptions(keep, o)
 	var audit *activities.Audit
 	if err := workflow.ExecuteActivity(keep, audit.SealAudit).Get(keep, nil); err != nil {
