@@ -34,10 +34,14 @@ type Playbooks struct {
 	Policies  *approval.Policies
 }
 
-// PlaybookVerbs is the action table as playbooks are checked against it.
-func PlaybookVerbs() map[string]playbook.Verb {
+// PlaybookVerbs is the action table as playbooks are checked against it. Commands on our own
+// machine are in it only where a connector turns them on.
+func PlaybookVerbs(systems action.Connectors) map[string]playbook.Verb {
 	out := map[string]playbook.Verb{}
 	for verb, d := range action.Definitions() {
+		if verb == playbook.Bash && systems[verb] == nil {
+			continue
+		}
 		v := playbook.Verb{LowRisk: d.Risk == action.Low, Kinds: map[string]string{}}
 		for _, i := range d.Inputs {
 			v.Inputs = append(v.Inputs, i.Name)

@@ -41,8 +41,10 @@ func (m *manifest) NewEvents() pipeline.Events { return &count{} }
 func (m *manifest) Recycle(pipeline.Events)    {}
 
 // The trail of proofs is kept nowhere here.
-func (m *manifest) InsertAudit(context.Context, schema.AuditRecord) error  { return nil }
-func (m *manifest) HasAudit(context.Context, string, string) (bool, error) { return false, nil }
+func (m *manifest) InsertAudit(context.Context, []schema.AuditRecord) error { return nil }
+func (m *manifest) HaveAudit(context.Context, string, []string) (map[string]bool, error) {
+	return nil, nil
+}
 
 func (m *manifest) Commit(_ context.Context, c *pipeline.Commit) error {
 	m.chunks = append(m.chunks, c.Chunk)

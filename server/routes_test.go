@@ -81,8 +81,8 @@ func routesDocument(s *Server) string {
 		}
 	}
 	return b.String() + "\nBeside the table: `GET /live` (signed in; each topic needs its own permission), `GET /export` and `GET /incidents/{id}/report` (`read:events`,\n" +
-		"`read:incidents`), `GET /login/oidc/{id}` with its `/callback` (nobody signed in), `GET /lists/NAME.txt` (published lists: everybody who reaches the\n" +
-		"server), and `POST /api/codec/decode` (`admin:users`).\n"
+		"`read:incidents`), `GET /login/oidc/{id}` with its `/callback` (nobody signed in), `GET /lists/NAME.txt` and TAXII 2.1 at `GET /taxii2/` (published\n" +
+		"lists: everybody who reaches the server), and `POST /api/codec/decode` (`admin:users`).\n"
 }
 
 func documented(b *strings.Builder, route string, need perm.Permission) {

@@ -100,6 +100,7 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET /api/v1/incidents/{id}/report", s.serveReport)
 	s.mux.HandleFunc("GET /api/v1/incidents/{id}/files/{hash}", s.serveFile)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
+	s.taxiiRoutes()
 	s.mux.Handle("POST /api/codec/decode", http.MaxBytesHandler(http.HandlerFunc(s.decode), maxDecode)) // the routes of the API have bounds of their own
 	s.mux.HandleFunc("/", s.serveUI)
 	return s

@@ -76,7 +76,7 @@ func TestImport(t *testing.T) {
 		if !ok {
 			t.Errorf("%s is not in the table", name)
 		}
-		d, errs := playbook.Parse(name, text, activities.PlaybookVerbs())
+		d, errs := playbook.Parse(name, text, activities.PlaybookVerbs(nil))
 		all := errors.Join(errs...)
 		switch {
 		case want == "" && (d == nil || all != nil):
@@ -100,7 +100,7 @@ func TestImportedRun(t *testing.T) {
 			sys[name] = &fstest.MapFile{Data: files[name]}
 		}
 	}
-	set, errs := playbook.Load(activities.PlaybookVerbs(), sys)
+	set, errs := playbook.Load(activities.PlaybookVerbs(nil), sys)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

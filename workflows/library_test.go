@@ -19,7 +19,7 @@ import (
 )
 
 func TestLibrary(t *testing.T) {
-	s, errs := playbook.Load(activities.PlaybookVerbs())
+	s, errs := playbook.Load(activities.PlaybookVerbs(nil))
 	for _, err := range errs {
 		t.Error(err)
 	}

@@ -127,15 +127,19 @@ func (m *memory) User(_ context.Context, _, name string) (schema.User, error) {
 	return u, nil
 }
 
-func (m *memory) InsertAudit(_ context.Context, r schema.AuditRecord) error {
+func (m *memory) InsertAudit(_ context.Context, list []schema.AuditRecord) error {
 	defer m.lock()()
-	m.trail = append(m.trail, r)
+	m.trail = append(m.trail, list...)
 	return nil
 }
 
-func (m *memory) HasAudit(_ context.Context, _, id string) (bool, error) {
+func (m *memory) HaveAudit(_ context.Context, _ string, ids []string) (map[string]bool, error) {
 	defer m.lock()()
-	return slices.ContainsFunc(m.trail, func(r schema.AuditRecord) bool { return r.ID == id }), nil
+	have := map[string]bool{}
+	for _, r := range m.trail {
+		have[r.ID] = slices.Contains(ids, r.ID)
+	}
+	return have, nil
 }
 
 func (m *memory) PutEntry(_ context.Context, e action.Entry) error {
@@ -245,7 +249,7 @@ func newWorld(t *testing.T) *world {
 
 func newWorldWith(t *testing.T, policies *approval.Policies) *world {
 	t.Helper()
-	set, errs := playbook.Load(activities.PlaybookVerbs())
+	set, errs := playbook.Load(activities.PlaybookVerbs(nil))
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

@@ -159,15 +159,15 @@ func (n *node) load() (err error) {
 		n.o.log.Error("a rule is not used", "error", err)
 	}
 	n.rules = &activities.RuleSets{Store: n.store, Local: set}
-	books, errs := playbook.Load(activities.PlaybookVerbs(), n.a.playbookSystems()...)
+	if n.systems, err = n.a.connectors(); err != nil {
+		return err
+	}
+	books, errs := playbook.Load(activities.PlaybookVerbs(n.systems), n.a.playbookSystems()...)
 	for _, err := range errs {
 		n.o.log.Error("a playbook is not used", "error", err)
 	}
 	n.books = books
-	if n.asks, err = n.a.approvalPolicies(); err != nil {
-		return err
-	}
-	n.systems, err = n.a.connectors()
+	n.asks, err = n.a.approvalPolicies()
 	return err
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vigil/activities"
 	"vigil/internal/playbook"
 )
 
@@ -43,7 +42,11 @@ func newPlaybooksListCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the playbooks in use", Args: cobra.NoArgs, Example: "  vigil playbooks list",
 		RunE: func(*cobra.Command, []string) error {
-			set, errs := playbook.Load(activities.PlaybookVerbs(), a.playbookSystems()...)
+			verbs, err := a.playbookVerbs()
+			if err != nil {
+				return err
+			}
+			set, errs := playbook.Load(verbs, a.playbookSystems()...)
 			var rows [][]any
 			for _, name := range set.Names() {
 				d, err := set.Get(name)
@@ -67,7 +70,11 @@ func newPlaybooksShowCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "show NAME", Short: "Print a playbook as JSON", Args: cobra.ExactArgs(1), Example: "  vigil playbooks show contain-address",
 		RunE: func(_ *cobra.Command, args []string) error {
-			set, _ := playbook.Load(activities.PlaybookVerbs(), a.playbookSystems()...)
+			verbs, err := a.playbookVerbs()
+			if err != nil {
+				return err
+			}
+			set, _ := playbook.Load(verbs, a.playbookSystems()...)
 			d, err := set.Get(args[0])
 			if err != nil {
 				return err
@@ -83,13 +90,17 @@ func newPlaybooksCheckCmd(a *app) *cobra.Command {
 		Long:    "Reports each mistake with file, line and column; exits with 3 when there is any.",
 		Example: "  vigil playbooks check ./mine.yaml",
 		RunE: func(_ *cobra.Command, args []string) error {
+			verbs, err := a.playbookVerbs()
+			if err != nil {
+				return err
+			}
 			var errs []error
 			for _, name := range args {
 				text, err := os.ReadFile(name)
 				if err != nil {
 					return exit(2, err)
 				}
-				d, bad := playbook.Parse(name, text, activities.PlaybookVerbs())
+				d, bad := playbook.Parse(name, text, verbs)
 				errs = append(errs, bad...)
 				if d != nil {
 					fmt.Fprintf(a.out, "%s: %s is good, version %s\n", name, d.Slug(), d.Hash()[:12])
@@ -152,6 +163,10 @@ func newPlaybooksImportCmd(a *app) *cobra.Command {
 uses them. Sign-in data in them is not used: write a connector. Exits with 3 when a file is refused.`,
 		Example: "  vigil playbooks import ./their-playbook.json",
 		RunE: func(_ *cobra.Command, args []string) error {
+			verbs, err := a.playbookVerbs()
+			if err != nil {
+				return err
+			}
 			var errs []error
 			dir := filepath.Join(a.data, "playbooks")
 			if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -162,7 +177,7 @@ uses them. Sign-in data in them is not used: write a connector. Exits with 3 whe
 				if err != nil {
 					return exit(2, err)
 				}
-				d, bad := playbook.Parse(name, text, activities.PlaybookVerbs())
+				d, bad := playbook.Parse(name, text, verbs)
 				errs = append(errs, bad...)
 				if d == nil {
 					continue

@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"vigil/activities"
 	"vigil/internal/action"
 	"vigil/internal/approval"
+	"vigil/internal/playbook"
 	"vigil/internal/secret"
 	"vigil/schema"
 )
@@ -30,7 +32,16 @@ func lowRisk(verb string) bool { return action.Definitions()[verb].Risk == actio
 
 // connectors reads connectors.yaml of the data folder: the systems that actions talk
 // to. None is no error; a secret that cannot be read is.
-func (a *app) connectors() (action.Connectors, error) {
+func (a *app) connectors() (action.Connectors, error) { return a.connectorsBy(secret.FromRef) }
+
+// playbookVerbs is what playbooks may use here. It depends on which connectors there are, not
+// on their secrets, which who checks a playbook may not have.
+func (a *app) playbookVerbs() (map[string]playbook.Verb, error) {
+	systems, err := a.connectorsBy(func(string) (secret.Value, error) { return secret.New("unread"), nil })
+	return activities.PlaybookVerbs(systems), err
+}
+
+func (a *app) connectorsBy(resolve func(ref string) (secret.Value, error)) (action.Connectors, error) {
 	name := filepath.Join(a.data, "connectors.yaml")
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -39,5 +50,5 @@ func (a *app) connectors() (action.Connectors, error) {
 	if err != nil {
 		return nil, schema.E(schema.Unavailable, "the connectors cannot be read", "", err)
 	}
-	return action.ParseConnectors(name, text, secret.FromRef)
+	return action.ParseConnectors(name, text, resolve)
 }

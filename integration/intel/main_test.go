@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) startWorker() {
 	set, errs := rules.Load(library.FS)
-	books, more := playbook.Load(activities.PlaybookVerbs())
+	books, more := playbook.Load(activities.PlaybookVerbs(nil))
 	key, err := auth.LoadDecisionKey(filepath.Join(w.dir, "keys", "decision.key"))
 	if err := errors.Join(append(append(errs, more...), err)...); err != nil {
 		w.t.Fatal(err)

@@ -91,7 +91,7 @@ func (w *world) startWorker() {
 	}))
 	w.t.Cleanup(hook.Close)
 	set, errs := rules.Load(library.FS)
-	pbs, more := playbook.Load(activities.PlaybookVerbs())
+	pbs, more := playbook.Load(activities.PlaybookVerbs(nil))
 	for _, err := range append(errs, more...) {
 		w.t.Fatal(err)
 	}

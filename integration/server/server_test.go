@@ -4,6 +4,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,7 +14,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -30,6 +33,7 @@ import (
 	"vigil/internal/auth/passkey"
 	"vigil/internal/auth/perm"
 	"vigil/internal/dashboard/library"
+	"vigil/internal/intel"
 	"vigil/internal/live"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
@@ -88,7 +92,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	trail := audit.NewLog(w.store, key, "test-"+time.Now().Format("150405.000000"), filepath.Join(dir, "audit"))
-	pbs, errs := playbook.Load(activities.PlaybookVerbs())
+	pbs, errs := playbook.Load(activities.PlaybookVerbs(nil))
 	for _, err := range errs {
 		t.Fatal(err)
 	}
@@ -372,21 +376,68 @@ func sessions(t *testing.T, w *world, _ map[perm.Role]string) {
 	}
 }
 
-// lists: firewalls get what is in force, and 304 while nothing changes.
+// lists: firewalls get what is in force, and 304 while nothing changes; the same as TAXII.
 func lists(t *testing.T, w *world, _ map[perm.Role]string) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	for _, e := range []store.ListEntry{{Value: "203.0.113.9", Expires: now.Add(time.Hour)}, {Value: "203.0.113.10", Expires: now.Add(-time.Hour)}} {
-		e.Org, e.List, e.Added, e.Version = schema.DefaultOrg, "block", now, 1
+	for i, e := range []store.ListEntry{{Value: "203.0.113.9", Expires: now.Add(time.Hour)}, {Value: "203.0.113.10", Expires: now.Add(-time.Hour)}, {Value: "2001:db8::9"}, {Value: "203.0.113.12"}} {
+		e.Org, e.List, e.Added, e.Version = schema.DefaultOrg, "addresses", now.Add(time.Duration(i)*time.Second-time.Minute), 1
 		if err := w.store.PutListEntry(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r := w.call("", "GET", "/lists/block.txt", nil)
-	if string(r.body) != "203.0.113.9\n" {
+	r := w.call("", "GET", "/lists/addresses.txt", nil)
+	if string(r.body) != "2001:db8::9\n203.0.113.12\n203.0.113.9\n" {
 		t.Errorf("list: %q", r.body)
 	}
-	if r := w.call("", "GET", "/lists/block.txt", nil, "If-None-Match", r.header.Get("ETag")); r.status != 304 {
+	if r := w.call("", "GET", "/lists/addresses.txt", nil, "If-None-Match", r.header.Get("ETag")); r.status != 304 {
 		t.Errorf("unchanged list: %d", r.status)
+	}
+	for path, want := range map[string]int{"/taxii2/": 200, "/taxii2/lists/": 200, "/taxii2/lists/collections/": 200, "/taxii2/lists/collections/addresses/": 200,
+		"/taxii2/lists/collections/addresses/manifest/": 200, "/taxii2/lists/collections/sent/objects/": 404, "/taxii2/lists/collections/addresses/objects/indicator--x/": 404,
+		"/taxii2/lists/collections/addresses/objects/?limit=0": 400, "/taxii2/lists/collections/addresses/objects/?added_after=x": 400} {
+		if r := w.call("", "GET", path, nil, "Accept", "application/taxii+json;version=2.1"); r.status != want || r.header.Get("Content-Type") != "application/taxii+json;version=2.1" {
+			t.Errorf("%s: %d, %s", path, r.status, r.header.Get("Content-Type"))
+		}
+	}
+	if r := w.call("", "GET", "/taxii2/", nil, "Accept", "application/vnd.oasis.taxii+json; version=2.0"); r.status != 406 {
+		t.Errorf("TAXII 2.0 is answered with %d", r.status)
+	}
+	w.taxii(t, "203.0.113.9 2001:db8::9 203.0.113.12")
+}
+
+// taxii reads the collection page by page with the reader of our feeds, which knows nothing
+// of how it is written.
+func (w *world) taxii(t *testing.T, want string) {
+	const path = "/taxii2/lists/collections/addresses/objects/?limit=2"
+	var got []string
+	var last string
+	for next := ""; ; {
+		r := w.call("", "GET", path+"&next="+url.QueryEscape(next), nil)
+		var page struct {
+			More bool
+			Next string
+		}
+		if err := json.Unmarshal(r.body, &page); err != nil {
+			t.Fatalf("%v: %s", err, r.body)
+		}
+		entries, _, err := intel.Read(t.Context(), "stix", intel.One("page.json", bytes.NewReader(r.body)), intel.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.SortFunc(entries, func(a, b intel.Entry) int { return cmp.Compare(a.From, b.From) })
+		for _, e := range entries {
+			got = append(got, e.Value)
+		}
+		last = r.header.Get("X-TAXII-Date-Added-Last")
+		if next = page.Next; !page.More {
+			break
+		}
+	}
+	if strings.Join(got, " ") != want {
+		t.Errorf("TAXII gives %v, want %s", got, want)
+	}
+	if r := w.call("", "GET", path+"&added_after="+url.QueryEscape(last), nil); strings.Contains(string(r.body), "indicator--") {
+		t.Errorf("after the last there is %s", r.body)
 	}
 }
 

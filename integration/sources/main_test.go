@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) startWorker() {
 	w.t.Helper()
 	set, errs := rules.Load(library.FS)
-	books, more := playbook.Load(activities.PlaybookVerbs())
+	books, more := playbook.Load(activities.PlaybookVerbs(nil))
 	key, err := auth.LoadDecisionKey(filepath.Join(w.dir, "keys", "decision.key"))
 	if err := errors.Join(append(append(errs, more...), err)...); err != nil {
 		w.t.Fatal(err)

@@ -120,15 +120,16 @@ type bench struct {
 	vendor  *actiontest.Vendor
 	mail    *mailbox
 	shell   *shell
+	local   *localShell
 	hunts   hunts
 	systems Connectors
 }
 
 func newBench(t *testing.T, status ...int) bench {
-	b := bench{lists: &lists{m: map[string]Entry{}}, hook: newListener(t, status...), pub: NewPublisher(t.TempDir()), vendor: actiontest.New(t), mail: newMailbox(t), shell: newShell(t), hunts: hunts{map[string]int{}}}
+	b := bench{lists: &lists{m: map[string]Entry{}}, hook: newListener(t, status...), pub: NewPublisher(t.TempDir()), vendor: actiontest.New(t), mail: newMailbox(t), shell: newShell(t), local: newLocalShell(t), hunts: hunts{map[string]int{}}}
 	systems := connectorsOf(b.vendor)
 	b.systems = systems
-	systems["smtp"], systems["ssh"] = b.mail.connector(), b.shell.connector(t)
+	systems["smtp"], systems["ssh"], systems["bash"] = b.mail.connector(), b.shell.connector(t), b.local.connector()
 	b.table = NewTable(Ports{Lists: b.lists, Tags: tags{}, Peers: peers{}, Hunts: b.hunts, Publish: b.pub, Systems: systems, Webhook: Webhook{URL: b.hook.URL, Secret: secret.New(hookSecret)}})
 	return b
 }
@@ -162,6 +163,8 @@ func (b bench) sample(d Definition) map[string]string {
 	case "ssh":
 		args["command"] = "echo once >> " + b.shell.file
 		args["host"] = "127.0.0.1"
+	case "bash":
+		args["command"] = b.local.command
 	case "openc2-http":
 		args["host"] = "127.0.0.1"
 		args["command"] = `{"action":"deny","target":{"ipv4_net":"203.0.113.5"}}`
@@ -185,7 +188,7 @@ func (b bench) effects(t *testing.T) string {
 	b.hook.mu.Lock()
 	defer b.hook.mu.Unlock()
 	out, _ := json.Marshal(map[string]any{"entries": b.lists.m, "posts": b.hook.acted, "tags": b.table["tag"].(tagAction).tags, "vendor": b.vendor.Effects(), "mail": b.mail.effects(),
-		"shell": b.shell.effects(t), "hunts": b.hunts.started})
+		"shell": b.shell.effects(t), "local": b.local.effects(t), "hunts": b.hunts.started})
 	return string(out)
 }
 

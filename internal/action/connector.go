@@ -33,7 +33,7 @@ type Connectors map[string]*Connector
 // connectorNames is the table of connectors: what each is, and the options it needs.
 var connectorNames = map[string][]string{
 	"slack": nil, "teams": nil, "mattermost": nil, "pagerduty": nil, "jira": {"project"}, "servicenow": nil, "github": {"repository"}, "tickets": nil,
-	"smtp": {"from", "to"}, "ssh": {"host_key"}, "firewall": nil, "scim": nil, "idp": nil, "edr": nil, "openc2": nil, "http": nil,
+	"smtp": {"from", "to"}, "ssh": {"host_key"}, "firewall": nil, "scim": nil, "idp": nil, "edr": nil, "openc2": nil, "http": nil, "bash": {"dir"},
 }
 
 type connectorFile struct {
@@ -90,7 +90,11 @@ func ParseConnectors(name string, text []byte, resolve func(ref string) (secret.
 
 func (c *Connector) check(needs []string) error {
 	u, err := url.Parse(c.URL.Reveal())
-	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "ssh", "smtp", "smtps"}, u.Scheme) {
+	if err == nil && c.Name == "bash" {
+		if err := c.checkLocal(u); err != nil {
+			return err
+		}
+	} else if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "ssh", "smtp", "smtps"}, u.Scheme) {
 		return errors.New("url needs a scheme and a host, such as https://edr.example/api")
 	}
 	if c.Auth == "" {

@@ -34,7 +34,7 @@ func shellActions(p Ports) []Action {
 		Idempotent: "an element is in a set once"}
 	run := Definition{Verb: "ssh", Title: "Run a command by SSH", Target: "command", Risk: High, Connector: "ssh", Blast: "whatever the command does on that machine",
 		Inputs: []Input{{"command", Text, true, "the command"}, {"host", Name, false, "the machine; default that of the connector"}}}
-	return []Action{&held{def: block, lists: p.Lists, list: "held/nft-block", hours: 24, eff: nft{c}, mu: &sync.Mutex{}}, once{command{noted(run), c}, p.Lists}}
+	return []Action{&held{def: block, lists: p.Lists, list: "held/nft-block", hours: 24, eff: nft{c}, mu: &sync.Mutex{}}, once{command{noted(run), c}, p.Lists}, bashAction(p)}
 }
 
 func noted(d Definition) Definition {

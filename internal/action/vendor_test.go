@@ -31,7 +31,7 @@ func connectorsOf(v *actiontest.Vendor) Connectors {
 // again, and trying again acts once. No error repeats the secret.
 func TestFaults(t *testing.T) {
 	for verb, d := range Definitions() {
-		if d.Connector == "" || d.Connector == "smtp" || d.Connector == "ssh" {
+		if d.Connector == "" || d.Connector == "smtp" || d.Connector == "ssh" || d.Connector == "bash" {
 			continue
 		}
 		for _, c := range []struct {
@@ -98,6 +98,7 @@ func TestCancelStops(t *testing.T) {
 		b.vendor.Fault = func(*http.Request) string { return "hang" }
 		b.mail.hang()
 		b.shell.hang()
+		b.local.command = "sleep 60"
 		ctx, cancel := contextAfter(t, 50*time.Millisecond)
 		began := time.Now()
 		_, err := b.table[verb].Run(ctx, b.request(t, d))

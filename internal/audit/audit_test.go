@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vigil/schema"
@@ -16,27 +18,37 @@ import (
 
 // memory is a sink that can lose the answer of an insert.
 type memory struct {
-	rows []schema.AuditRecord
-	fail string // "", before, after
+	rows    []schema.AuditRecord
+	inserts int
+	took    time.Duration // of an insert
+	fail    string        // "", before, after
 }
 
-func (m *memory) InsertAudit(_ context.Context, r schema.AuditRecord) error {
+func (m *memory) InsertAudit(_ context.Context, list []schema.AuditRecord) error {
+	time.Sleep(m.took)
 	fail := m.fail
 	m.fail = ""
 	if fail == "before" {
 		return errors.New("gone before")
 	}
-	if !slices.ContainsFunc(m.rows, func(x schema.AuditRecord) bool { return x.Writer == r.Writer && x.Seq == r.Seq }) {
-		m.rows = append(m.rows, r)
+	for _, r := range list {
+		if !slices.ContainsFunc(m.rows, func(x schema.AuditRecord) bool { return x.Writer == r.Writer && x.Seq == r.Seq }) {
+			m.rows = append(m.rows, r)
+		}
 	}
+	m.inserts++
 	if fail == "after" {
 		return errors.New("gone after")
 	}
 	return nil
 }
 
-func (m *memory) HasAudit(_ context.Context, _, id string) (bool, error) {
-	return slices.ContainsFunc(m.rows, func(x schema.AuditRecord) bool { return x.ID == id }), nil
+func (m *memory) HaveAudit(_ context.Context, _ string, ids []string) (map[string]bool, error) {
+	have := map[string]bool{}
+	for _, r := range m.rows {
+		have[r.ID] = slices.Contains(ids, r.ID)
+	}
+	return have, nil
 }
 
 type signer struct{}
@@ -154,4 +166,39 @@ func TestHeadFilesAndExport(t *testing.T) {
 	if schema.CodeOf(err) != schema.Invalid {
 		t.Errorf("garbage as export: %v", err)
 	}
+}
+
+// Records that come together make one insert and one chain, each once, also where a record
+// and its retry come together or the answer of the insert is lost.
+func TestTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		defer time.Sleep(time.Second) // the log rests
+		m := &memory{fail: "after", took: time.Millisecond}
+		l := NewLog(m, signer{}, "w1", "")
+		put := func(i int) error {
+			_, err := l.Append(t.Context(), schema.AuditRecord{Actor: "ana", Verb: "v", Object: fmt.Sprint(i), Outcome: "ok", ID: fmt.Sprint("id", i%50)})
+			return err
+		}
+		if err := put(0); err == nil {
+			t.Fatal("the lost answer is no error")
+		}
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				if err := put(i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(m.rows) != 50 {
+			t.Errorf("%d records of 50 are stored", len(m.rows))
+		}
+		if m.inserts > 3 {
+			t.Errorf("%d inserts for records that came together", m.inserts)
+		}
+		if rep := Verify(m.rows, l.Heads(), goodHead); !rep.OK || rep.Records != 50 {
+			t.Errorf("%+v", rep)
+		}
+	})
 }

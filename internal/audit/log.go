@@ -11,16 +11,17 @@ import (
 	"sync"
 	"time"
 
+	"vigil/internal/gather"
 	"vigil/schema"
 )
 
 // Sink is where records are kept.
 type Sink interface {
-	// InsertAudit stores a sealed record durably. Inserting the same record again
-	// must not double it.
-	InsertAudit(ctx context.Context, r schema.AuditRecord) error
-	// HasAudit says whether a record with that id is stored, by any writer.
-	HasAudit(ctx context.Context, org, id string) (bool, error)
+	// InsertAudit stores sealed records of one writer durably, all or none. Inserting the
+	// same records again must not double them.
+	InsertAudit(ctx context.Context, list []schema.AuditRecord) error
+	// HaveAudit returns those of the ids that are stored, by any writer.
+	HaveAudit(ctx context.Context, org string, ids []string) (map[string]bool, error)
 }
 
 // Signer signs heads; auth.DecisionKey does.
@@ -28,25 +29,32 @@ type Signer interface {
 	Sign(domain string, msg []byte) string
 }
 
-// Log appends to the trail as one writer. It is safe for concurrent use.
+// Log appends to the trail as one writer: what comes at the same time is sealed in the order
+// in which it came and stored at once. It is safe for concurrent use.
 type Log struct {
 	sink   Sink
 	signer Signer
 	writer string
 	dir    string // of the head files, "" for none
 	now    func() time.Time
+	gather *gather.Gatherer[*entry] // a lane an org
 
 	mu      sync.Mutex
-	heads   map[string]Head                // by org
-	pending map[string]*schema.AuditRecord // sealed, but its insert is in doubt
+	heads   map[string]Head                 // by org
+	pending map[string][]schema.AuditRecord // by org: sealed, but their insert is in doubt
 }
+
+// entry is a record on its way into the chain; it is replaced by the sealed one.
+type entry struct{ schema.AuditRecord }
 
 // NewLog returns the log of a process instance. writer must be new for each start
 // of a process: chains are never continued. dir is the folder outside the database
 // for signed heads; "" keeps none.
 func NewLog(sink Sink, signer Signer, writer, dir string) *Log {
-	return &Log{sink: sink, signer: signer, writer: writer, dir: dir, now: time.Now,
-		heads: map[string]Head{}, pending: map[string]*schema.AuditRecord{}}
+	l := &Log{sink: sink, signer: signer, writer: writer, dir: dir, now: time.Now,
+		heads: map[string]Head{}, pending: map[string][]schema.AuditRecord{}}
+	l.gather = gather.New(gather.Options{}, l.write)
+	return l
 }
 
 // Append seals and stores a record. The id must be derived from what happened, so
@@ -60,39 +68,74 @@ func (l *Log) Append(ctx context.Context, r schema.AuditRecord) (schema.AuditRec
 	if r.Time.IsZero() {
 		r.Time = l.now()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.settle(ctx, r.Org); err != nil {
+	e := &entry{r}
+	if _, err := l.gather.Put(ctx, r.Org, e); err != nil {
 		return r, err
 	}
-	if r.ID == "" {
-		r.ID = schema.HashID("audit", l.writer, fmt.Sprint(l.heads[r.Org].Seq), r.Actor, r.Verb, r.Object, r.Time.String())
-	} else if seen, err := l.sink.HasAudit(ctx, r.Org, r.ID); err != nil || seen {
-		return r, err
-	}
-	head := l.heads[r.Org]
-	head.Org, head.Writer = r.Org, l.writer
-	sealed := Seal(head, r)
-	l.pending[r.Org] = &sealed
-	return sealed, l.settle(ctx, r.Org)
+	return e.AuditRecord, nil
 }
 
-// settle stores the record whose insert is open or in doubt. Until that succeeds
-// nothing else may take its place in the chain.
+// write seals and stores records of an org, but for those that are stored already.
+func (l *Log) write(ctx context.Context, org string, list []*entry) error {
+	if err := l.settle(ctx, org); err != nil {
+		return err
+	}
+	var ids []string
+	for _, e := range list {
+		if e.ID != "" {
+			ids = append(ids, e.ID)
+		}
+	}
+	have, err := l.sink.HaveAudit(ctx, org, ids)
+	if err != nil {
+		return fmt.Errorf("looking for audit records: %w", err)
+	}
+	l.seal(org, list, have)
+	return l.settle(ctx, org)
+}
+
+// seal makes those that are not there the next links of the chain.
+func (l *Log) seal(org string, list []*entry, have map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	head := l.heads[org]
+	head.Org, head.Writer = org, l.writer
+	taken := map[string]bool{} // a record and its retry may meet here
+	for _, e := range list {
+		if e.ID == "" {
+			e.ID = schema.HashID("audit", l.writer, fmt.Sprint(head.Seq), e.Actor, e.Verb, e.Object, e.Time.String())
+		}
+		if have[e.ID] || taken[e.ID] {
+			continue
+		}
+		taken[e.ID] = true
+		e.AuditRecord = Seal(head, e.AuditRecord)
+		head.Seq, head.Hash = e.Seq, e.Hash
+		l.pending[org] = append(l.pending[org], e.AuditRecord)
+	}
+}
+
+// settle stores the records whose insert is open or in doubt. Until that succeeds
+// nothing else may take their place in the chain.
 func (l *Log) settle(ctx context.Context, org string) error {
-	r := l.pending[org]
-	if r == nil {
+	l.mu.Lock()
+	list := l.pending[org] // only the lane of the org changes it
+	l.mu.Unlock()
+	if len(list) == 0 {
 		return nil
 	}
-	if err := l.sink.InsertAudit(ctx, *r); err != nil {
-		return fmt.Errorf("writing audit record %d of %s: %w", r.Seq, r.Writer, err)
+	last := list[len(list)-1]
+	if err := l.sink.InsertAudit(ctx, list); err != nil {
+		return fmt.Errorf("writing audit records up to %d of %s: %w", last.Seq, last.Writer, err)
 	}
-	head := Head{Org: org, Writer: r.Writer, Seq: r.Seq, Hash: r.Hash, Time: r.Time.Truncate(time.Millisecond)}
+	head := Head{Org: org, Writer: last.Writer, Seq: last.Seq, Hash: last.Hash, Time: last.Time.Truncate(time.Millisecond)}
 	if l.signer != nil {
 		head.Signature = l.signer.Sign(HeadDomain, head.Message())
 	}
+	l.mu.Lock()
 	l.heads[org] = head
 	delete(l.pending, org)
+	l.mu.Unlock()
 	return l.saveHead(head)
 }
 

@@ -158,8 +158,15 @@ func (c *checker) action(w func(...string) []string, s Step) {
 		if strings.TrimSpace(cmd.Command) == "" {
 			c.fail(w("commands"), "", "the ssh command is empty")
 		}
-	case "bash", "powershell":
-		c.fail(w("commands", "0", "type"), "it is off: Vigil runs nothing on its own machine; use ssh", "commands of type %q do not run", cmd.Type)
+	case Bash:
+		if _, on := c.verbs[Bash]; !on {
+			c.fail(w("commands", "0", "type"), "it is off: the connector bash turns it on; use ssh", "commands of type %q do not run", cmd.Type)
+		}
+		if strings.TrimSpace(cmd.Command) == "" {
+			c.fail(w("commands"), "", "the bash command is empty")
+		}
+	case "powershell":
+		c.fail(w("commands", "0", "type"), "it is off: use ssh", "commands of type %q do not run", cmd.Type)
 	case Manual:
 		if strings.TrimSpace(cmd.Command) == "" {
 			c.fail(w("commands"), "say what the person is asked to do", "the manual command is empty")

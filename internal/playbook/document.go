@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"vigil/schema"
 )
 
 // SpecVersion is the version of the standard that documents must name.
@@ -37,6 +39,7 @@ const (
 	HTTPAPI     = "http-api"
 	OpenC2      = "openc2-http"
 	SSH         = "ssh"
+	Bash        = "bash" // off unless the connector bash is there
 	Manual      = "manual"
 )
 
@@ -293,6 +296,22 @@ func Fill(text string, vars map[string]string) string {
 		return vars[variableRef.FindStringSubmatch(m)[1]]
 	})
 }
+
+// FillShell fills the command of a shell. A value that a shell would take for more than one
+// word, or for an option, is refused unless the playbook's author wrote it: values come out
+// of logs, which attackers write, and no quoting is right wherever in a command a variable stands.
+func (d *Document) FillShell(text string, vars map[string]string) (string, error) {
+	written := d.variables()
+	for _, m := range variableRef.FindAllStringSubmatch(text, -1) {
+		if v := vars[m[1]]; v != "" && v != written["__"+m[1]+"__"].Value && !shellWord.MatchString(v) {
+			return "", schema.E(schema.Denied, fmt.Sprintf("the variable %s does not go into a command: %q is more than a plain word to a shell", m[1], v),
+				"letters, digits and ._:/@%+=,- are plain, a leading - is not; let a person do it (manual)")
+		}
+	}
+	return Fill(text, vars), nil
+}
+
+var shellWord = regexp.MustCompile(`^[\pL\pN._:/@%+=,][\pL\pN._:/@%+=,-]*$`)
 
 // FillAll fills every argument; those that end up empty are left out.
 func FillAll(args, vars map[string]string) map[string]string {

@@ -103,3 +103,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What logs say goes into a shell's command only where it is one plain word; the author may
+// write more.
+func TestFillShell(t *testing.T) {
+	for value, good := range map[string]bool{"203.0.113.5": true, "ws1.example.org": true, "CORP/ana": true, "müller": true, "": true, "ls -la": true, "a b": false, "x; id": false, "$(id)": false, "`id`": false,
+		"-rf": false, "a'b": false, `a"b`: false, "a\nb": false, "*": false, "~root": false, "a\\b": false, "{a,b}": false, "&": false, "\u202e": false} {
+		d := &Document{PlaybookVariables: map[string]Variable{"__x__": {Value: "ls -la"}}}
+		got, err := d.FillShell("echo __x__:value end", map[string]string{"x": value})
+		if (err == nil) != good || good && got != "echo "+value+" end" {
+			t.Errorf("%q: %q, %v", value, got, err)
+		}
+	}
+}

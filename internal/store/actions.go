@@ -9,7 +9,7 @@ import (
 
 // PutAction stores what came of an action; the highest Version holds.
 func (s *Store) PutAction(ctx context.Context, a schema.ActionRecord) error {
-	err := s.insert(ctx, "actions", "org, key, incident, action, at, doc, version", "", [][]any{{a.Org, a.Key, a.Incident, a.Action, a.At, asJSON(a), a.Version}})
+	err := s.insertSmall(ctx, "actions", "org, key, incident, action, at, doc, version", []any{a.Org, a.Key, a.Incident, a.Action, a.At, asJSON(a), a.Version})
 	if err != nil {
 		return fmt.Errorf("writing action %s: %w", a.Key, err)
 	}

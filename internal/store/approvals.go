@@ -94,5 +94,5 @@ func (s *Store) PutApprovals(ctx context.Context, list []schema.Approval) error 
 	for i, a := range list {
 		rows[i] = []any{a.Org, a.ID, string(a.Status), a.Created, a.Deadline, asJSON(a), a.Revision}
 	}
-	return s.insert(ctx, "approvals", "org, id, status, created, deadline, doc, version", "", rows)
+	return s.insertSmall(ctx, "approvals", "org, id, status, created, deadline, doc, version", rows...)
 }

@@ -12,21 +12,40 @@ import (
 
 const auditColumns = "org, writer, seq, id, time, actor, verb, object, outcome, details, prev, hash"
 
-// InsertAudit stores one sealed record. The same writer and sequence number is
-// stored once, however often it is tried.
-func (s *Store) InsertAudit(ctx context.Context, r schema.AuditRecord) error {
-	details := r.Details
-	if details == nil {
-		details = map[string]string{}
+// InsertAudit stores sealed records of one writer. The same records are stored once,
+// however often it is tried.
+func (s *Store) InsertAudit(ctx context.Context, list []schema.AuditRecord) error {
+	if len(list) == 0 {
+		return nil
 	}
-	token := schema.HashID("audit", r.Org, r.Writer, fmt.Sprint(r.Seq), r.Hash)
-	return s.insert(ctx, "audit", auditColumns, token, [][]any{{r.Org, r.Writer, r.Seq, r.ID, r.Time, r.Actor, r.Verb, r.Object, r.Outcome, details, r.Prev, r.Hash}})
+	rows := make([][]any, len(list))
+	for i, r := range list {
+		details := r.Details
+		if details == nil {
+			details = map[string]string{}
+		}
+		rows[i] = []any{r.Org, r.Writer, r.Seq, r.ID, r.Time, r.Actor, r.Verb, r.Object, r.Outcome, details, r.Prev, r.Hash}
+	}
+	first, last := list[0], list[len(list)-1]
+	token := schema.HashID("audit", last.Org, last.Writer, fmt.Sprint(first.Seq), fmt.Sprint(last.Seq), last.Hash)
+	return s.insert(ctx, "audit", auditColumns, token, rows)
 }
 
-// HasAudit says whether a record with that id is stored.
-func (s *Store) HasAudit(ctx context.Context, org, id string) (bool, error) {
-	var n uint8
-	return s.row(ctx, `SELECT toUInt8(1) FROM audit WHERE org = {org:String} AND id = {id:String} LIMIT 1`, P{"org": org, "id": id}, &n)
+// HaveAudit returns those of the ids that are stored.
+func (s *Store) HaveAudit(ctx context.Context, org string, ids []string) (map[string]bool, error) {
+	have := map[string]bool{}
+	if len(ids) == 0 {
+		return have, nil
+	}
+	err := s.each(ctx, `SELECT id FROM audit WHERE org = {org:String} AND id IN {ids:Array(String)}`, P{"org": org, "ids": ids}, func(r driver.Rows) error {
+		var id string
+		if err := r.Scan(&id); err != nil {
+			return err
+		}
+		have[id] = true
+		return nil
+	})
+	return have, err
 }
 
 func scanAudit(r driver.Rows) (schema.AuditRecord, error) {

@@ -50,7 +50,7 @@ func (s *Store) ListEntries(ctx context.Context, org, list string) ([]ListEntry,
 
 // PutListEntry stores an entry; the highest Version holds.
 func (s *Store) PutListEntry(ctx context.Context, e ListEntry) error {
-	err := s.insert(ctx, "blocklist", listColumns, "", [][]any{{e.Org, e.List, e.Value, e.Reason, e.Run, e.Added, e.Expires, e.Removed, e.Version}})
+	err := s.insertSmall(ctx, "blocklist", listColumns, []any{e.Org, e.List, e.Value, e.Reason, e.Run, e.Added, e.Expires, e.Removed, e.Version})
 	if err != nil {
 		return fmt.Errorf("writing list %s: %w", e.List, err)
 	}

@@ -55,8 +55,8 @@ func (s *Store) Incident(ctx context.Context, org, id string) (schema.Incident, 
 
 // PutIncident stores the read model; the highest Version holds.
 func (s *Store) PutIncident(ctx context.Context, i schema.Incident) error {
-	err := s.insert(ctx, "incidents", "org, id, key, severity, status, opened, last_seen, doc, version", "",
-		[][]any{{i.Org, i.ID, i.Key, string(i.Severity), string(i.Status), i.Opened, i.LastSeen, asJSON(i), i.Version}})
+	err := s.insertSmall(ctx, "incidents", "org, id, key, severity, status, opened, last_seen, doc, version",
+		[]any{i.Org, i.ID, i.Key, string(i.Severity), string(i.Status), i.Opened, i.LastSeen, asJSON(i), i.Version})
 	if err != nil {
 		return fmt.Errorf("writing incident %s: %w", i.ID, err)
 	}
@@ -81,8 +81,8 @@ ORDER BY started DESC, id LIMIT {limit:UInt32}`, P{"org": org, "incident": incid
 // PutRun stores the read model of a run with the version of its workflow's counter.
 // history is the exported workflow history, "" while it runs.
 func (s *Store) PutRun(ctx context.Context, r schema.Run, history string, version uint64) error {
-	err := s.insert(ctx, "runs", "org, id, incident, playbook, status, started, doc, history, version", "",
-		[][]any{{r.Org, r.ID, r.Incident, r.Playbook, r.Status, r.Started, asJSON(r), history, version}})
+	err := s.insertSmall(ctx, "runs", "org, id, incident, playbook, status, started, doc, history, version",
+		[]any{r.Org, r.ID, r.Incident, r.Playbook, r.Status, r.Started, asJSON(r), history, version})
 	if err != nil {
 		return fmt.Errorf("writing run %s: %w", r.ID, err)
 	}

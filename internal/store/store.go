@@ -16,6 +16,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"vigil/internal/gather"
 	"vigil/internal/secret"
 	"vigil/schema"
 )
@@ -40,6 +41,7 @@ type Store struct {
 	analyst driver.Conn
 	events  *columnar // columnar inserts
 	sweeps  *columnar // columnar reads, as the analyst
+	small   *gather.Gatherer[[]any]
 }
 
 // Open connects and checks that the engine answers.
@@ -63,6 +65,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.events = newColumnar(o)
 	s.sweeps = newColumnar(o.analystOptions())
+	s.small = newSmall(s)
 	return s, nil
 }
 
@@ -214,6 +217,12 @@ func doc[T any](ctx context.Context, s *Store, what, q string, p P) (T, error) {
 // same token within a table's window is stored once. columns is "a, b, c"; each row
 // has a value per column.
 func (s *Store) insert(ctx context.Context, table, columns, token string, rows [][]any) error {
+	return s.insertInto(ctx, insertion(table, columns), token, rows)
+}
+
+func insertion(table, columns string) string { return "INSERT INTO " + table + " (" + columns + ")" }
+
+func (s *Store) insertInto(ctx context.Context, into, token string, rows [][]any) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -222,13 +231,13 @@ func (s *Store) insert(ctx context.Context, table, columns, token string, rows [
 		settings["insert_deduplicate"] = 1
 		settings["insert_deduplication_token"] = token
 	}
-	b, err := s.conn.PrepareBatch(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "INSERT INTO "+table+" ("+columns+")")
+	b, err := s.conn.PrepareBatch(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), into)
 	if err != nil {
 		return wrap(ctx, err)
 	}
 	for _, r := range rows {
 		if err := b.Append(r...); err != nil {
-			return errors.Join(fmt.Errorf("adding a row of %s: %w", table, err), b.Abort())
+			return errors.Join(fmt.Errorf("%s: %w", into, err), b.Abort())
 		}
 	}
 	if err := b.Send(); err != nil {

@@ -24,7 +24,7 @@ func (s *Store) PutNotes(ctx context.Context, notes ...schema.Note) error {
 		}
 		rows[i] = []any{n.Org, n.Offset, n.Topic, n.Kind, n.ID, n.Data, n.Time}
 	}
-	if err := s.insert(ctx, "updates", "org, offset, topic, kind, id, data, time", "", rows); err != nil {
+	if err := s.insertSmall(ctx, "updates", "org, offset, topic, kind, id, data, time", rows...); err != nil {
 		return fmt.Errorf("publishing: %w", err)
 	}
 	return nil
