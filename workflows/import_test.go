@@ -131,3 +131,39 @@ func TestImportedRun(t *testing.T) {
 		t.Errorf("requests: %v", calls)
 	}
 }
+
+// TestShellWords: what a run is given goes into a command only where it is a plain word.
+func TestShellWords(t *testing.T) {
+	const text = `type: playbook
+spec_version: cacao-2.0
+id: playbook--ban
+name: ban
+description: Bans an address.
+playbook_variables:
+  __address__: {type: string, description: whom, external: true}
+workflow_start: start--1
+workflow:
+  start--1: {type: start, on_completion: action--1}
+  action--1:
+    type: action
+    name: Ban it
+    on_completion: end--1
+    commands: [{type: bash, command: "ban __address__:value"}]
+  end--1: {type: end}
+`
+	systems := action.Connectors{"bash": {Name: "bash", URL: secret.New("exec:///bin/bash"), Options: map[string]string{"dir": "/"}}}
+	set, errs := playbook.Load(activities.PlaybookVerbs(systems), fstest.MapFS{"ban.yaml": &fstest.MapFile{Data: []byte(text)}})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for address, want := range map[string]string{"203.0.113.5": "", "203.0.113.5; id": "more than a plain word to a shell"} {
+		w := newWorldFrom(t, set)
+		maps.Copy(w.act.Table, action.NewTable(action.Ports{Lists: w.mem, Systems: systems}))
+		w.mem.incidents["i1"] = schema.Incident{ID: "i1"}
+		w.env.ExecuteWorkflow(RunPlaybook, flow.RunPlaybookInput{Playbook: "ban", Incident: "i1", DryRun: true, Requester: "cy", Token: w.runToken("cy", "ban"), Variables: map[string]string{"address": address}})
+		err := w.env.GetWorkflowError()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", address, err, want)
+		}
+	}
+}
