@@ -40,31 +40,9 @@ type Prove struct {
 	Sources SourceStore
 }
 
-// Proof is the outcome of recounting one source.
+// Proof is the outcome of recounting one source, as far as it is.
 type Proof struct {
-	Source   string `json:"source"`
-	OK       bool   `json:"ok"`
-	Chunks   int    `json:"chunks"`
-	Objects  int    `json:"objects"`
-	Reread   int    `json:"reread"` // objects whose bytes are still there and were read again
-	Records  int64  `json:"records"`
-	Events   int64  `json:"events"`
-	Failures int64  `json:"failures"`
-	Bytes    int64  `json:"bytes"`
-	// Suspected are records in the spool that came in a request that had come before: they
-	// are kept, and may be re-sends.
-	Suspected int64    `json:"suspected"`
-	Waiting   int64    `json:"waiting"`  // records safe in the spool of this host, not yet committed
-	Problems  []string `json:"problems"` // each names its chunk
-	// Gone are followed files that cannot be read again: what of them was proved is that
-	// the tables hold what the manifest says.
-	Gone []string `json:"gone,omitempty"`
-	// Lost are offsets of a queue that were deleted there before they were read: the
-	// manifest says so, and each range is kept as a failure. Gaps are offsets that hold no
-	// record: what was compacted, and the marks and remains of transactions.
-	Lost int64 `json:"lost,omitempty"`
-	Gaps int64 `json:"gaps,omitempty"`
-
+	flow.Proof
 	def flow.IngestInput // how the source is reached, if it is one that is pulled
 }
 
@@ -103,7 +81,7 @@ func (x *Prove) audit(ctx context.Context, in flow.AdminInput, p Proof) error {
 // prove adds up the source's bytes against the manifest and the manifest against
 // the rows of the tables. Every difference names the chunk.
 func (x *Prove) prove(ctx context.Context, org, source string) (Proof, error) {
-	p := Proof{Source: source, Problems: []string{}}
+	p := Proof{Proof: flow.Proof{Source: source, Problems: []string{}}}
 	chunks, err := x.Store.Chunks(ctx, org, source)
 	if err != nil {
 		return p, fmt.Errorf("reading the manifest: %w", err)

@@ -16,7 +16,7 @@ type Task struct {
 	Title    string    `json:"title"`
 	Owner    string    `json:"owner,omitempty"`
 	Due      time.Time `json:"due,omitzero"`
-	State    string    `json:"state"` // open, done, dropped
+	State    string    `json:"state" enum:"open,done,dropped"`
 	Created  time.Time `json:"created"`
 	By       string    `json:"by"`
 	Ended    time.Time `json:"ended,omitzero"`
@@ -61,7 +61,7 @@ type Likeness struct {
 	Status   string   `json:"status"`
 	Verdict  string   `json:"verdict,omitempty"`
 	Score    int      `json:"score"` // 0–100
-	Why      []string `json:"why"`
+	Why      []string `json:"why" nullable:"false"`
 }
 
 // KPI is one measure of response over incidents.
@@ -89,12 +89,12 @@ type Then struct {
 	Incident   Incident        `json:"incident"` // its timeline up to then, its alerts of then
 	Alerts     []Alert         `json:"alerts"`
 	Pins       Pins            `json:"pins"`
-	Rules      []ThenRule      `json:"rules"`      // of its alerts
-	Exceptions []Exception     `json:"exceptions"` // that held for these rules
-	Off        []string        `json:"off"`        // rules switched off, and why
-	Indicators []ThenIndicator `json:"indicators"` // that named its entities
-	Models     []Model         `json:"models"`
-	Assets     []Entity        `json:"assets"` // and identities, of its entities
+	Rules      []ThenRule      `json:"rules" nullable:"false"`      // of its alerts
+	Exceptions []Exception     `json:"exceptions" nullable:"false"` // that held for these rules
+	Off        []string        `json:"off" nullable:"false"`        // rules switched off, and why
+	Indicators []ThenIndicator `json:"indicators" nullable:"false"` // that named its entities
+	Models     []Model         `json:"models" nullable:"false"`
+	Assets     []Entity        `json:"assets" nullable:"false"` // and identities, of its entities
 	Missing    []string        `json:"missing,omitempty"`
 }
 

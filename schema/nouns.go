@@ -389,7 +389,7 @@ type User struct {
 	Org      string    `json:"org"`
 	FullName string    `json:"full_name,omitempty"`
 	Email    string    `json:"email,omitempty"`
-	Role     string    `json:"role"`               // viewer, analyst, approver, admin
+	Role     string    `json:"role" enum:"viewer,analyst,approver,admin"`
 	Groups   []string  `json:"groups,omitempty"`   // approval policies name them
 	Team     string    `json:"team,omitempty"`     // for policies that ask for different teams
 	Provider string    `json:"provider,omitempty"` // who vouches for the user; "" for ourselves
@@ -514,7 +514,7 @@ type Coverage struct {
 	Evaluated int64          `json:"evaluated"` // rows of the ledger that say so
 	Late      int64          `json:"late"`      // windows judged again because events came late
 	Failed    int64          `json:"failed"`
-	Unproven  []UnprovenCell `json:"unproven"`
+	Unproven  []UnprovenCell `json:"unproven" nullable:"false"`
 }
 
 // RuleHealth is how a rule does.

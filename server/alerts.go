@@ -32,7 +32,7 @@ func (s *Server) listAlerts(ctx context.Context, in *alertsInput) (*body[list[sc
 type alertDetail struct {
 	Alert      schema.Alert        `json:"alert"`
 	Detections []schema.Detection  `json:"detections"`
-	Events     []store.StoredEvent `json:"events"`
+	Events     []store.StoredEvent `json:"events" nullable:"false"`
 }
 
 func (s *Server) getAlert(ctx context.Context, in *byID) (*body[alertDetail], error) {
@@ -82,7 +82,7 @@ func (s *Server) updateAlerts(ctx context.Context, in *updateAlertsInput) (*body
 // homeView are the numbers of the first screen; each is a link there.
 type homeView struct {
 	AlertsOpen       int                   `json:"alerts_open"`
-	BySeverity       map[string]int        `json:"by_severity"`
+	BySeverity       map[string]int        `json:"by_severity" nullable:"false"`
 	IncidentsOpen    int                   `json:"incidents_open"`
 	ApprovalsPending int                   `json:"approvals_pending"`
 	Events24h        int64                 `json:"events_24h"`

@@ -38,7 +38,7 @@ type incidentDetail struct {
 	Incident  schema.Incident   `json:"incident"`
 	Alerts    []schema.Alert    `json:"alerts"`
 	Runs      []schema.Run      `json:"runs"`
-	Approvals []schema.Approval `json:"approvals"`
+	Approvals []schema.Approval `json:"approvals" nullable:"false"`
 }
 
 func (s *Server) getIncident(ctx context.Context, in *byID) (*body[incidentDetail], error) {

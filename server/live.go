@@ -40,14 +40,14 @@ var topics = map[string]perm.Permission{
 
 // frame is what a client sends: sub, unsub.
 type frame struct {
-	Op    string `json:"op"`
+	Op    string `json:"op" enum:"sub,unsub"`
 	Topic string `json:"topic"`
-	Since string `json:"since"`
+	Since string `json:"since,omitempty"`
 }
 
-// reply is what the server sends: subd, pub, batch, err.
+// reply is what the server sends: subd, batch, err.
 type reply struct {
-	Op      string        `json:"op"`
+	Op      string        `json:"op" enum:"subd,batch,err"`
 	Topic   string        `json:"topic,omitempty"`
 	Offset  string        `json:"offset,omitempty"`
 	Gap     bool          `json:"gap,omitempty"`

@@ -26,7 +26,7 @@ type ruleRow struct {
 	Severity schema.Severity `json:"severity"`
 	Risk     int             `json:"risk"`
 	Datasets []string        `json:"dataset"`
-	Attack   []string        `json:"attack"`
+	Attack   []string        `json:"attack" nullable:"false"`
 	Author   string          `json:"author"`
 	Playbook string          `json:"playbook"`
 	Version  string          `json:"version"`
@@ -63,7 +63,7 @@ type playbookRow struct {
 	Description string                   `json:"description"`
 	Version     string                   `json:"version"`
 	Start       string                   `json:"start"`
-	Steps       map[string]playbook.Step `json:"steps"`
+	Steps       map[string]playbook.Step `json:"steps" nullable:"false"`
 }
 
 func (s *Server) listPlaybooks(context.Context, *struct{}) (*body[list[playbookRow]], error) {

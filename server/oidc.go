@@ -22,7 +22,7 @@ const (
 // loginOptions is how one can sign in here.
 type loginOptions struct {
 	Passkeys  bool          `json:"passkeys"`
-	Providers []providerRow `json:"providers"`
+	Providers []providerRow `json:"providers" nullable:"false"`
 }
 
 type providerRow struct {

@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"vigil/internal/auth/perm"
+	"vigil/internal/export"
+	"vigil/internal/report"
 	"vigil/internal/tables"
 	"vigil/schema"
 )
@@ -134,6 +136,12 @@ func (s *Server) routes() {
 	route(s, "POST /users", "admin:users", s.createUser)
 	route(s, "GET /users/{user}/passkeys", "admin:users", s.listUserPasskeys)
 	route(s, "DELETE /users/{user}/passkeys/{id}", "admin:users", s.removeUserPasskey)
+	s.file("GET /login/oidc/{id}", public, s.serveOIDC, nil)
+	s.file("GET /login/oidc/{id}/callback", public, s.serveOIDCCallback, []*huma.Param{takes("code"), takes("state"), takes("error")})
+	s.file("GET /export", "read:events", s.serveExport, []*huma.Param{takes("query"), takes("from"), takes("to"), takes("format", export.Formats()...), takes("columns"), takes("limit")},
+		"application/x-ndjson", "text/csv", "application/vnd.apache.parquet")
+	s.file("GET /incidents/{id}/report", "read:incidents", s.serveReport, []*huma.Param{takes("format", report.Formats()...)}, "text/markdown", "application/json", "application/stix+json")
+	s.file("GET /incidents/{id}/files/{hash}", "read:incidents", s.serveFile, nil, "application/octet-stream")
 }
 
 // route registers one row: it checks the permission before the handler runs, and
@@ -200,7 +208,7 @@ func allowed(c *caller, need perm.Permission) error {
 
 // list is a page of a list.
 type list[T any] struct {
-	Items []T    `json:"items"`
+	Items []T    `json:"items" nullable:"false"`
 	Next  string `json:"next"`
 }
 

@@ -31,8 +31,8 @@ type ruleTest struct {
 // ruleCheck is what the editor is told while a rule is being written.
 type ruleCheck struct {
 	Rule     *ruleRow      `json:"rule,omitempty"`
-	Problems []ruleProblem `json:"problems"`
-	Tests    []ruleTest    `json:"tests"`
+	Problems []ruleProblem `json:"problems" nullable:"false"`
+	Tests    []ruleTest    `json:"tests" nullable:"false"`
 	Changes  bool          `json:"changes" doc:"a rule of that id is in use and differs"`
 }
 

@@ -22,7 +22,7 @@ const proofDays = 7
 type sampleRow struct {
 	ID      string               `json:"id"`
 	Title   string               `json:"title"`
-	Attack  []string             `json:"attack"`
+	Attack  []string             `json:"attack" nullable:"false"`
 	BuiltIn bool                 `json:"built_in"`
 	By      string               `json:"by"`
 	Records int                  `json:"records"`

@@ -100,7 +100,7 @@ func (s *Server) ownsSaved(ctx context.Context, kind, id string) error {
 // board is a dashboard as the API shows it.
 type board struct {
 	dashboard.Dashboard
-	Origin string `json:"origin" doc:"file or saved"`
+	Origin string `json:"origin" enum:"file,saved" doc:"file or saved"`
 	Owner  string `json:"owner,omitempty"`
 	Shared bool   `json:"shared"`
 	YAML   string `json:"yaml,omitempty"`

@@ -210,9 +210,11 @@ func kindName(k schema.Kind) string {
 	}
 }
 
-// searchOCSF answers a search with whole events, as objects of the Open Cybersecurity Schema
-// Framework.
-func (s *Server) searchOCSF(ctx context.Context, in *searchInput) (*body[list[map[string]any]], error) {
+// ocsfEvent is an event as an object of the Open Cybersecurity Schema Framework.
+type ocsfEvent map[string]any
+
+// searchOCSF answers a search with whole events.
+func (s *Server) searchOCSF(ctx context.Context, in *searchInput) (*body[list[ocsfEvent]], error) {
 	q := in.request(s)
 	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
 	defer done()
@@ -223,7 +225,7 @@ func (s *Server) searchOCSF(ctx context.Context, in *searchInput) (*body[list[ma
 	if err != nil {
 		return nil, err
 	}
-	items := make([]map[string]any, len(events))
+	items := make([]ocsfEvent, len(events))
 	for i, h := range events {
 		items[i] = ocsf.Export(h.Event, ocsf.Origin{ID: h.Event.ID.String(), Org: s.o.Org, Source: h.Source, Ingested: h.Ingested})
 	}

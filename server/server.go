@@ -90,15 +90,12 @@ func New(o Options) *Server {
 	cfg := huma.DefaultConfig("Vigil", o.Version)
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", "/api/v1/schemas"
 	cfg.CreateHooks = nil // no $schema links in answers
-	cfg.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	cfg.Transformers = []huma.Transformer{typed}
+	cfg.Components.Schemas = huma.NewMapRegistry(schemaPrefix, schemaName)
 	s.api = humago.New(s.mux, cfg)
 	s.routes()
+	s.describe()
 	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
-	s.mux.HandleFunc("GET /api/v1/login/oidc/{id}", s.serveOIDC)
-	s.mux.HandleFunc("GET /api/v1/login/oidc/{id}/callback", s.serveOIDCCallback)
-	s.mux.HandleFunc("GET /api/v1/export", s.serveExport)
-	s.mux.HandleFunc("GET /api/v1/incidents/{id}/report", s.serveReport)
-	s.mux.HandleFunc("GET /api/v1/incidents/{id}/files/{hash}", s.serveFile)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
 	s.taxiiRoutes()
 	s.mux.Handle("POST /api/codec/decode", http.MaxBytesHandler(http.HandlerFunc(s.decode), maxDecode)) // the routes of the API have bounds of their own

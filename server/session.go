@@ -103,8 +103,8 @@ type me struct {
 	User        string            `json:"user"`
 	Org         string            `json:"org"`
 	FullName    string            `json:"full_name"`
-	Role        string            `json:"role"`
-	Permissions []perm.Permission `json:"permissions"`
+	Role        string            `json:"role" enum:"viewer,analyst,approver,admin"`
+	Permissions []perm.Permission `json:"permissions" nullable:"false"`
 	Version     string            `json:"version"`
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -18,19 +19,19 @@ import (
 	"vigil/schema/flow"
 )
 
-// sourceView is a source with the progress of its running ingestion, if any.
-type sourceView struct {
+// SourceView is a source with the progress of its running ingestion, if any.
+type SourceView struct {
 	schema.SourceStatus
 	Progress *flow.IngestProgress `json:"progress,omitempty"`
-	Receive  *receiveView         `json:"receive,omitempty"` // of a push source: what its receiver did
-	Controls []string             `json:"controls"`          // what can be asked of it
+	Receive  *receiveView         `json:"receive,omitempty"`         // of a push source: what its receiver did
+	Controls []string             `json:"controls" nullable:"false"` // what can be asked of it
 }
 
 // newView is a source with its kind and what can be asked of it. defs are the
 // definitions by id; a source without one is pushed, or was ingested before there were
 // any.
-func (s *Server) newView(st schema.SourceStatus, defs map[string]schema.SourceDef) sourceView {
-	v := sourceView{SourceStatus: st, Receive: s.receiving(st.ID), Controls: []string{}}
+func (s *Server) newView(st schema.SourceStatus, defs map[string]schema.SourceDef) SourceView {
+	v := SourceView{SourceStatus: st, Receive: s.receiving(st.ID), Controls: []string{}}
 	d, defined := defs[st.ID]
 	switch {
 	case defined:
@@ -78,7 +79,7 @@ func (s *Server) receiving(source string) *receiveView {
 }
 
 // workflowOf is the workflow that moves a source: of a push source, the one that drains it.
-func (s *Server) workflowOf(v *sourceView) string {
+func (s *Server) workflowOf(v *SourceView) string {
 	if v.Kind == flow.KindPush {
 		return flow.DrainID(s.o.Org, v.ID, s.o.Host)
 	}
@@ -105,7 +106,7 @@ func (s *Server) unseenSources(known []schema.SourceStatus, defs map[string]sche
 	return out
 }
 
-func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[sourceView]], error) {
+func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[SourceView]], error) {
 	all, err := s.o.Store.Sources(ctx, s.o.Org)
 	if err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[sourc
 		return nil, err
 	}
 	all = append(all, s.unseenSources(all, defs)...)
-	views := make([]sourceView, len(all))
+	views := make([]SourceView, len(all))
 	for i, st := range all {
 		views[i] = s.newView(st, defs)
 		goesOn := views[i].Kind != "" && views[i].Kind != flow.KindFiles
@@ -127,7 +128,7 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[sourc
 }
 
 // progress asks the source's workflow; a source without one is as the manifest says.
-func (s *Server) progress(ctx context.Context, v *sourceView) {
+func (s *Server) progress(ctx context.Context, v *SourceView) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	val, err := s.o.Temporal.QueryWorkflow(ctx, s.workflowOf(v), "", flow.QueryState)
@@ -143,11 +144,11 @@ func (s *Server) progress(ctx context.Context, v *sourceView) {
 
 // sourceDetail is a source with samples of what no parser took and its newest chunks.
 type sourceDetail struct {
-	sourceView
-	Samples []failureSample `json:"samples"`
-	Chunks  []chunkRow      `json:"chunks"`
+	SourceView
+	Samples []failureSample `json:"samples" nullable:"false"`
+	Chunks  []chunkRow      `json:"chunks" nullable:"false"`
 	Paths   []string        `json:"paths,omitempty"`
-	Work    []sourceWork    `json:"work"` // back-fills that run
+	Work    []sourceWork    `json:"work" nullable:"false"` // back-fills that run
 }
 
 // sourceWork is a back-fill that runs.
@@ -191,12 +192,12 @@ func (s *Server) getSource(ctx context.Context, in *byID) (*body[sourceDetail], 
 	if err != nil {
 		return nil, err
 	}
-	d := sourceDetail{sourceView: s.newView(st, defs), Samples: []failureSample{}, Chunks: []chunkRow{}}
+	d := sourceDetail{SourceView: s.newView(st, defs), Samples: []failureSample{}, Chunks: []chunkRow{}}
 	var start flow.IngestInput
 	if doc := defs[st.ID].Doc; len(doc) > 0 && json.Unmarshal(doc, &start) == nil {
 		d.Paths = start.Paths
 	}
-	s.progress(ctx, &d.sourceView)
+	s.progress(ctx, &d.SourceView)
 	d.Work = s.backfills(ctx, st.ID)
 	samples, err := s.o.Store.FailureSamples(ctx, s.o.Org, in.ID, 20)
 	if err != nil {
@@ -261,7 +262,7 @@ type changeSourceInput struct {
 type sourceChange struct {
 	Progress *flow.IngestProgress `json:"progress,omitempty"`
 	Workflow string               `json:"workflow,omitempty"`
-	Proof    json.RawMessage      `json:"proof,omitempty"`
+	Proof    *flow.Proof          `json:"proof,omitempty"`
 }
 
 func (s *Server) changeSource(ctx context.Context, in *changeSourceInput) (*body[sourceChange], error) {
@@ -270,7 +271,11 @@ func (s *Server) changeSource(ctx context.Context, in *changeSourceInput) (*body
 		if err != nil {
 			return nil, err
 		}
-		return answer(sourceChange{Proof: json.RawMessage(res.Doc)}), nil
+		var p flow.Proof
+		if err := json.Unmarshal([]byte(res.Doc), &p); err != nil {
+			return nil, fmt.Errorf("reading the proof: %w", err)
+		}
+		return answer(sourceChange{Proof: &p}), nil
 	}
 	return s.controlSource(ctx, in.ID, in.Verb, nil)
 }

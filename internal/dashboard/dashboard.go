@@ -30,7 +30,7 @@ type Dashboard struct {
 	Title       string  `json:"title" yaml:"title"`
 	Description string  `json:"description,omitempty" yaml:"description,omitempty"`
 	Range       string  `json:"range,omitempty" yaml:"range,omitempty"` // 15m, 1h, 24h, 7d, 30d, all; what the page opens with
-	Panels      []Panel `json:"panels" yaml:"panels"`
+	Panels      []Panel `json:"panels" nullable:"false" yaml:"panels"`
 }
 
 // Panel is one query and its picture.

@@ -45,7 +45,7 @@ func splitPipe(q string) []string {
 // TableColumn is a column of a statistic: text, number or time.
 type TableColumn struct {
 	Name string `json:"name"`
-	Kind string `json:"kind"`
+	Kind string `json:"kind" enum:"text,number,time"`
 }
 
 // The kinds of TableColumn.

@@ -181,10 +181,10 @@ func (s *Store) PutException(ctx context.Context, x schema.Exception) error {
 
 // ExceptionTrial is what an exception would have hidden of what is stored.
 type ExceptionTrial struct {
-	Detections int64          `json:"detections"` // stored of the rule in the time
-	Hidden     int64          `json:"hidden"`     // of these
-	Rules      map[string]int `json:"rules"`      // hidden, by rule
-	Alerts     []TrialAlert   `json:"alerts"`     // that would have lost some of their detections, at most 100
+	Detections int64          `json:"detections"`              // stored of the rule in the time
+	Hidden     int64          `json:"hidden"`                  // of these
+	Rules      map[string]int `json:"rules" nullable:"false"`  // hidden, by rule
+	Alerts     []TrialAlert   `json:"alerts" nullable:"false"` // that would have lost some of their detections, at most 100
 }
 
 // TrialAlert is an alert of which an exception hides detections.

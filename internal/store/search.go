@@ -37,14 +37,14 @@ type SearchRow struct {
 	Time    time.Time         `json:"time"`
 	Source  string            `json:"source"`
 	Dataset string            `json:"dataset"`
-	Fields  map[string]string `json:"fields"`
+	Fields  map[string]string `json:"fields" nullable:"false"`
 }
 
 // SearchBucket is one bar of the histogram.
 type SearchBucket struct {
 	Time  time.Time         `json:"time"`
 	Count uint64            `json:"count"`
-	By    map[string]uint64 `json:"by"` // by data set
+	By    map[string]uint64 `json:"by" nullable:"false"` // by data set
 }
 
 // FacetValue is a value with its count.
@@ -56,14 +56,14 @@ type FacetValue struct {
 // SearchResult is rows, bars and facets of one query object.
 type SearchResult struct {
 	ID        string                  `json:"id"`
-	Rows      []SearchRow             `json:"rows"`
+	Rows      []SearchRow             `json:"rows" nullable:"false"`
 	Next      string                  `json:"next"` // cursor of the next page, "" at the end
 	Total     uint64                  `json:"total"`
 	From      time.Time               `json:"from"` // the range that was searched
 	To        time.Time               `json:"to"`
 	Step      int64                   `json:"step"` // seconds of a histogram bucket
-	Histogram []SearchBucket          `json:"histogram"`
-	Facets    map[string][]FacetValue `json:"facets"`
+	Histogram []SearchBucket          `json:"histogram" nullable:"false"`
+	Facets    map[string][]FacetValue `json:"facets" nullable:"false"`
 	Table     *Table                  `json:"table,omitempty"` // of a query with a pipe, or of sql:
 	At        time.Time               `json:"at"`              // when it was asked
 	Stats     SearchStats             `json:"stats"`
@@ -407,7 +407,7 @@ type StoredEvent struct {
 	Offset   int64             `json:"offset"`
 	Time     time.Time         `json:"time"`
 	Ingested time.Time         `json:"ingested"`
-	Fields   map[string]string `json:"fields"`
+	Fields   map[string]string `json:"fields" nullable:"false"`
 	Extras   map[string]string `json:"extras"`
 	Raw      string            `json:"raw"`
 }

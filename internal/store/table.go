@@ -27,9 +27,9 @@ const (
 
 // Table is what a statistic or an SQL query gives.
 type Table struct {
-	Columns   []TableColumn `json:"columns"`
-	Rows      [][]any       `json:"rows"`  // texts, numbers, and times as RFC 3339
-	Chart     string        `json:"chart"` // how it is best drawn: "", "bar" or "time"
+	Columns   []TableColumn `json:"columns" nullable:"false"`
+	Rows      [][]any       `json:"rows" nullable:"false"`  // texts, numbers, and times as RFC 3339
+	Chart     string        `json:"chart" enum:",bar,time"` // how it is best drawn: "", "bar" or "time"
 	Truncated bool          `json:"truncated,omitempty"`
 }
 

@@ -33,7 +33,7 @@ type Report struct {
 	FalsePositives int        `json:"false_positives"`
 	TruePositives  int        `json:"true_positives"`
 	Precision      float64    `json:"precision"` // by verdicts; -1 without any
-	Proposals      []Proposal `json:"proposals"`
+	Proposals      []Proposal `json:"proposals" nullable:"false"`
 }
 
 // most bounds how many proposals are made.

@@ -75,8 +75,8 @@ type AdminResult struct {
 type UndoResult struct {
 	Incident string     `json:"incident"`
 	By       string     `json:"by"`
-	Steps    []UndoStep `json:"steps"`          // the last action first
-	Left     []string   `json:"left,omitempty"` // what cannot be undone
+	Steps    []UndoStep `json:"steps" nullable:"false"` // the last action first
+	Left     []string   `json:"left,omitempty"`         // what cannot be undone
 }
 
 // UndoStep is one action that was taken back, or not.
@@ -86,4 +86,30 @@ type UndoStep struct {
 	Outcome string `json:"outcome"` // done, already-done, failed
 	Kept    string `json:"kept,omitempty"`
 	Error   string `json:"error,omitempty"`
+}
+
+// Proof is the outcome of recounting one source: the document of a prove.
+type Proof struct {
+	Source   string `json:"source"`
+	OK       bool   `json:"ok"`
+	Chunks   int    `json:"chunks"`
+	Objects  int    `json:"objects"`
+	Reread   int    `json:"reread"` // objects whose bytes are still there and were read again
+	Records  int64  `json:"records"`
+	Events   int64  `json:"events"`
+	Failures int64  `json:"failures"`
+	Bytes    int64  `json:"bytes"`
+	// Suspected are records in the spool that came in a request that had come before: they
+	// are kept, and may be re-sends.
+	Suspected int64    `json:"suspected"`
+	Waiting   int64    `json:"waiting"`                   // records safe in the spool of this host, not yet committed
+	Problems  []string `json:"problems" nullable:"false"` // each names its chunk
+	// Gone are followed files that cannot be read again: what of them was proved is that
+	// the tables hold what the manifest says.
+	Gone []string `json:"gone,omitempty"`
+	// Lost are offsets of a queue that were deleted there before they were read: the
+	// manifest says so, and each range is kept as a failure. Gaps are offsets that hold no
+	// record: what was compacted, and the marks and remains of transactions.
+	Lost int64 `json:"lost,omitempty"`
+	Gaps int64 `json:"gaps,omitempty"`
 }

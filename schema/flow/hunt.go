@@ -65,7 +65,7 @@ type HuntResult struct {
 type HuntRule struct {
 	Rule     string   `json:"rule"`
 	Title    string   `json:"title"`
-	Severity string   `json:"severity"`
+	Severity string   `json:"severity" enum:"informational,low,medium,high,critical"`
 	Fires    int64    `json:"fires"`
 	Samples  []string `json:"samples"` // event ids
 }
