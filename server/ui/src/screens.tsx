@@ -18,13 +18,14 @@ import {
   Workflow,
 } from "lucide-react";
 import { type ComponentType, lazy } from "react";
+import type { Permission } from "./api/types";
 
 export interface Screen {
   path: string;
   /** The letter behind g. */
   key: string;
   name: string;
-  need: string;
+  need: Permission;
   icon: typeof House;
   group: "Triage" | "Detect" | "Operate";
   view: ComponentType<{ id?: string }>;

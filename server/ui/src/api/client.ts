@@ -1,5 +1,4 @@
-import type { Asked } from "../lib/passkey";
-import type * as T from "./types";
+import type { Routes } from "./schema.gen";
 
 /** A refused request, with what the server says to do about it. */
 export class Problem extends Error {
@@ -12,234 +11,220 @@ export class Problem extends Error {
   }
 }
 
-interface ProblemBody {
-  detail?: string;
-  hint?: string;
-  errors?: { message: string }[];
-}
-
 /** Makes the Problem of an answer that is not ok. */
 export function problemOf(status: number, statusText: string, text: string): Problem {
-  let body: ProblemBody = {};
+  let body: { detail?: string; hint?: string } = {};
   try {
-    body = (JSON.parse(text) ?? {}) as ProblemBody;
+    body = (JSON.parse(text) ?? {}) as typeof body;
   } catch {
     // Not JSON (a proxy's page, a plain text): its start is all we can tell.
   }
-  const detail = body.detail ?? (text.slice(0, 200) || statusText);
-  return new Problem(status, detail, body.hint ?? body.errors?.map((e) => e.message).join("; "));
+  return new Problem(status, body.detail ?? (text.slice(0, 200) || statusText), body.hint);
 }
 
-async function call<R>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<R> {
-  const res = await fetch(`/api/v1${path}`, {
-    method,
-    signal,
-    credentials: "same-origin",
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const text = await res.text();
-  if (!res.ok) throw problemOf(res.status, res.statusText, text);
-  return (text === "" ? undefined : JSON.parse(text)) as R;
+/** A route of the API: method and path. */
+export type Route = keyof Routes;
+export type Answer<R extends Route> = Routes[R]["answer" & keyof Routes[R]];
+export type Query<R extends Route> = Routes[R]["query" & keyof Routes[R]];
+export type Body<R extends Route> = Routes[R]["body" & keyof Routes[R]];
+export type Path<R extends Route> = Routes[R]["path" & keyof Routes[R]];
+
+/** What names a place: the parameters in a route's path, and its query. */
+type Place<R extends Route> = (Routes[R] extends { path: infer P } ? { path: P } : { path?: undefined }) &
+  (Routes[R] extends { query: infer Q }
+    ? {} extends Q
+      ? { query?: Q }
+      : { query: Q }
+    : { query?: undefined });
+
+/** A place without what the compiler knows of its route. */
+interface Named {
+  path?: Record<string, string>;
+  query?: Record<string, string | number | boolean | undefined>;
+}
+
+/** What a route takes. */
+type Asking<R extends Route> = Place<R> &
+  (Routes[R] extends { body: infer B } ? { body: B } : { body?: undefined });
+
+/** The address of a route. */
+export function urlOf<R extends Route>(route: R, place: Place<R>): string {
+  const { path: named = {}, query = {} } = place as Named;
+  const path = route
+    .slice(route.indexOf(" ") + 1)
+    .replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(named[name] ?? ""));
+  return `/api/v1${path}${params(query)}`;
 }
 
 /** Query parameters of a path; empty ones are left out. */
-export function params(of: Record<string, string | number | undefined>): string {
+export function params(of: Record<string, string | number | boolean | undefined>): string {
   const set = Object.entries(of).filter(([, v]) => v !== undefined && v !== "");
   return set.length === 0 ? "" : `?${new URLSearchParams(set.map(([k, v]) => [k, String(v)]))}`;
 }
 
-const at = (id: string) => encodeURIComponent(id);
-const get = <R>(path: string, signal?: AbortSignal) => call<R>("GET", path, undefined, signal);
-const post = <R>(path: string, body: object = {}, signal?: AbortSignal) =>
-  call<R>("POST", path, body, signal);
-
-export interface AlertFilter {
-  status: string;
-  severity: string;
-  rule: string;
-  q: string;
+/** Asks a route; paths, parameters and fields that the API does not have are errors of the compiler. */
+async function call<R extends Route>(route: R, asking: Asking<R>, signal?: AbortSignal): Promise<Answer<R>> {
+  const body: unknown = asking.body;
+  const file = body instanceof Blob;
+  const res = await fetch(urlOf(route, asking), {
+    method: route.slice(0, route.indexOf(" ")),
+    signal,
+    credentials: "same-origin",
+    headers:
+      body !== undefined ? { "Content-Type": file ? "application/octet-stream" : "application/json" } : {},
+    body: file ? body : body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await res.text();
+  if (!res.ok) throw problemOf(res.status, res.statusText, text);
+  return (text === "" ? undefined : JSON.parse(text)) as Answer<R>;
 }
 
-export interface IndicatorFilter {
-  feed: string;
-  type: string;
-  status: string;
-  q: string;
-}
+export type AlertFilter = Pick<Query<"GET /alerts">, "status" | "severity" | "rule" | "q">;
+export type IndicatorFilter = Pick<Query<"GET /intel/indicators">, "feed" | "type" | "status" | "q">;
 
 /** What people do with an incident. */
-export type IncidentVerb =
-  "ack" | "comment" | "close" | "run" | "assign" | "task" | "qualify" | "merge" | "split";
+export type IncidentVerb = Path<"POST /incidents/{id}/{verb}">["verb"];
+export type IncidentChange = Body<"POST /incidents/{id}/{verb}">;
+/** What people do with an approval. */
+export type Act = Body<"POST /approvals/{id}/decide">;
+
+export type EntityKind = Path<"GET /entities/{kind}/{name}">["kind"];
+type SavedKind = Path<"GET /saved/{kind}">["kind"];
 
 /** Every call this app makes, by name. */
 export const api = {
-  me: () => get<T.Me>("/me"),
-  login: (user: string, password: string) => post<T.Me>("/login", { user, password }),
-  loginLink: (token: string, password: string) => post<T.Me>("/login/link", { token, password }),
-  loginOptions: () => get<T.LoginOptions>("/login/options"),
-  beginLinkPasskey: (token: string) => post<Asked>("/login/link/passkey/begin", { token }),
+  me: () => call("GET /me", {}),
+  login: (user: string, password: string) => call("POST /login", { body: { user, password } }),
+  loginLink: (token: string, password: string) => call("POST /login/link", { body: { token, password } }),
+  loginOptions: () => call("GET /login/options", {}),
+  beginLinkPasskey: (token: string) => call("POST /login/link/passkey/begin", { body: { token } }),
   linkPasskey: (token: string, ceremony: string, answer: unknown, name: string) =>
-    post<T.Me>("/login/link/passkey", { token, ceremony, answer, name }),
-  beginPasskeySignIn: () => post<Asked>("/login/passkey/begin"),
-  passkeySignIn: (ceremony: string, answer: unknown) => post<T.Me>("/login/passkey", { ceremony, answer }),
-  passkeys: () => get<T.Page<T.Passkey>>("/passkeys"),
-  beginPasskey: () => post<Asked>("/passkeys/begin"),
+    call("POST /login/link/passkey", { body: { token, ceremony, answer, name } }),
+  beginPasskeySignIn: () => call("POST /login/passkey/begin", {}),
+  passkeySignIn: (ceremony: string, answer: unknown) =>
+    call("POST /login/passkey", { body: { ceremony, answer } }),
+  passkeys: () => call("GET /passkeys", {}),
+  beginPasskey: () => call("POST /passkeys/begin", {}),
   addPasskey: (ceremony: string, answer: unknown, name: string) =>
-    post<unknown>("/passkeys", { ceremony, answer, name }),
-  renamePasskey: (id: string, name: string) => post<unknown>(`/passkeys/${at(id)}`, { name }),
-  removePasskey: (id: string) => call<unknown>("DELETE", `/passkeys/${at(id)}`),
-  userPasskeys: (user: string) => get<T.Page<T.Passkey>>(`/users/${at(user)}/passkeys`),
+    call("POST /passkeys", { body: { ceremony, answer, name } }),
+  renamePasskey: (id: string, name: string) => call("POST /passkeys/{id}", { path: { id }, body: { name } }),
+  removePasskey: (id: string) => call("DELETE /passkeys/{id}", { path: { id } }),
+  userPasskeys: (user: string) => call("GET /users/{user}/passkeys", { path: { user } }),
   removeUserPasskey: (user: string, id: string) =>
-    call<unknown>("DELETE", `/users/${at(user)}/passkeys/${at(id)}`),
-  logout: () => post<{ redirect?: string }>("/logout"),
-  home: () => get<T.Home>("/home"),
+    call("DELETE /users/{user}/passkeys/{id}", { path: { user, id } }),
+  logout: () => call("POST /logout", {}),
+  home: () => call("GET /home", {}),
 
-  alerts: (f: Partial<AlertFilter>, limit: number, cursor = "") =>
-    get<T.Page<T.Alert>>(`/alerts${params({ ...f, limit, cursor })}`),
-  alert: (id: string) => get<T.AlertDetail>(`/alerts/${at(id)}`),
-  updateAlerts: (
-    ids: string[],
-    change: { status?: string; verdict?: string; reason?: string; assignee?: string },
-  ) => post<{ updated: number }>("/alerts/update", { ids, ...change }),
+  alerts: (f: AlertFilter, limit: number, cursor = "") =>
+    call("GET /alerts", { query: { ...f, limit, cursor } }),
+  alert: (id: string) => call("GET /alerts/{id}", { path: { id } }),
+  updateAlerts: (ids: string[], change: Omit<Body<"POST /alerts/update">, "ids">) =>
+    call("POST /alerts/update", { body: { ids, ...change } }),
 
-  incidents: (status: string, limit: number, cursor = "", sort = "") =>
-    get<T.Page<T.Incident>>(`/incidents${params({ status, limit, cursor, sort })}`),
-  incident: (id: string) => get<T.IncidentDetail>(`/incidents/${at(id)}`),
-  changeIncident: (id: string, verb: IncidentVerb, body: object = {}) =>
-    post<unknown>(`/incidents/${at(id)}/${verb}`, body),
-  similarIncidents: (id: string) => get<T.Page<T.Likeness>>(`/incidents/${at(id)}/similar`),
-  incidentThen: (id: string, time: string) => get<T.Then>(`/incidents/${at(id)}/then${params({ at: time })}`),
-  kpis: (days: number) => get<T.Page<T.KPI>>(`/kpis${params({ days })}`),
-  fileURL: (id: string, hash: string) => `/api/v1/incidents/${at(id)}/files/${at(hash)}`,
-  attach: async (id: string, file: File) => {
-    const res = await fetch(`/api/v1/incidents/${at(id)}/files${params({ name: file.name })}`, {
-      method: "POST",
-      credentials: "same-origin",
-      headers: { "Content-Type": "application/octet-stream" },
-      body: file,
-    });
-    const text = await res.text();
-    if (!res.ok) throw problemOf(res.status, res.statusText, text);
-    return JSON.parse(text) as T.Attachment;
-  },
-  reportURL: (id: string, format: string) => `/api/v1/incidents/${at(id)}/report${params({ format })}`,
-  changeRun: (id: string, verb: "cancel" | "terminate" | "reset" | "rerun", reason: string) =>
-    post<{ run: string }>(`/runs/${verb}${params({ id })}`, { reason }),
+  incidents: (query: Query<"GET /incidents">) => call("GET /incidents", { query }),
+  incident: (id: string) => call("GET /incidents/{id}", { path: { id } }),
+  changeIncident: (id: string, verb: IncidentVerb, body: IncidentChange = {}) =>
+    call("POST /incidents/{id}/{verb}", { path: { id, verb }, body }),
+  similarIncidents: (id: string) => call("GET /incidents/{id}/similar", { path: { id } }),
+  incidentThen: (id: string, at: string) => call("GET /incidents/{id}/then", { path: { id }, query: { at } }),
+  kpis: (days: number) => call("GET /kpis", { query: { days } }),
+  fileURL: (id: string, hash: string) => urlOf("GET /incidents/{id}/files/{hash}", { path: { id, hash } }),
+  attach: (id: string, file: File) =>
+    call("POST /incidents/{id}/files", { path: { id }, query: { name: file.name }, body: file }),
+  reportURL: (id: string, format: Query<"GET /incidents/{id}/report">["format"]) =>
+    urlOf("GET /incidents/{id}/report", { path: { id }, query: { format } }),
+  changeRun: (id: string, verb: Path<"POST /runs/{verb}">["verb"], reason: string) =>
+    call("POST /runs/{verb}", { path: { verb }, query: { id }, body: { reason } }),
   runPlaybook: (name: string, incident: string, dry_run: boolean) =>
-    post<{ run: string }>(`/playbooks/${at(name)}/run`, { incident, dry_run }),
-  actions: (id: string) => get<T.Page<T.ActionRecord>>(`/incidents/${at(id)}/actions`),
-  undo: (id: string, reason: string) => post<T.UndoResult>(`/incidents/${at(id)}/undo`, { reason }),
-  run: (id: string) => get<T.RunDetail>(`/runs${params({ id })}`),
+    call("POST /playbooks/{name}/run", { path: { name }, body: { incident, dry_run } }),
+  actions: (id: string) => call("GET /incidents/{id}/actions", { path: { id } }),
+  undo: (id: string, reason: string) => call("POST /incidents/{id}/undo", { path: { id }, body: { reason } }),
+  run: (id: string) => call("GET /runs", { query: { id } }),
 
   approvals: (status: string, limit: number) =>
-    get<T.Page<T.Approval>>(
-      `/approvals${params(status === "review" ? { review: "pending", limit } : { status, limit })}`,
-    ),
-  approval: (id: string) => get<T.Approval>(`/approvals/${at(id)}`),
-  stepUp: (id: string, act: T.Act) =>
-    post<{ statement: string; options: object }>(`/approvals/${at(id)}/step-up`, act),
-  decide: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/decide`, act),
-  look: (id: string, act: T.Act) => post<unknown>(`/approvals/${at(id)}/look`, act),
-  review: (id: string, verdict: string, reason: string) =>
-    post<unknown>(`/approvals/${at(id)}/review`, { verdict, reason }),
+    call("GET /approvals", { query: status === "review" ? { review: "pending", limit } : { status, limit } }),
+  approval: (id: string) => call("GET /approvals/{id}", { path: { id } }),
+  stepUp: (id: string, body: Act) => call("POST /approvals/{id}/step-up", { path: { id }, body }),
+  decide: (id: string, body: Act) => call("POST /approvals/{id}/decide", { path: { id }, body }),
+  look: (id: string, body: Act) => call("POST /approvals/{id}/look", { path: { id }, body }),
+  review: (id: string, verdict: Body<"POST /approvals/{id}/review">["verdict"], reason: string) =>
+    call("POST /approvals/{id}/review", { path: { id }, body: { verdict, reason } }),
 
-  sources: () => get<T.Page<T.Source>>("/sources"),
-  source: (id: string) => get<T.SourceDetail>(`/sources/${at(id)}`),
-  ingest: (source: string, paths: string[]) =>
-    post<{ workflow: string }>("/sources/ingest", { source, paths }),
-  changeSource: (id: string, verb: "pause" | "resume" | "prove") =>
-    post<{ progress?: T.Progress; proof?: T.Proof }>(`/sources/${at(id)}/${verb}`),
-  addSource: (body: { source: string; kind: string; paths?: string[]; settings?: string }) =>
-    post<{ workflow: string }>("/sources", body),
-  removeSource: (id: string) => call<unknown>("DELETE", `/sources/${at(id)}`),
-  rewindSource: (id: string, body: { to: string; again: boolean }) =>
-    post<unknown>(`/sources/${at(id)}/rewind`, body),
-  backfillSource: (id: string, body: { paths: string[]; from?: string; to?: string }) =>
-    post<unknown>(`/sources/${at(id)}/backfill`, body),
+  sources: () => call("GET /sources", {}),
+  source: (id: string) => call("GET /sources/{id}", { path: { id } }),
+  ingest: (source: string, paths: string[]) => call("POST /sources/ingest", { body: { source, paths } }),
+  changeSource: (id: string, verb: Path<"POST /sources/{id}/{verb}">["verb"]) =>
+    call("POST /sources/{id}/{verb}", { path: { id, verb } }),
+  addSource: (body: Body<"POST /sources">) => call("POST /sources", { body }),
+  removeSource: (id: string) => call("DELETE /sources/{id}", { path: { id } }),
+  rewindSource: (id: string, body: Body<"POST /sources/{id}/rewind">) =>
+    call("POST /sources/{id}/rewind", { path: { id }, body }),
+  backfillSource: (id: string, body: Body<"POST /sources/{id}/backfill">) =>
+    call("POST /sources/{id}/backfill", { path: { id }, body }),
   scheduleSource: (id: string, every_seconds: number) =>
-    post<unknown>(`/sources/${at(id)}/schedule`, { every_seconds }),
+    call("POST /sources/{id}/schedule", { path: { id }, body: { every_seconds } }),
 
-  search: (body: T.SearchBody, signal?: AbortSignal) => post<T.SearchResult>("/searches", body, signal),
-  searchProgress: (id: string) => get<T.SearchProgress>(`/searches/${at(id)}`),
-  cancelSearch: (id: string) => call<void>("DELETE", `/searches/${at(id)}`),
-  estimate: (body: { query: string; from?: string; to?: string }, signal?: AbortSignal) =>
-    post<T.Estimate>("/searches/estimate", body, signal),
-  event: (id: string) => get<T.StoredEvent>(`/events/${at(id)}`),
-  around: (id: string, n: number) => get<T.Page<T.SearchRow>>(`/events/${at(id)}/around${params({ n })}`),
-  prevalence: (id: string) => get<T.Page<T.Prevalence>>(`/events/${at(id)}/prevalence`),
-  values: (field: string, prefix: string, signal?: AbortSignal) =>
-    get<T.Page<T.FacetValue>>(`/fields/${at(field)}/values${params({ prefix, limit: 8 })}`, signal),
-  exportURL: (of: { query: string; from?: string; to?: string; format: string; columns?: string }) =>
-    `/api/v1/export${params(of)}`,
-  entities: (kind: string, q: string) => get<T.Page<T.Entity>>(`/entities${params({ kind, q, limit: 200 })}`),
-  entity: (kind: string, name: string) => get<T.Entity>(`/entities/${kind}/${at(name)}`),
-  checkRule: (yaml: string, signal?: AbortSignal) => post<T.RuleCheck>("/rules/check", { yaml }, signal),
-  deployRule: (yaml: string, reason: string, backHunt: number) =>
-    post<{ workflow: string }>("/rules/deploy", { yaml, reason, back_hunt: backHunt }),
-  deployment: () => get<T.Deployment>("/rules/deploy"),
-  ruleLanguage: () => get<T.Page<T.Word>>("/rules/language"),
-  hunts: () => get<T.Page<T.Hunt>>("/hunts"),
-  startHunt: (hunt: {
-    rule?: string;
-    rules?: string[];
-    yaml?: string;
-    when?: string;
-    datasets?: string[];
-    from?: string;
-    to?: string;
-    limit?: number;
-    raise?: boolean;
-    preview?: boolean;
-  }) => post<{ workflow: string }>("/hunts", hunt),
-  hunt: (id: string) => get<T.HuntState>(`/hunts/${at(id)}`),
-  cancelHunt: (id: string) => call<void>("DELETE", `/hunts/${at(id)}`),
-  saved: (kind: T.Saved["kind"]) => get<T.Page<T.Saved>>(`/saved/${kind}`),
-  putSaved: (kind: T.Saved["kind"], doc: T.SavedInput) => post<T.Saved>(`/saved/${kind}`, doc),
-  deleteSaved: (kind: T.Saved["kind"], id: string) => call<void>("DELETE", `/saved/${kind}/${at(id)}`),
-  dashboards: () => get<T.Page<T.Dashboard>>("/dashboards"),
-  dashboard: (id: string) => get<T.Dashboard>(`/dashboards/${at(id)}`),
-  fields: () => get<T.Page<T.Field>>("/fields"),
+  search: (body: Body<"POST /searches">, signal?: AbortSignal) => call("POST /searches", { body }, signal),
+  searchProgress: (id: string) => call("GET /searches/{id}", { path: { id } }),
+  cancelSearch: (id: string) => call("DELETE /searches/{id}", { path: { id } }),
+  estimate: (body: Body<"POST /searches/estimate">, signal?: AbortSignal) =>
+    call("POST /searches/estimate", { body }, signal),
+  event: (id: string) => call("GET /events/{id}", { path: { id } }),
+  around: (id: string, n: number) => call("GET /events/{id}/around", { path: { id }, query: { n } }),
+  prevalence: (id: string) => call("GET /events/{id}/prevalence", { path: { id } }),
+  values: (name: string, prefix: string, signal?: AbortSignal) =>
+    call("GET /fields/{name}/values", { path: { name }, query: { prefix, limit: 8 } }, signal),
+  exportURL: (query: Query<"GET /export">) => urlOf("GET /export", { query }),
+  entities: (kind: EntityKind, q: string) => call("GET /entities", { query: { kind, q, limit: 200 } }),
+  entity: (kind: EntityKind, name: string) => call("GET /entities/{kind}/{name}", { path: { kind, name } }),
+  checkRule: (yaml: string, signal?: AbortSignal) => call("POST /rules/check", { body: { yaml } }, signal),
+  deployRule: (yaml: string, reason: string, back_hunt: number) =>
+    call("POST /rules/deploy", { body: { yaml, reason, back_hunt } }),
+  deployment: () => call("GET /rules/deploy", {}),
+  ruleLanguage: () => call("GET /rules/language", {}),
+  hunts: () => call("GET /hunts", {}),
+  startHunt: (body: Body<"POST /hunts">) => call("POST /hunts", { body }),
+  hunt: (id: string) => call("GET /hunts/{id}", { path: { id } }),
+  cancelHunt: (id: string) => call("DELETE /hunts/{id}", { path: { id } }),
+  saved: (kind: SavedKind) => call("GET /saved/{kind}", { path: { kind } }),
+  putSaved: (kind: SavedKind, body: Body<"POST /saved/{kind}">) =>
+    call("POST /saved/{kind}", { path: { kind }, body }),
+  deleteSaved: (kind: SavedKind, id: string) => call("DELETE /saved/{kind}/{id}", { path: { kind, id } }),
+  dashboards: () => call("GET /dashboards", {}),
+  dashboard: (id: string) => call("GET /dashboards/{id}", { path: { id } }),
+  fields: () => call("GET /fields", {}),
 
-  rules: () => get<T.Page<T.Rule>>("/rules"),
-  rule: (id: string) => get<T.Rule>(`/rules/${at(id)}`),
-  ruleHealth: () => get<T.Page<T.RuleHealth>>("/rules/health"),
-  tuning: (id: string) => get<T.Tuning>(`/rules/${at(id)}/tuning`),
-  ledger: () => get<T.Ledger>("/rules/coverage"),
-  exceptions: () => get<T.Page<T.Exception>>("/exceptions"),
-  tryException: (rule: string, when: string) => post<T.ExceptionTrial>("/exceptions/try", { rule, when }),
-  addException: (x: { id: string; rule: string; when: string; reason: string; expires: string }) =>
-    post<{ workflow: string }>("/exceptions", x),
+  rules: () => call("GET /rules", {}),
+  rule: (id: string) => call("GET /rules/{id}", { path: { id } }),
+  ruleHealth: () => call("GET /rules/health", {}),
+  tuning: (id: string) => call("GET /rules/{id}/tuning", { path: { id } }),
+  ledger: () => call("GET /rules/coverage", {}),
+  exceptions: () => call("GET /exceptions", {}),
+  tryException: (rule: string, when: string) => call("POST /exceptions/try", { body: { rule, when } }),
+  addException: (body: Body<"POST /exceptions">) => call("POST /exceptions", { body }),
   endException: (id: string, reason: string) =>
-    post<{ changed: number }>(`/exceptions/${at(id)}/remove`, { reason }),
-  playbooks: () => get<T.Page<T.Playbook>>("/playbooks"),
+    call("POST /exceptions/{id}/remove", { path: { id }, body: { reason } }),
+  playbooks: () => call("GET /playbooks", {}),
 
-  audit: (limit: number, cursor = "") => get<T.Page<T.AuditRecord>>(`/audit${params({ limit, cursor })}`),
-  verifyAudit: () => get<Record<string, unknown>>("/audit/verify"),
-  feeds: () => get<T.Page<T.Feed>>("/intel/feeds"),
-  syncFeed: (id: string) => post<{ workflow: string }>(`/intel/feeds/${at(id)}/sync`),
+  audit: (limit: number, cursor?: string) => call("GET /audit", { query: { limit, cursor } }),
+  verifyAudit: () => call("GET /audit/verify", {}),
+  feeds: () => call("GET /intel/feeds", {}),
+  syncFeed: (id: string) => call("POST /intel/feeds/{id}/{verb}", { path: { id, verb: "sync" } }),
   indicators: (f: IndicatorFilter, limit: number, cursor = "") =>
-    get<T.Page<T.Indicator>>(`/intel/indicators${params({ ...f, limit, cursor })}`),
-  sightings: (f: { feed?: string; value?: string }, limit: number) =>
-    get<T.Page<T.Sighting>>(`/intel/sightings${params({ ...f, limit })}`),
+    call("GET /intel/indicators", { query: { ...f, limit, cursor } }),
+  sightings: (query: Query<"GET /intel/sightings">) => call("GET /intel/sightings", { query }),
 
-  models: () => get<T.Page<T.Model>>("/models"),
-  model: (id: string) => get<T.ModelDetail>(`/models/${at(id)}`),
-  trainModel: (detector: string) => post<{ workflow: string }>("/models/train", { detector }),
+  models: () => call("GET /models", {}),
+  model: (id: string) => call("GET /models/{id}", { path: { id } }),
+  trainModel: (detector: string) => call("POST /models/train", { body: { detector } }),
   rollBackModel: (detector: string, reason: string) =>
-    post<{ champion: string }>(`/models/${at(detector)}/rollback`, { reason }),
+    call("POST /models/{detector}/rollback", { path: { detector }, body: { reason } }),
 
-  posture: () => get<T.Posture>("/posture"),
-  coverage: () => get<T.Coverage>("/posture/coverage"),
-  assess: () => post<unknown>("/posture/assess"),
-  testDetections: () => post<T.SampleTest>("/samples/test", {}),
+  posture: () => call("GET /posture", {}),
+  coverage: () => call("GET /posture/coverage", {}),
+  assess: () => call("POST /posture/assess", { body: {} }),
+  testDetections: () => call("POST /samples/test", { body: {} }),
 
-  users: () => get<T.Page<T.User>>("/users"),
-  putUser: (user: {
-    name: string;
-    role: string;
-    password?: string;
-    full_name?: string;
-    disabled?: boolean;
-  }) => post<T.User>("/users", user),
+  users: () => call("GET /users", {}),
+  putUser: (body: Body<"POST /users">) => call("POST /users", { body }),
 };

@@ -1,6 +1,9 @@
 import { QueryClient } from "@tanstack/react-query";
-import { api } from "./client";
-import type { Saved } from "./types";
+import { api, type EntityKind } from "./client";
+import type { SavedKind, Topic } from "./schema.gen";
+
+/** What queries are read again for: the live topics, and what only its owner changes. */
+export type Stale = Topic | "users" | "passkeys" | "saved";
 
 // The one table of what is cached under which key. A key's first word is its noun:
 // live notes of a topic make every query of the topic's nouns read again.
@@ -24,7 +27,7 @@ export const queries = {
   }),
   incidents: (status: string, limit: number) => ({
     queryKey: ["incidents", status, limit],
-    queryFn: () => api.incidents(status, limit),
+    queryFn: () => api.incidents({ status, limit }),
   }),
   actions: (id: string) => ({ queryKey: ["incidents", "actions", id], queryFn: () => api.actions(id) }),
   incident: (id: string) => ({ queryKey: ["incidents", "one", id], queryFn: () => api.incident(id) }),
@@ -56,12 +59,12 @@ export const queries = {
     queryFn: () => api.prevalence(id),
     staleTime: 60_000,
   }),
-  entities: (kind: string, q: string) => ({
+  entities: (kind: EntityKind, q: string) => ({
     queryKey: ["entities", kind, q],
     queryFn: () => api.entities(kind, q),
     staleTime: 30_000,
   }),
-  entity: (kind: string, name: string) => ({
+  entity: (kind: EntityKind, name: string) => ({
     queryKey: ["entities", "one", kind, name],
     queryFn: () => api.entity(kind, name),
   }),
@@ -71,7 +74,7 @@ export const queries = {
   ruleLanguage: () => ({ queryKey: ["language"], queryFn: api.ruleLanguage, staleTime: Infinity }),
   hunts: () => ({ queryKey: ["hunts"], queryFn: api.hunts, refetchInterval: 5_000 }),
   hunt: (id: string) => ({ queryKey: ["hunts", id], queryFn: () => api.hunt(id) }),
-  saved: (kind: Saved["kind"]) => ({ queryKey: ["saved", kind], queryFn: () => api.saved(kind) }),
+  saved: (kind: SavedKind) => ({ queryKey: ["saved", kind], queryFn: () => api.saved(kind) }),
   dashboards: () => ({ queryKey: ["saved", "dashboards"], queryFn: api.dashboards }),
   dashboard: (id: string) => ({ queryKey: ["saved", "dashboards", id], queryFn: () => api.dashboard(id) }),
   fields: () => ({ queryKey: ["fields"], queryFn: api.fields, staleTime: Infinity }),
@@ -86,7 +89,7 @@ export const queries = {
   feeds: () => ({ queryKey: ["intel", "feeds"], queryFn: api.feeds }),
   sightings: (feed: string) => ({
     queryKey: ["intel", "sightings", feed],
-    queryFn: () => api.sightings({ feed }, 20),
+    queryFn: () => api.sightings({ feed, limit: 20 }),
   }),
   models: () => ({ queryKey: ["models"], queryFn: api.models }),
   model: (id: string) => ({ queryKey: ["models", id], queryFn: () => api.model(id) }),
@@ -95,8 +98,8 @@ export const queries = {
   users: () => ({ queryKey: ["users"], queryFn: api.users }),
 };
 
-/** The nouns that a live topic makes stale. */
-export const staleBy: Record<string, string[]> = {
+/** The nouns that each makes stale. */
+export const staleBy: Record<Stale, string[]> = {
   alerts: ["alerts", "home", "incidents"],
   incidents: ["incidents", "home"],
   approvals: ["approvals", "incidents", "home", "runs"],
@@ -107,6 +110,7 @@ export const staleBy: Record<string, string[]> = {
   models: ["models"],
   posture: ["posture"],
   rules: ["rules"],
+  tables: [],
   exceptions: ["exceptions"],
   users: ["users"],
   passkeys: ["passkeys"],
@@ -114,8 +118,8 @@ export const staleBy: Record<string, string[]> = {
 };
 
 /** Makes the queries of a topic read again. */
-export function refresh(client: QueryClient, topic: string): void {
-  for (const noun of staleBy[topic] ?? []) void client.invalidateQueries({ queryKey: [noun] });
+export function refresh(client: QueryClient, topic: Stale): void {
+  for (const noun of staleBy[topic]) void client.invalidateQueries({ queryKey: [noun] });
 }
 
 export function newQueryClient(): QueryClient {

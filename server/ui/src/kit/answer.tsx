@@ -1,5 +1,5 @@
 import { type PointerEvent, useState } from "react";
-import type { Table, TableCell, TableColumn } from "../api/types";
+import type { Table, TableColumn } from "../api/types";
 import { area, bestShow, line, seriesClass, timeSeries } from "../lib/chart";
 import { count, figure, plural, short, when } from "../lib/format";
 import { Text } from "./text";
@@ -186,7 +186,7 @@ function AnswerTable({ table, label }: { table: Table; label: string }) {
 }
 
 /** Columns that are fields have the menu of values. */
-function Cell({ column, of, max }: { column: TableColumn; of: TableCell | undefined; max: number }) {
+function Cell({ column, of, max }: { column: TableColumn; of: unknown; max: number }) {
   if (of === null || of === undefined) return <span className="dim">–</span>;
   if (column.kind === "number" && typeof of === "number") return <>{figure(of)}</>;
   if (column.kind === "time") return <span className="nowrap">{when(String(of))}</span>;

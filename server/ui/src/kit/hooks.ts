@@ -1,12 +1,12 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
-import { refresh } from "../api/queries";
+import { refresh, type Stale } from "../api/queries";
 import { useCommand } from "./keyboard";
 import { useToast } from "./toast";
 
 /** Makes a change, reads again what it touched, and tells what refused it. */
 export function useChange<A, R>(
-  topics: string[],
+  topics: Stale[],
   fn: (arg: A) => Promise<R>,
   done?: (result: R, arg: A) => void,
 ) {

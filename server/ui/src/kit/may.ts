@@ -1,5 +1,5 @@
 import { createContext, useContext } from "react";
-import type { Me } from "../api/types";
+import type { Me, Permission } from "../api/types";
 
 /** Who is signed in. */
 export const MeContext = createContext<Me | null>(null);
@@ -11,7 +11,7 @@ export function useMe(): Me {
 }
 
 /** Whether the signed-in person may; controls that a role may not use are absent. */
-export function useMay(): (permission: string) => boolean {
+export function useMay(): (permission: Permission) => boolean {
   const me = useContext(MeContext);
   return (p) => me?.permissions.includes(p) ?? false;
 }

@@ -1,6 +1,7 @@
 import { Bell, BellOff, Copy, Crosshair, Filter, FilterX, Fingerprint, Group, Search } from "lucide-react";
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
+import type { Permission } from "../api/types";
 import { useMay } from "./may";
 import { entityKind, entityPath } from "../lib/entity";
 import { filterIn, filterOut, term, withStages } from "../lib/query";
@@ -37,7 +38,7 @@ export function ValueMenus({ children }: { children: ReactNode }) {
 interface Item {
   name: string;
   icon: typeof Copy;
-  need: string;
+  need: Permission | "";
   run: () => void;
 }
 
@@ -52,6 +53,12 @@ function useItems(rule: string, field: string, value: string): Item[] {
   const copy = async () => {
     await navigator.clipboard.writeText(value);
     toast({ text: "Copied" });
+  };
+  const entity: Item = {
+    name: "Open the entity",
+    icon: Fingerprint,
+    need: "read:alerts",
+    run: () => goTo(entityPath(field, value)),
   };
   const items: Item[] = [
     {
@@ -73,16 +80,7 @@ function useItems(rule: string, field: string, value: string): Item[] {
       need: "read:events",
       run: () => search(withStages(query, `top 20 ${field}`)),
     },
-    ...(entityKind(field)
-      ? [
-          {
-            name: "Open the entity",
-            icon: Fingerprint,
-            need: "read:alerts",
-            run: () => goTo(entityPath(field, value)),
-          },
-        ]
-      : []),
+    ...(entityKind(field) ? [entity] : []),
     {
       name: "Alerts with this value",
       icon: Bell,

@@ -1,5 +1,5 @@
 // Lays out the answer of a statistic for drawing. Pure: numbers in, numbers out.
-import type { Table, TableCell } from "../api/types";
+import type { Table } from "../api/types";
 
 export interface Series {
   name: string;
@@ -13,7 +13,7 @@ export interface TimeSeries {
   top: number;
 }
 
-const numberOf = (cell: TableCell | undefined): number => {
+const numberOf = (cell: unknown): number => {
   const n = Number(cell ?? 0);
   return Number.isFinite(n) ? n : 0;
 };

@@ -4,6 +4,7 @@ import { backOff, Live, start, take } from "./live";
 
 const note = (offset: string): Note => ({
   offset,
+  org: "main",
   topic: "alerts",
   kind: "created",
   id: offset,

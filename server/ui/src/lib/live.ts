@@ -1,14 +1,4 @@
-import type { Note } from "../api/types";
-
-/** A frame of the server (server/live.go). */
-export interface Frame {
-  op: string;
-  topic?: string;
-  offset?: string;
-  gap?: boolean;
-  items?: Note[];
-  message?: string;
-}
+import { type Frame, type Note, type Reply, subprotocol, type Topic } from "../api/schema.gen";
 
 /** What the client knows of the stream: the last offset of each topic, and the notes it has seen. */
 export interface Cursor {
@@ -24,7 +14,7 @@ const remember = 10_000;
  * Takes one frame: the new cursor, the notes that are new, and whether more was missed
  * than the notes tell. Pure, so that resuming can be tested without a socket.
  */
-export function take(c: Cursor, f: Frame): { cursor: Cursor; fresh: Note[]; gap: boolean } {
+export function take(c: Cursor, f: Reply): { cursor: Cursor; fresh: Note[]; gap: boolean } {
   if (!f.topic) return { cursor: c, fresh: [], gap: false };
   const last = new Map(c.last);
   if (f.offset && f.offset > (last.get(f.topic) ?? "")) last.set(f.topic, f.offset);
@@ -42,9 +32,9 @@ export function backOff(attempt: number, random = Math.random()): number {
 
 export interface LiveOptions {
   url: string;
-  topics: string[];
+  topics: Topic[];
   /** Something of the topic changed; gap: more than the notes tell. */
-  changed: (topic: string, notes: Note[], gap: boolean) => void;
+  changed: (topic: Topic, notes: Note[], gap: boolean) => void;
   state: (connected: boolean) => void;
   socket?: (url: string, protocol: string) => WebSocket;
 }
@@ -69,16 +59,17 @@ export class Live {
 
   private open() {
     const make = this.o.socket ?? ((url, protocol) => new WebSocket(url, protocol));
-    const ws = make(this.o.url, "vigil.v1");
+    const ws = make(this.o.url, subprotocol);
     this.ws = ws;
     ws.onopen = () => {
       this.attempt = 0;
       this.o.state(true);
       for (const topic of this.o.topics) {
-        ws.send(JSON.stringify({ op: "sub", topic, since: this.cursor.last.get(topic) ?? "" }));
+        const sub: Frame = { op: "sub", topic, since: this.cursor.last.get(topic) ?? "" };
+        ws.send(JSON.stringify(sub));
       }
     };
-    ws.onmessage = (m) => this.frame(JSON.parse(String(m.data)) as Frame);
+    ws.onmessage = (m) => this.frame(JSON.parse(String(m.data)) as Reply);
     ws.onclose = () => {
       if (this.closed) return;
       this.o.state(false);
@@ -86,9 +77,9 @@ export class Live {
     };
   }
 
-  private frame(f: Frame) {
+  private frame(f: Reply) {
     const { cursor, fresh, gap } = take(this.cursor, f);
     this.cursor = cursor;
-    if (f.topic && (gap || fresh.length > 0)) this.o.changed(f.topic, fresh, gap);
+    if (f.topic && (gap || fresh.length > 0)) this.o.changed(f.topic as Topic, fresh, gap);
   }
 }

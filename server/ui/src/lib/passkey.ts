@@ -1,9 +1,3 @@
-/** What the server asks the browser's passkeys, and what it names in the second step. */
-export interface Asked {
-  ceremony: string;
-  options: unknown;
-}
-
 /** Whether this browser has passkeys at this address. */
 export const hasPasskeys = () =>
   typeof PublicKeyCredential === "function" &&

@@ -21,6 +21,11 @@ export function goTo(to: string) {
   navigate(to, false);
 }
 
+/** A parameter that is one of a few words; the first of them when it is none. */
+export function word<T extends string>(of: readonly [T, ...T[]], text: string | null): T {
+  return of.find((w) => w === text) ?? of[0];
+}
+
 /** The URL with some parameters changed. */
 export function changed(href: string, change: Record<string, string>): string {
   const url = new URL(href);

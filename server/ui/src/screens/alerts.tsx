@@ -16,7 +16,7 @@ import { useToast } from "../kit/toast";
 import { Entities } from "../kit/value";
 import { ago, count, plural, when } from "../lib/format";
 import { group, type Group } from "../lib/groups";
-import { useRoute } from "../lib/router";
+import { useRoute, word } from "../lib/router";
 import { AlertView } from "./alert";
 import { Verdict, type VerdictGiven } from "./verdict";
 
@@ -41,7 +41,7 @@ const pageSize = 200;
 /** The filter as the URL says it. */
 function useFilter(): AlertFilter & { any: string } {
   const { params } = useRoute();
-  const any = params.get("status") ?? "open";
+  const any = word(["open", "acknowledged", "closed", "any"], params.get("status"));
   return {
     any,
     status: any === "any" ? "" : any,
@@ -66,8 +66,12 @@ function useActions() {
   const me = useMe();
   const { mutate } = useChange(
     ["alerts"],
-    (c: { ids: string[]; to: Parameters<typeof api.updateAlerts>[1]; say: string; back?: object }) =>
-      api.updateAlerts(c.ids, c.to),
+    (c: {
+      ids: string[];
+      to: Parameters<typeof api.updateAlerts>[1];
+      say: string;
+      back?: Parameters<typeof api.updateAlerts>[1];
+    }) => api.updateAlerts(c.ids, c.to),
     (_, c) => {
       const undo = c.back ? () => mutate({ ids: c.ids, to: c.back ?? {}, say: "Undone" }) : undefined;
       toast({ text: c.say, undo });

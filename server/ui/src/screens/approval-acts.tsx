@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { api } from "../api/client";
+import { type Act, api } from "../api/client";
 import type { Approval } from "../api/types";
 import { Dialog } from "../kit/dialog";
 import { useChange, useNow } from "../kit/hooks";
@@ -11,7 +11,7 @@ import { when } from "../lib/format";
 
 /** What a person can do beside deciding, and what it needs. */
 interface ActForm {
-  verb: string;
+  verb: Act["verdict"];
   name: string;
   done: string;
   look?: boolean;
@@ -20,7 +20,7 @@ interface ActForm {
 }
 
 function forms(a: Approval): ActForm[] {
-  const narrow = Object.entries(a.arguments)
+  const narrow = Object.entries(a.arguments ?? {})
     .filter(([k]) => a.kinds?.[k] === "hours" || a.kinds?.[k] === "list")
     .map(([k, v]) => ({ name: k, label: `${k} (now ${v})`, value: v }));
   const all: ActForm[] = [

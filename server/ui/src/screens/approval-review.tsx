@@ -8,12 +8,16 @@ import { useMay, useMe } from "../kit/may";
 import { Failed } from "../kit/state";
 import { Text } from "../kit/text";
 
+const verdicts = ["justified", "unjustified"] as const;
+
 /** The second look at a decision that one person made alone. */
 export function ReviewPanel({ a }: { a: Approval }) {
   const me = useMe();
   const may = useMay();
   const [reason, setReason] = useState("");
-  const review = useChange(["approvals"], (verdict: string) => api.review(a.id, verdict, reason.trim()));
+  const review = useChange(["approvals"], (verdict: (typeof verdicts)[number]) =>
+    api.review(a.id, verdict, reason.trim()),
+  );
   if (!a.review) return null;
   const decided = (a.decisions ?? []).some((d) => d.user === me.user);
   const open = a.review.state === "pending" && may("decide:approvals") && !decided && a.requester !== me.user;
@@ -30,7 +34,7 @@ export function ReviewPanel({ a }: { a: Approval }) {
             <textarea rows={3} maxLength={2000} value={reason} onChange={(e) => setReason(e.target.value)} />
           </label>
           <div className="decide-buttons">
-            {["justified", "unjustified"].map((v) => (
+            {verdicts.map((v) => (
               <button
                 key={v}
                 disabled={reason.trim() === "" || review.isPending}

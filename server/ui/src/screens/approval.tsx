@@ -89,7 +89,7 @@ function View({ a }: { a: Approval }) {
             />
             <h3>With</h3>
             <dl className="fields">
-              {Object.entries(a.arguments).map(([k, v]) => (
+              {Object.entries(a.arguments ?? {}).map(([k, v]) => (
                 <div key={k}>
                   <dt>
                     <Text of={k} />
@@ -245,7 +245,7 @@ function DecideDialog({ a, verdict, close }: { a: Approval; verdict: Verdict; cl
       if (other) throw new Error(`Not signed, because the server asks for something else. ${other}.`);
       setStatement(statement);
       // What is signed is the hash of what is on screen, whatever the server asked for.
-      const assertion = await usePasskey({ ...options, challenge: await challengeOf(statement) });
+      const assertion = await usePasskey({ ...(options as object), challenge: await challengeOf(statement) });
       return api.decide(a.id, { ...act, assertion });
     },
     () => {

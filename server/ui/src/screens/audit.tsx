@@ -2,7 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { ShieldCheck } from "lucide-react";
 import { useState } from "react";
 import { api } from "../api/client";
-import type { AuditRecord, Page } from "../api/types";
+import type { AuditRecord, AuditReport, Page } from "../api/types";
 import { State } from "../kit/badges";
 import { CopyButton } from "../kit/code";
 import { useChange } from "../kit/hooks";
@@ -21,7 +21,7 @@ export default function Audit() {
     getNextPageParam: (last: Page<AuditRecord>) => last.next || undefined,
   });
   const rows = q.data?.pages.flatMap((p) => p.items) ?? [];
-  const [report, setReport] = useState<Record<string, unknown> | null>(null);
+  const [report, setReport] = useState<AuditReport | null>(null);
   const verify = useChange(["audit"], api.verifyAudit, setReport);
   return (
     <>
@@ -50,10 +50,9 @@ export default function Audit() {
 }
 
 /** What the verifier found; its numbers are shown as it names them. */
-function Report({ of }: { of: Record<string, unknown> }) {
-  const ok = of.ok === true;
+function Report({ of }: { of: AuditReport }) {
+  const ok = of.ok;
   const numbers = Object.entries(of).filter((e): e is [string, number] => typeof e[1] === "number");
-  const problems = Object.values(of).filter(Array.isArray).flat();
   return (
     <div className={`notice ${ok ? "is-ok" : "is-bad"}`} role="status">
       <ShieldCheck size={18} aria-hidden />
@@ -62,9 +61,9 @@ function Report({ of }: { of: Record<string, unknown> }) {
         <div className="dim">{numbers.map(([k, v]) => plural(v, words(k).replace(/s$/, ""))).join(", ")}</div>
         {ok
           ? null
-          : problems.map((p, i) => (
+          : (of.problems ?? []).map((p, i) => (
               <div key={i}>
-                <Text of={typeof p === "string" ? p : JSON.stringify(p)} />
+                <Text of={`${p.writer} ${p.seq}: ${p.text}`} />
               </div>
             ))}
       </div>

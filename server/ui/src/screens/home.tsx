@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { queries } from "../api/queries";
-import { type Home as HomeView, severities, type Source } from "../api/types";
+import { type Home as HomeView, severities, type SourceStatus } from "../api/types";
 import { Risk, Sev, State } from "../kit/badges";
 import { useNow } from "../kit/hooks";
 import { Head, Meter, Panel, Table, To } from "../kit/layout";
@@ -185,7 +185,7 @@ function WaitingApprovals() {
   );
 }
 
-function SourceRows({ rows }: { rows: Source[] }) {
+function SourceRows({ rows }: { rows: SourceStatus[] }) {
   return (
     <Table
       label="Sources"

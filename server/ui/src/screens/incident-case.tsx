@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Paperclip, Plus } from "lucide-react";
 import { type FormEvent, useRef, useState } from "react";
-import { api, type IncidentVerb } from "../api/client";
+import { api, type IncidentChange, type IncidentVerb } from "../api/client";
 import { queries } from "../api/queries";
 import type { Alert, Clock, Incident, Task } from "../api/types";
 import { Score, State } from "../kit/badges";
@@ -18,7 +18,7 @@ const incidentTo = (id: string) => `/incidents/${encodeURIComponent(id)}`;
 
 interface Change {
   verb: IncidentVerb;
-  body: object;
+  body: IncidentChange;
   say: string;
 }
 
@@ -127,7 +127,7 @@ export function Tasks({ i }: { i: Incident }) {
   );
 }
 
-function TaskRow({ t, set }: { t: Task; set?: (state: string) => void }) {
+function TaskRow({ t, set }: { t: Task; set?: (state: Task["state"]) => void }) {
   const now = useNow(10_000);
   return (
     <li className="side-row">

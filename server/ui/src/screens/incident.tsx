@@ -17,7 +17,7 @@ import {
   Zap,
 } from "lucide-react";
 import { type FormEvent, useRef, useState } from "react";
-import { api } from "../api/client";
+import { api, type IncidentChange } from "../api/client";
 import { queries } from "../api/queries";
 import type { Alert, Approval, IncidentDetail, Run, TimelineEntry } from "../api/types";
 import { Attack, Risk, Score, Sev, State } from "../kit/badges";
@@ -99,7 +99,7 @@ function View({ d }: { d: IncidentDetail }) {
   );
 }
 
-const reports = [
+const reports: { id: "markdown" | "json" | "stix"; name: string }[] = [
   { id: "markdown", name: "Markdown" },
   { id: "json", name: "JSON" },
   { id: "stix", name: "STIX 2.1" },
@@ -145,7 +145,7 @@ function Actions({ d }: { d: IncidentDetail }) {
   const [asks, setAsks] = useState<"close" | "run" | "qualify" | null>(null);
   const change = useChange(
     ["incidents", "runs", "alerts"],
-    (c: { verb: "ack" | "close" | "run" | "qualify"; body?: object; say: string }) =>
+    (c: { verb: "ack" | "close" | "run" | "qualify"; body?: IncidentChange; say: string }) =>
       api.changeIncident(i.id, c.verb, c.body),
     (_, c) => {
       toast({ text: c.say });

@@ -9,7 +9,7 @@ import { Choice, Head, To } from "../kit/layout";
 import { Empty, Loaded } from "../kit/state";
 import { Text } from "../kit/text";
 import { ago, plural, when } from "../lib/format";
-import { useRoute } from "../lib/router";
+import { useRoute, word } from "../lib/router";
 import { IncidentPage } from "./incident";
 import { KPIs } from "./incident-case";
 
@@ -33,10 +33,11 @@ export default function Incidents({ id }: { id?: string }) {
 function List() {
   const { params, set, go } = useRoute();
   const status = params.get("status") ?? "active";
-  const sort = params.get("sort") ?? "opened";
+  const sort = word(["opened", "risk"], params.get("sort"));
   const q = useInfiniteQuery({
     queryKey: ["incidents", "list", status, sort],
-    queryFn: ({ pageParam }) => api.incidents(status === "any" ? "" : status, pageSize, pageParam, sort),
+    queryFn: ({ pageParam }) =>
+      api.incidents({ status: status === "any" ? "" : status, limit: pageSize, cursor: pageParam, sort }),
     initialPageParam: "",
     getNextPageParam: (last: Page<Incident>) => last.next || undefined,
   });

@@ -14,7 +14,7 @@ import { Text } from "../kit/text";
 import { useToast } from "../kit/toast";
 import { Value } from "../kit/value";
 import { ago, count, isSet, plural, span, when, words } from "../lib/format";
-import { useRoute } from "../lib/router";
+import { useRoute, word } from "../lib/router";
 
 export default function Intel({ id }: { id?: string }) {
   return id ? <FeedPage id={id} /> : <Overview />;
@@ -96,7 +96,7 @@ function Feeds({ rows }: { rows: Feed[] }) {
   );
 }
 
-const types = ["ip", "cidr", "domain", "url", "md5", "sha1", "sha256", "email"];
+const types = ["ip", "cidr", "domain", "url", "md5", "sha1", "sha256", "email"] as const;
 const statuses = [
   { id: "", name: "Any" },
   { id: "active", name: "Active" },
@@ -104,12 +104,12 @@ const statuses = [
   { id: "revoked", name: "Revoked" },
 ];
 
-function useFilter(): IndicatorFilter {
+function useFilter(): Required<IndicatorFilter> {
   const { params } = useRoute();
   return {
     feed: params.get("feed") ?? "",
-    type: params.get("type") ?? "",
-    status: params.get("status") ?? "",
+    type: word(["", ...types], params.get("type")),
+    status: word(["", "active", "expired", "revoked"], params.get("status")),
     q: params.get("q") ?? "",
   };
 }

@@ -14,7 +14,7 @@ import { useToast } from "../kit/toast";
 import { addPanel, idOf } from "../lib/dashboard";
 import { plural, short } from "../lib/format";
 import { isSQL, isStatistic, rangeName, timesOf } from "../lib/query";
-import { useRoute } from "../lib/router";
+import { useRoute, word } from "../lib/router";
 
 interface MenuProps {
   query: string;
@@ -247,7 +247,8 @@ function BoardDialog({ query, close }: MenuProps & { close: () => void }) {
   );
 }
 
-const formats = [
+const formatIDs = ["csv", "ndjson", "parquet"] as const;
+const formats: { id: (typeof formatIDs)[number]; name: string }[] = [
   { id: "csv", name: "CSV, safe for spreadsheets" },
   { id: "ndjson", name: "NDJSON, one event a line" },
   { id: "parquet", name: "Parquet, with types" },
@@ -255,7 +256,7 @@ const formats = [
 
 /** What an export would read and hold, and the file. */
 function ExportDialog({ query, range, columns, close }: MenuProps & { close: () => void }) {
-  const [format, setFormat] = useState("csv");
+  const [format, setFormat] = useState<(typeof formatIDs)[number]>("csv");
   const [all, setAll] = useState(false);
   const times = timesOf(range, Date.now());
   const q = useQuery({
@@ -288,7 +289,7 @@ function ExportDialog({ query, range, columns, close }: MenuProps & { close: () 
     >
       <label>
         Format
-        <select data-first value={format} onChange={(e) => setFormat(e.target.value)}>
+        <select data-first value={format} onChange={(e) => setFormat(word(formatIDs, e.target.value))}>
           {formats.map((f) => (
             <option key={f.id} value={f.id}>
               {f.name}

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { UserPlus } from "lucide-react";
 import { useState } from "react";
-import { api } from "../api/client";
+import { api, type Body } from "../api/client";
 import { queries } from "../api/queries";
 import type { User } from "../api/types";
 import { State } from "../kit/badges";
@@ -14,7 +14,7 @@ import { Text } from "../kit/text";
 import { useToast } from "../kit/toast";
 import { plural, when } from "../lib/format";
 
-const roles = [
+const roles: { id: User["role"]; hint: string }[] = [
   { id: "viewer", hint: "reads everything but the audit trail" },
   { id: "analyst", hint: "also works on alerts, incidents and sources" },
   { id: "approver", hint: "also decides approvals" },
@@ -113,7 +113,7 @@ function Passkeys({ user }: { user: string }) {
 function Edit({ user, close }: { user?: User; close: () => void }) {
   const me = useMe();
   const toast = useToast();
-  const [form, setForm] = useState({
+  const [form, setForm] = useState<Body<"POST /users">>({
     name: user?.name ?? "",
     role: user?.role ?? "analyst",
     full_name: user?.full_name ?? "",

@@ -2,11 +2,11 @@ import { type ReactNode, useState } from "react";
 import { Dialog } from "../kit/dialog";
 
 export interface VerdictGiven {
-  verdict: string;
+  verdict: (typeof verdicts)[number]["id"];
   reason: string;
 }
 
-const verdicts = [
+const verdicts: { id: "true_positive" | "false_positive" | "benign"; name: string; hint: string }[] = [
   { id: "true_positive", name: "True positive", hint: "An attack, or a breach of policy." },
   { id: "false_positive", name: "False positive", hint: "The rule was wrong; it needs tuning." },
   { id: "benign", name: "Benign", hint: "The rule was right, but this is allowed." },
@@ -24,7 +24,7 @@ interface VerdictProps {
 
 /** Asks what something was and why; both are kept and audited. */
 export function Verdict({ title, close, give, children, busy, does = "Close" }: VerdictProps) {
-  const [verdict, setVerdict] = useState("");
+  const [verdict, setVerdict] = useState<VerdictGiven["verdict"] | "">("");
   const [reason, setReason] = useState("");
   const ready = verdict !== "" && reason.trim() !== "";
   return (

@@ -1,37 +1,23 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { refresh } from "../api/queries";
+import { type Permission, type Topic, topics } from "../api/schema.gen";
 import { Live } from "../lib/live";
-
-/** The topics of the server and the permission each needs (server/live.go). */
-const topics: Record<string, string> = {
-  alerts: "read:alerts",
-  incidents: "read:incidents",
-  approvals: "read:approvals",
-  runs: "read:incidents",
-  sources: "read:sources",
-  audit: "read:audit",
-  intel: "read:intel",
-  models: "read:models",
-  posture: "read:posture",
-};
 
 /** How long changes of a topic are gathered before its queries read again. */
 const gather = 500;
 const staleAfter = 5_000;
 
 /** Listens to every topic the role may read. Returns since when the screen is stale, or null. */
-export function useLive(may: (permission: string) => boolean): number | null {
+export function useLive(may: (permission: Permission) => boolean): number | null {
   const client = useQueryClient();
   const [stale, setStale] = useState<number | null>(null);
-  const wanted = Object.keys(topics)
-    .filter((t) => may(topics[t] ?? ""))
-    .join(",");
+  const wanted = (Object.keys(topics) as Topic[]).filter((t) => may(topics[t])).join(",");
   useEffect(() => {
-    const waiting = new Map<string, ReturnType<typeof setTimeout>>();
+    const waiting = new Map<Topic, ReturnType<typeof setTimeout>>();
     let lost: ReturnType<typeof setTimeout> | undefined;
     let since = 0;
-    const changed = (topic: string) => {
+    const changed = (topic: Topic) => {
       if (waiting.has(topic)) return;
       const later = () => {
         waiting.delete(topic);
@@ -50,7 +36,7 @@ export function useLive(may: (permission: string) => boolean): number | null {
       }
     };
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/live`;
-    const live = new Live({ url, topics: wanted.split(","), changed, state });
+    const live = new Live({ url, topics: wanted.split(",") as Topic[], changed, state });
     return () => {
       live.close();
       clearTimeout(lost);
