@@ -2,13 +2,15 @@
 // violation, exception or accessibility violation, wherever it happens. Screenshots of every
 // screen in both themes go to artifacts/screens: look at them.
 import * as behaviour from "./behaviour.mjs";
+import { described, routesDescribed } from "./described.mjs";
 import * as explore from "./explore.mjs";
-import { browser, finish, watch } from "./harness.mjs";
+import { browser, expect, finish, watch } from "./harness.mjs";
 import { hostile } from "./hostile.mjs";
 import * as passkeys from "./passkeys.mjs";
 import * as screens from "./screens.mjs";
 
 const context = await browser();
+described(context);
 const page = watch(context.pages()[0] ?? (await context.newPage()));
 
 await behaviour.signIn(page);
@@ -47,4 +49,6 @@ await behaviour.approve(context, page);
 await behaviour.incident(page);
 await behaviour.proofs(context, page);
 await context.close();
+// A hook that saw nothing would have found nothing.
+expect(routesDescribed() > 40, `only ${routesDescribed()} routes were held against their description`);
 process.exit(finish());
