@@ -3,8 +3,12 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -43,6 +47,47 @@ func TestWholeAnswers(t *testing.T) {
 			if field != "" && field != "-" && f.IsExported() && s.Properties[field] == nil {
 				t.Errorf("the description of %s does not tell of %s", name, field)
 			}
+		}
+	}
+}
+
+// TestWords: the words of a type are all its constants in schema.
+func TestWords(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "schema", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	constants := map[string][]string{}
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || len(spec.Values) != 1 {
+				return true
+			}
+			of, named := spec.Type.(*ast.Ident)
+			text, literal := spec.Values[0].(*ast.BasicLit)
+			if named && literal && text.Kind == token.STRING {
+				constants[of.Name] = append(constants[of.Name], strings.Trim(text.Value, `"`))
+			}
+			return true
+		})
+	}
+	for of, s := range words() {
+		if path.Base(of.PkgPath()) != "schema" {
+			continue
+		}
+		var have []string
+		for _, v := range s.Enum {
+			have = append(have, v.(string))
+		}
+		slices.Sort(have)
+		want := slices.Sorted(slices.Values(constants[of.Name()]))
+		if len(want) == 0 || !slices.Equal(have, want) {
+			t.Errorf("the words of %s are %q, its constants %q", of.Name(), have, want)
 		}
 	}
 }
@@ -111,11 +156,11 @@ func plainType(s *huma.Schema) string {
 	case huma.TypeInteger, huma.TypeNumber:
 		return "number"
 	case huma.TypeArray:
-		if of := typeOf(s.Items); strings.Contains(of, " ") {
-			return "(" + of + ")[]"
-		} else {
-			return of + "[]"
+		of := typeOf(s.Items)
+		if strings.Contains(of, " ") {
+			of = "(" + of + ")"
 		}
+		return of + "[]"
 	case huma.TypeObject:
 		if of, ok := s.AdditionalProperties.(*huma.Schema); ok {
 			return "Record<string, " + typeOf(of) + ">"
