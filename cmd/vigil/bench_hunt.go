@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
-	"vigil/internal/bench"
 	"vigil/internal/store"
 	"vigil/rules/sigma"
 	"vigil/schema"
@@ -32,8 +30,7 @@ type huntBench struct {
 	settle time.Duration
 	paths  []string
 
-	own *app // talks to the Vigil that is measured
-	up  *upProcess
+	own *benchVigil
 }
 
 func newBenchHuntCmd(a *app) *cobra.Command {
@@ -85,19 +82,13 @@ func parseCount(s string) (int64, error) {
 }
 
 func (b *huntBench) run(ctx context.Context) (err error) {
-	if b.dir == "" {
-		if b.dir, err = os.MkdirTemp("", "vigil-bench-"); err != nil {
-			return err
-		}
-		defer func() { _ = os.RemoveAll(b.dir) }()
-	}
-	if err := os.MkdirAll(b.dir, 0o700); err != nil {
+	if b.own, err = newBenchVigil(b.a, b.dir, "--engine-memory-mb", strconv.Itoa(b.memory)); err != nil {
 		return err
 	}
-	if err := b.start(ctx); err != nil {
+	defer b.own.end()
+	if err := b.own.start(ctx); err != nil {
 		return err
 	}
-	defer func() { b.stop() }()
 	stored, err := b.fill(ctx)
 	if err != nil {
 		return err
@@ -107,31 +98,15 @@ func (b *huntBench) run(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		b.stop()
-		if err := writeSigma(filepath.Join(b.dir, "rules", "sigma"), sigma.Convert(files, sigma.Options{License: sigma.DefaultLicense})); err != nil {
+		b.own.stop()
+		if err := writeSigma(filepath.Join(b.own.data, "rules", "sigma"), sigma.Convert(files, sigma.Options{License: sigma.DefaultLicense})); err != nil {
 			return err
 		}
-		if err := b.start(ctx); err != nil {
+		if err := b.own.start(ctx); err != nil {
 			return err
 		}
 	}
 	return b.measure(ctx, stored)
-}
-
-func (b *huntBench) start(ctx context.Context) (err error) {
-	if b.up, err = startUp(ctx, b.dir, "--engine-memory-mb", strconv.Itoa(b.memory), "--no-temporal-ui", "--receive", "", "--receive-grpc", ""); err != nil {
-		return err
-	}
-	b.own = &app{out: b.a.out, err: b.a.err, data: b.dir, org: b.a.org, output: b.a.output}
-	return nil
-}
-
-func (b *huntBench) stop() {
-	if b.up != nil {
-		b.own.close()
-		b.up.stop()
-		b.up = nil
-	}
 }
 
 // The sources of the store that is measured.
@@ -261,17 +236,13 @@ func (b *huntBench) measure(ctx context.Context, stored int64) error {
 	if err != nil {
 		return err
 	}
-	ep, err := b.own.endpoints()
-	if err != nil {
-		return err
-	}
 	cases, err := b.cases(ctx, st)
 	if err != nil {
 		return err
 	}
 	rows := [][]any{}
 	for _, c := range cases {
-		before, err := bench.UsageOf(ep.PID)
+		before, err := b.own.usage()
 		if err != nil {
 			return err
 		}
@@ -280,7 +251,7 @@ func (b *huntBench) measure(ctx context.Context, stored int64) error {
 			fmt.Fprintf(b.a.err, "%s: %v\n", c.name, err)
 			continue
 		}
-		after, err := bench.UsageOf(ep.PID)
+		after, err := b.own.usage()
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,9 +52,7 @@ func (a *app) benchLatency(ctx context.Context, runs int) error {
 		}
 		took = append(took, d)
 	}
-	slices.Sort(took)
-	at := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Microseconds()) / 1e3 }
-	return a.figures([]figure{{"alerts", len(took), ""}, {"event to alert, p50", at(0.5), "ms"}, {"event to alert, p95", at(0.95), "ms"}, {"event to alert, p99", at(0.99), "ms"}, {"slowest", at(1), "ms"}})
+	return a.figures(spread("event to alert", took))
 }
 
 // alertAfter ingests one bad event of the host and waits for its alert.

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,9 +20,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
-	"vigil/internal/auth"
-	"vigil/internal/bench"
-	"vigil/internal/secret"
+	"vigil/internal/auth/perm"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -36,10 +32,8 @@ type respondBench struct {
 	clicks, looks int
 	responses     int
 
-	dir     string
+	own     *benchVigil
 	hook    *arrivals
-	own     *app // talks to the Vigil that is measured
-	up      *upProcess
 	cookies map[string]string // by user
 }
 
@@ -112,21 +106,20 @@ workflow:
 `
 
 func (b *respondBench) run(ctx context.Context) (list []figure, err error) {
-	if b.dir, err = os.MkdirTemp("", "vigil-bench-"); err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(b.dir) }()
 	if b.hook, err = listenArrivals(); err != nil {
 		return nil, err
 	}
 	defer b.hook.close()
+	if b.own, err = newBenchVigil(b.a, "", "--webhook", b.hook.url); err != nil {
+		return nil, err
+	}
+	defer b.own.end()
 	if err := b.files(); err != nil {
 		return nil, err
 	}
-	if err := b.start(ctx); err != nil {
+	if err := b.own.start(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { b.stop() }()
 	if err := b.users(ctx); err != nil {
 		return nil, err
 	}
@@ -144,7 +137,7 @@ func (b *respondBench) run(ctx context.Context) (list []figure, err error) {
 
 // files writes the playbooks.
 func (b *respondBench) files() error {
-	dir := filepath.Join(b.dir, "playbooks")
+	dir := filepath.Join(b.own.data, "playbooks")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -152,52 +145,18 @@ func (b *respondBench) files() error {
 		os.WriteFile(filepath.Join(dir, "ask.yaml"), fmt.Appendf(nil, benchAsk, b.hook.url), 0o600))
 }
 
-func (b *respondBench) start(ctx context.Context) (err error) {
-	if b.up, err = startUp(ctx, b.dir, "--no-temporal-ui", "--receive", "", "--receive-grpc", "", "--webhook", b.hook.url); err != nil {
-		return err
-	}
-	b.own = &app{out: b.a.out, err: b.a.err, data: b.dir, org: b.a.org, output: b.a.output}
-	return nil
-}
-
-func (b *respondBench) stop() {
-	if b.up != nil {
-		b.own.close()
-		b.up.stop()
-		b.up = nil
-	}
-}
-
 // benchUsers decide: a run whose requester nobody knows needs two.
 var benchUsers = [2]string{"bench-ana", "bench-bo"}
 
 // users makes those who decide, and signs them in.
 func (b *respondBench) users(ctx context.Context) error {
-	const password = "only while it is measured 1"
-	hash, err := auth.HashPassword(secret.New(password))
-	if err != nil {
-		return err
-	}
-	ep, err := b.own.endpoints()
-	if err != nil {
-		return err
-	}
 	b.cookies = map[string]string{}
 	for _, name := range benchUsers {
-		if _, err := b.own.admin(ctx, "user", flow.AdminInput{Verb: "user.put", By: "operator", Key: name, Args: map[string]string{"role": "approver", "hash": hash}}); err != nil {
-			return err
-		}
-		res, err := b.own.request(ctx, ep, http.MethodPost, "/login", map[string]string{"user": name, "password": password})
+		cookie, err := b.own.signIn(ctx, name, perm.Approver)
 		if err != nil {
 			return err
 		}
-		_ = res.Body.Close()
-		for _, k := range res.Cookies() {
-			b.cookies[name] = k.Name + "=" + k.Value
-		}
-		if b.cookies[name] == "" {
-			return fmt.Errorf("%s cannot sign in: %s", name, res.Status)
-		}
+		b.cookies[name] = cookie
 	}
 	return nil
 }
@@ -224,7 +183,7 @@ func (b *respondBench) playbook(ctx context.Context, name string, runs int) ([]c
 
 // short runs short playbooks as fast as they go.
 func (b *respondBench) short(ctx context.Context) ([]figure, error) {
-	before, err := b.usage()
+	before, err := b.own.usage()
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +198,7 @@ func (b *respondBench) short(ctx context.Context) ([]figure, error) {
 		}
 	}
 	took := time.Since(began)
-	after, err := b.usage()
+	after, err := b.own.usage()
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +223,7 @@ func (b *respondBench) automatic(ctx context.Context) ([]figure, error) {
 	var took []time.Duration
 	for n := range b.responses {
 		host := fmt.Sprintf("bench-auto-%d", n)
-		if _, err := b.own.alertAfter(ctx, tp, st, b.dir, host); err != nil {
+		if _, err := b.own.alertAfter(ctx, tp, st, b.own.data, host); err != nil {
 			return nil, err
 		}
 		alerted := time.Now()
@@ -283,7 +242,7 @@ func (b *respondBench) wait(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := b.usage()
+	before, err := b.own.usage()
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +265,7 @@ func (b *respondBench) wait(ctx context.Context) ([]figure, error) {
 	}
 	took := time.Since(began)
 	time.Sleep(5 * time.Second)
-	after, err := b.usage()
+	after, err := b.own.usage()
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +279,7 @@ func (b *respondBench) inbox(ctx context.Context) ([]figure, error) {
 	for range b.looks {
 		began := time.Now()
 		var page struct{ Items []schema.Approval }
-		if err := b.as(ctx, benchUsers[0], http.MethodGet, "/approvals?status=pending&limit=50", nil, &page); err != nil {
+		if err := b.own.as(ctx, b.cookies[benchUsers[0]], http.MethodGet, "/approvals?status=pending&limit=50", nil, &page); err != nil {
 			return nil, err
 		}
 		if len(page.Items) == 0 {
@@ -333,9 +292,9 @@ func (b *respondBench) inbox(ctx context.Context) ([]figure, error) {
 
 // restart stops Vigil and starts it again.
 func (b *respondBench) restart(ctx context.Context) ([]figure, error) {
-	b.stop()
+	b.own.stop()
 	began := time.Now()
-	if err := b.start(ctx); err != nil {
+	if err := b.own.start(ctx); err != nil {
 		return nil, err
 	}
 	served := time.Since(began)
@@ -343,8 +302,12 @@ func (b *respondBench) restart(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n, err := st.CountApprovals(ctx, b.a.org, string(schema.ApprovalPending)); err != nil || n != b.waiting {
-		return nil, fmt.Errorf("%d of %d approvals wait after the restart (%w)", n, b.waiting, err)
+	n, err := st.CountApprovals(ctx, b.a.org, string(schema.ApprovalPending))
+	if err != nil {
+		return nil, err
+	}
+	if n != b.waiting {
+		return nil, fmt.Errorf("%d of %d approvals wait after the restart", n, b.waiting)
 	}
 	return []figure{{"restart, until it serves", served.Seconds(), "s"}}, nil
 }
@@ -352,7 +315,7 @@ func (b *respondBench) restart(ctx context.Context) ([]figure, error) {
 // click has both users approve, and takes the time from the second's click to the arrival.
 func (b *respondBench) click(ctx context.Context) ([]figure, error) {
 	var page struct{ Items []schema.Approval }
-	if err := b.as(ctx, benchUsers[0], http.MethodGet, "/approvals?status=pending&limit="+strconv.Itoa(min(b.clicks, 1000)), nil, &page); err != nil {
+	if err := b.own.as(ctx, b.cookies[benchUsers[0]], http.MethodGet, "/approvals?status=pending&limit="+strconv.Itoa(min(b.clicks, 1000)), nil, &page); err != nil {
 		return nil, err
 	}
 	var answered, sent []time.Duration
@@ -365,7 +328,7 @@ func (b *respondBench) click(ctx context.Context) ([]figure, error) {
 		var clicked time.Time
 		for _, user := range benchUsers {
 			clicked = time.Now()
-			if err := b.as(ctx, user, http.MethodPost, "/approvals/"+x.ID+"/decide", vote, nil); err != nil {
+			if err := b.own.as(ctx, b.cookies[user], http.MethodPost, "/approvals/"+x.ID+"/decide", vote, nil); err != nil {
 				return nil, err
 			}
 		}
@@ -380,55 +343,6 @@ func (b *respondBench) click(ctx context.Context) ([]figure, error) {
 }
 
 var benchSubject = regexp.MustCompile(`bench-ask-\d+`)
-
-// as makes an API request as one of the users.
-func (b *respondBench) as(ctx context.Context, user, method, path string, in, out any) error {
-	ep, err := b.own.endpoints()
-	if err != nil {
-		return err
-	}
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(ep.API, "/")+"/api/v1"+path, body)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Cookie", b.cookies[user])
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	switch {
-	case err != nil:
-		return err
-	case res.StatusCode >= 300:
-		return apiError(res, text)
-	case out == nil:
-		return nil
-	}
-	return json.Unmarshal(text, out)
-}
-
-func (b *respondBench) usage() (bench.Usage, error) { return bench.UsageOf(b.up.cmd.Process.Pid) }
-
-// spread is the quantiles of durations.
-func spread(name string, took []time.Duration) []figure {
-	if len(took) == 0 {
-		return nil
-	}
-	slices.Sort(took)
-	at := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Microseconds()) / 1e3 }
-	return []figure{{name + ", times", len(took), ""}, {name + ", p50", at(0.5), "ms"}, {name + ", p95", at(0.95), "ms"}, {name + ", p99", at(0.99), "ms"}}
-}
 
 // arrivals receives webhooks and remembers when each came.
 type arrivals struct {
