@@ -22,6 +22,7 @@ import (
 type AdminStore interface {
 	User(ctx context.Context, org, name string) (schema.User, error)
 	PutUser(ctx context.Context, u schema.User) error
+	PutNotes(ctx context.Context, notes ...schema.Note) error
 	PutToken(ctx context.Context, x store.Session) error
 	SubjectUser(ctx context.Context, org, issuer, subject string) (string, error)
 	PutSubject(ctx context.Context, org, issuer, subject, user string, now time.Time) error
@@ -92,6 +93,10 @@ func (x *Admin) DisableUser(ctx context.Context, in flow.AdminInput, key string)
 func (x *Admin) save(ctx context.Context, u schema.User, in flow.AdminInput, key, verb string) (flow.AdminResult, error) {
 	u.Version++
 	if err := x.Store.PutUser(ctx, u); err != nil {
+		return flow.AdminResult{}, Retryable(err)
+	}
+	// The servers check the user's live connections at once.
+	if err := x.Store.PutNotes(ctx, note(u.Org, "users", "changed", u.Name, nil, time.Now())); err != nil {
 		return flow.AdminResult{}, Retryable(err)
 	}
 	err := x.Trail.record(ctx, schema.AuditRecord{Org: u.Org, ID: auditID(verb, key), Actor: by(in.By), Verb: verb, Object: u.Name, Outcome: "ok",

@@ -17,7 +17,6 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -77,8 +76,7 @@ type Server struct {
 	limits  limiter
 	hashing chan struct{}
 	queries queries
-	sockets sync.WaitGroup
-	closing chan struct{}
+	sockets *sockets
 }
 
 // New builds the server and its routes.
@@ -86,7 +84,7 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), closing: make(chan struct{}), hashing: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	s := &Server{o: o, mux: http.NewServeMux(), hashing: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	cfg := huma.DefaultConfig("Vigil", o.Version)
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/v1/openapi", "", "/api/v1/schemas"
 	cfg.CreateHooks = nil // no $schema links in answers
@@ -95,7 +93,8 @@ func New(o Options) *Server {
 	s.api = humago.New(s.mux, cfg)
 	s.routes()
 	s.describe()
-	s.mux.HandleFunc("GET /api/v1/live", s.serveLive)
+	s.sockets = newSockets(o.Hub, defaultLiveLimits, s.authenticate)
+	s.mux.Handle("GET /api/v1/live", s.sockets)
 	s.mux.HandleFunc("GET /lists/{list}", s.serveList)
 	s.taxiiRoutes()
 	s.mux.Handle("POST /api/codec/decode", http.MaxBytesHandler(http.HandlerFunc(s.decode), maxDecode)) // the routes of the API have bounds of their own
@@ -161,11 +160,12 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serving HTTP: %w", err)
 	case <-ctx.Done():
 	}
-	close(s.closing)
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	drained := make(chan struct{})
+	go func() { defer close(drained); s.sockets.drain() }()
 	err := srv.Shutdown(wait)
-	s.sockets.Wait()
+	<-drained
 	if errors.Is(err, context.DeadlineExceeded) {
 		return srv.Close()
 	}

@@ -106,10 +106,11 @@ type me struct {
 	Role        string            `json:"role" enum:"viewer,analyst,approver,admin"`
 	Permissions []perm.Permission `json:"permissions" nullable:"false"`
 	Version     string            `json:"version"`
+	Live        string            `json:"live" doc:"offset from which on the live socket tells what changes from now on"`
 }
 
 func (s *Server) me(u schema.User) me {
-	return me{User: u.Name, Org: u.Org, FullName: u.FullName, Role: u.Role, Permissions: perm.Of(perm.Role(u.Role)), Version: s.o.Version}
+	return me{User: u.Name, Org: u.Org, FullName: u.FullName, Role: u.Role, Permissions: perm.Of(perm.Role(u.Role)), Version: s.o.Version, Live: s.o.Hub.Offset()}
 }
 
 type loginInput struct {
@@ -245,6 +246,7 @@ func (s *Server) logout(ctx context.Context, _ *struct{}) (*logoutOutput, error)
 		if err := s.o.Store.PutSession(ctx, x); err != nil {
 			return nil, err
 		}
+		s.tellUsers(ctx, c.user.Name)
 		s.audit(ctx, c.user.Name, "session.logout", c.user.Name, "ok", nil)
 		out.Body.Redirect = s.signOutAt(ctx, x.Method)
 	}

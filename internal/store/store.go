@@ -42,6 +42,8 @@ type Store struct {
 	events  *columnar // columnar inserts
 	sweeps  *columnar // columnar reads, as the analyst
 	small   *gather.Gatherer[[]any]
+
+	published bell // rings at every write to the live outbox
 }
 
 // Open connects and checks that the engine answers.

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Note } from "../api/types";
-import { backOff, Live, start, take } from "./live";
+import { backOff, Live, start, take, wait } from "./live";
 
 const note = (offset: string): Note => ({
   offset,
@@ -27,6 +27,15 @@ describe("the cursor of the stream", () => {
     expect(take(start, { op: "err", message: "no topic" })).toEqual({ cursor: start, fresh: [], gap: false });
   });
 
+  it("reads the one note of a pub, and tells what a batch leaves out", () => {
+    const a = take(start, { op: "pub", topic: "alerts", offset: "02", data: note("02") });
+    expect(a.fresh.map((n) => n.offset)).toEqual(["02"]);
+    expect(a.gap).toBe(false);
+    expect(
+      take(a.cursor, { op: "batch", topic: "alerts", offset: "09", items: [note("09")], dropped: 6 }).gap,
+    ).toBe(true);
+  });
+
   it("does not grow without bound", () => {
     const items = Array.from({ length: 12_000 }, (_, i) => note(String(i).padStart(6, "0")));
     expect(take(start, { op: "batch", topic: "alerts", items }).cursor.seen.size).toBe(10_000);
@@ -37,7 +46,7 @@ class Socket {
   static all: Socket[] = [];
   sent: string[] = [];
   onopen: () => void = () => {};
-  onclose: () => void = () => {};
+  onclose: (e: { code: number }) => void = () => {};
   onmessage: (m: { data: string }) => void = () => {};
   constructor() {
     Socket.all.push(this);
@@ -45,8 +54,8 @@ class Socket {
   send(s: string) {
     this.sent.push(s);
   }
-  close() {
-    this.onclose();
+  close(code = 1006) {
+    this.onclose({ code });
   }
   say(f: object) {
     this.onmessage({ data: JSON.stringify(f) });
@@ -69,6 +78,8 @@ describe("the live connection", () => {
     const live = new Live({
       url: "x",
       topics: ["alerts"],
+      since: "00",
+      ended: () => {},
       changed: (_, notes, gap) => {
         got.push(...notes.map((n) => n.offset));
         if (gap) gaps++;
@@ -78,7 +89,7 @@ describe("the live connection", () => {
     });
     const first = Socket.all[0]!;
     first.onopen();
-    expect(JSON.parse(first.sent[0]!)).toEqual({ op: "sub", topic: "alerts", since: "" });
+    expect(JSON.parse(first.sent[0]!)).toEqual({ op: "sub", topic: "alerts", since: "00" });
     first.say({ op: "subd", topic: "alerts", offset: "01" });
     first.say({ op: "batch", topic: "alerts", offset: "03", items: [note("02"), note("03")] });
     first.close();
@@ -95,6 +106,30 @@ describe("the live connection", () => {
     vi.advanceTimersByTime(60_000);
     expect(Socket.all.length).toBe(2);
     expect(states).toEqual([true, false, true]);
+  });
+
+  it("stays away when the session has ended", () => {
+    let ended = 0;
+    new Live({
+      url: "x",
+      topics: ["alerts"],
+      since: "",
+      changed: () => {},
+      state: () => {},
+      ended: () => ended++,
+      socket: () => new Socket() as unknown as WebSocket,
+    });
+    Socket.all[0]!.close(4001);
+    vi.advanceTimersByTime(60_000);
+    expect(ended).toBe(1);
+    expect(Socket.all.length).toBe(1);
+  });
+
+  it("spreads over two seconds when a server restarts", () => {
+    expect(wait(1012, 0, 0)).toBe(0);
+    expect(wait(1012, 0, 1)).toBe(2_000);
+    expect(wait(4008, 0, 1)).toBe(250);
+    expect(wait(4001, 0, 1)).toBeNull();
   });
 
   it("waits longer each time, within bounds", () => {

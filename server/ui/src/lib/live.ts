@@ -19,9 +19,10 @@ export function take(c: Cursor, f: Reply): { cursor: Cursor; fresh: Note[]; gap:
   const last = new Map(c.last);
   if (f.offset && f.offset > (last.get(f.topic) ?? "")) last.set(f.topic, f.offset);
   if (f.op === "subd") return { cursor: { ...c, last }, fresh: [], gap: f.gap === true };
-  const fresh = (f.items ?? []).filter((n) => !c.seen.has(n.offset));
+  const items = f.data ? [f.data] : (f.items ?? []);
+  const fresh = items.filter((n) => !c.seen.has(n.offset));
   const seen = [...c.seen, ...fresh.map((n) => n.offset)];
-  return { cursor: { last, seen: new Set(seen.slice(-remember)) }, fresh, gap: false };
+  return { cursor: { last, seen: new Set(seen.slice(-remember)) }, fresh, gap: (f.dropped ?? 0) > 0 };
 }
 
 /** The wait before the nth attempt: doubling from 0.25 s to 10 s, half of it random. */
@@ -30,12 +31,29 @@ export function backOff(attempt: number, random = Math.random()): number {
   return top / 2 + (top / 2) * random;
 }
 
+/** Why the server closed (server/live.go). */
+const signIn = 4001;
+const restart = 1012;
+
+/** When a server restarts, all its clients come back at once: over how long they spread. */
+const spread = 2_000;
+
+/** The wait before the next attempt, or null when there is none. */
+export function wait(code: number, attempt: number, random = Math.random()): number | null {
+  if (code === signIn) return null;
+  return code === restart ? random * spread : backOff(attempt, random);
+}
+
 export interface LiveOptions {
   url: string;
   topics: Topic[];
+  /** The offset that came with the session: from there on nothing may be missed. */
+  since: string;
   /** Something of the topic changed; gap: more than the notes tell. */
   changed: (topic: Topic, notes: Note[], gap: boolean) => void;
   state: (connected: boolean) => void;
+  /** The session has ended. */
+  ended: () => void;
   socket?: (url: string, protocol: string) => WebSocket;
 }
 
@@ -65,15 +83,17 @@ export class Live {
       this.attempt = 0;
       this.o.state(true);
       for (const topic of this.o.topics) {
-        const sub: Frame = { op: "sub", topic, since: this.cursor.last.get(topic) ?? "" };
+        const sub: Frame = { op: "sub", topic, since: this.cursor.last.get(topic) ?? this.o.since };
         ws.send(JSON.stringify(sub));
       }
     };
     ws.onmessage = (m) => this.frame(JSON.parse(String(m.data)) as Reply);
-    ws.onclose = () => {
+    ws.onclose = (e) => {
       if (this.closed) return;
       this.o.state(false);
-      this.timer = setTimeout(() => this.open(), backOff(this.attempt++));
+      const ms = wait(e.code, this.attempt++);
+      if (ms === null) this.o.ended();
+      else this.timer = setTimeout(() => this.open(), ms);
     };
   }
 

@@ -35,7 +35,7 @@ export function Shell({ theme }: { theme: Theme }) {
 
 function Frame({ mine, theme }: { mine: Screen[]; theme: Theme }) {
   const { path } = useRoute();
-  const stale = useLive(useMay());
+  const stale = useLive(useMay(), useMe().live);
   const [over, setOver] = useState<"palette" | "help" | null>(null);
   useCommand("palette", () => setOver("palette"));
   useCommand("help", () => setOver("help"));
