@@ -98,19 +98,19 @@ type ruleCount struct {
 
 func (s *Server) home(ctx context.Context, _ *struct{}) (*body[homeView], error) {
 	v := homeView{BySeverity: map[string]int{}}
-	open, _, err := s.o.Store.Alerts(ctx, s.o.Org, store.AlertFilter{Status: string(schema.AlertOpen), Limit: 1000})
+	open, err := s.o.Store.CountAlerts(ctx, s.o.Org, schema.AlertOpen)
 	if err != nil {
 		return nil, err
 	}
 	rules := map[string]*ruleCount{}
-	for _, a := range open {
-		v.BySeverity[string(a.Severity)]++
-		if rules[a.Rule] == nil {
-			rules[a.Rule] = &ruleCount{Rule: a.Rule, Title: a.Title}
+	for _, c := range open {
+		v.AlertsOpen += c.Count
+		v.BySeverity[string(c.Severity)] += c.Count
+		if rules[c.Rule] == nil {
+			rules[c.Rule] = &ruleCount{Rule: c.Rule, Title: c.Title}
 		}
-		rules[a.Rule].Count++
+		rules[c.Rule].Count += c.Count
 	}
-	v.AlertsOpen = len(open)
 	for _, r := range rules {
 		v.TopRules = append(v.TopRules, *r)
 	}

@@ -16,44 +16,12 @@ type AlertMember struct {
 	Time                             time.Time
 }
 
-// AlertFilter chooses alerts; empty fields choose all.
-type AlertFilter struct {
-	Status, Severity, Rule, Incident string
-	Text                             string // in title, rule or entities
-	Since                            time.Time
-	Limit                            int    // default 100, at most 1000
-	Cursor                           string // Next of the page before
-}
-
 // pageLimit bounds a page of a list.
 func pageLimit(n int) int {
 	if n <= 0 {
 		n = 100
 	}
 	return min(n, 1000)
-}
-
-// Alerts lists alerts, newest first, with their counts; next is the cursor of the
-// following page, "" at the end.
-func (s *Store) Alerts(ctx context.Context, org string, f AlertFilter) (list []schema.Alert, next string, err error) {
-	limit := pageLimit(f.Limit)
-	list, err = docs[schema.Alert](ctx, s, `SELECT doc FROM alerts FINAL WHERE org = {org:String}
-AND ({status:String} = '' OR status = {status:String}) AND ({severity:String} = '' OR severity = {severity:String})
-AND ({rule:String} = '' OR rule = {rule:String}) AND ({incident:String} = '' OR incident = {incident:String})
-AND ({text:String} = '' OR positionCaseInsensitiveUTF8(concat(JSONExtractString(doc, 'title'), ' ', rule, ' ', arrayStringConcat(mapValues(entities), ' ')), {text:String}) > 0)
-AND created >= fromUnixTimestamp64Milli({since:Int64})
-AND ({cursor:String} = '' OR concat(leftPad(toString(toUnixTimestamp64Milli(created)), 15, '0'), id) < {cursor:String})
-ORDER BY created DESC, id DESC LIMIT {limit:UInt32}`,
-		P{"org": org, "status": f.Status, "severity": f.Severity, "rule": f.Rule, "incident": f.Incident, "text": f.Text,
-			"since": max(f.Since.UnixMilli(), 0), "cursor": f.Cursor, "limit": limit})
-	if err != nil {
-		return nil, "", fmt.Errorf("listing alerts: %w", err)
-	}
-	if len(list) == limit {
-		last := list[limit-1]
-		next = fmt.Sprintf("%015d%s", last.Created.UnixMilli(), last.ID)
-	}
-	return list, next, s.deriveAlerts(ctx, org, list)
 }
 
 // AlertsByID returns the alerts with these ids, with their counts; unknown ids are
