@@ -90,7 +90,7 @@ var onlyHome = map[string][]string{
 	"github.com/google/cel-go":              {"internal/expr"},
 	"github.com/ClickHouse/clickhouse-go":   {"internal/store", "internal/standalone"},
 	"github.com/ClickHouse/ch-go":           {"internal/store"},
-	"github.com/gorilla/websocket":          {"server"},
+	"github.com/gorilla/websocket":          {"server", "cmd"}, // cmd: the clients of vigil bench live
 	"go.temporal.io/server":                 {"internal/standalone"},
 	"github.com/temporalio/ui-server":       {"internal/standalone"},
 	"github.com/ebitengine/purego":          {"internal/standalone"},

@@ -14,11 +14,11 @@ func newBenchCmd(a *app) *cobra.Command {
 		Long: `Measures the Vigil that runs with --data: ingestion through Ingest workflows with the rules that are loaded, the time from
 event to alert, space on disk; and starting and hunts, in a folder of their own. What it stores belongs to sources called bench-…: use
 a data folder of its own. The machine should do nothing else meanwhile.`,
-		Example: "  vigil bench start\n  vigil bench ingest --for 60s zeek/\n  vigil bench latency --runs 100\n  vigil bench hunt --events 10M recordings/\n  vigil bench respond\n  vigil bench disk\n  vigil bench normalise\n  vigil bench rules\n  vigil bench triage",
+		Example: "  vigil bench start\n  vigil bench ingest --for 60s zeek/\n  vigil bench latency --runs 100\n  vigil bench hunt --events 10M recordings/\n  vigil bench respond\n  vigil bench live\n  vigil bench alerts\n  vigil bench disk\n  vigil bench normalise\n  vigil bench rules\n  vigil bench triage",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBenchStartCmd(a), newBenchIngestCmd(a), newBenchLatencyCmd(a), newBenchReceiveCmd(a), newBenchHuntCmd(a), newBenchRespondCmd(a), newBenchDiskCmd(a), newBenchNormaliseCmd(a), newBenchRulesCmd(a), newBenchTriageCmd(a))
+	c.AddCommand(newBenchStartCmd(a), newBenchIngestCmd(a), newBenchLatencyCmd(a), newBenchReceiveCmd(a), newBenchHuntCmd(a), newBenchRespondCmd(a), newBenchLiveCmd(a), newBenchAlertsCmd(a), newBenchDiskCmd(a), newBenchNormaliseCmd(a), newBenchRulesCmd(a), newBenchTriageCmd(a))
 	return c
 }
 
