@@ -79,11 +79,8 @@ func routesDocument(s *Server) string {
 		need, _ := op.Metadata["permission"].(string)
 		documented(&b, op.Method+" "+strings.TrimPrefix(op.Path, "/api/v1"), perm.Permission(need))
 	}
-	return b.String() + "
-Beside the table: `GET /live` (signed in; each topic needs its own permission), `GET /lists/NAME.txt` and TAXII 2.1 at `GET /taxii2/`
-" +
-		"(published lists: everybody who reaches the server), and `POST /api/codec/decode` (`admin:users`).
-"
+	return b.String() + "\nBeside the table: `GET /live` (signed in; each topic needs its own permission), `GET /lists/NAME.txt` and TAXII 2.1 at `GET /taxii2/`\n" +
+		"(published lists: everybody who reaches the server), and `POST /api/codec/decode` (`admin:users`).\n"
 }
 
 func documented(b *strings.Builder, route string, need perm.Permission) {
