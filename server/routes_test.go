@@ -145,12 +145,14 @@ func TestBodies(t *testing.T) {
 // trail keeps what is audited.
 type trail struct{ records []schema.AuditRecord }
 
-func (t *trail) InsertAudit(_ context.Context, r schema.AuditRecord) error {
-	t.records = append(t.records, r)
+func (t *trail) InsertAudit(_ context.Context, list []schema.AuditRecord) error {
+	t.records = append(t.records, list...)
 	return nil
 }
 
-func (t *trail) HasAudit(context.Context, string, string) (bool, error) { return false, nil }
+func (t *trail) HaveAudit(context.Context, string, []string) (map[string]bool, error) {
+	return nil, nil
+}
 
 // TestEveryRouteByRole asks every route as every role, and as nobody: those whose role lacks
 // the permission are refused with a problem before the handler looks, changes audited, and the

@@ -1119,6 +1119,8 @@ export interface LogoutOutputBody {
 
 export interface Me {
   full_name: string;
+  /** offset from which on the live socket tells what changes from now on */
+  live: string;
   org: string;
   permissions: Permission[];
   role: "viewer" | "analyst" | "approver" | "admin";
@@ -1333,11 +1335,13 @@ export interface RenamePasskeyInputBody {
 }
 
 export interface Reply {
+  data?: Note;
+  dropped?: number;
   gap?: boolean;
   items?: Note[];
   message?: string;
   offset?: string;
-  op: "subd" | "batch" | "err";
+  op: "subd" | "pub" | "batch" | "err";
   topic?: string;
 }
 
