@@ -50,6 +50,7 @@ var rings = []ring{
 	{"internal/playbook", []string{"schema", "internal/document", "internal/expr"}},
 	{"internal/dashboard", []string{"schema", "internal/document"}},
 	{"internal/dashboard/library", nil},
+	{"internal/dashboard/mail", []string{"schema", "internal/export"}},
 	{"internal/export", []string{"schema"}},
 	{"internal/report", []string{"schema"}},
 	{"internal/action", []string{"schema", "internal/secret"}},

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"vigil/internal/action/actiontest"
 	"vigil/schema"
 	"vigil/schema/flow"
 )
@@ -24,6 +25,11 @@ import (
 func TestWorkflowCommands(t *testing.T) {
 	blocks := runnable(t, filepath.Join(repoRoot(t), "docs", "WORKFLOWS.md"))
 	v := NewVigil(t)
+	mail := actiontest.NewMailbox(t)
+	connectors := "connectors:\n  smtp: {url: \"smtp://" + mail.Addr + "\", options: {from: vigil@example.org, to: soc@example.org, tls: none}}\n"
+	if err := os.WriteFile(filepath.Join(v.Data, "connectors.yaml"), []byte(connectors), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	v.Start()
 	home := t.TempDir()
 	sh := shell{t: t, dir: t.TempDir(), env: append(os.Environ(),
@@ -37,6 +43,9 @@ func TestWorkflowCommands(t *testing.T) {
 			}
 			t.Logf("%s", tail(out, 1500))
 		})
+	}
+	if mail.Taken() == 0 {
+		t.Error("no report was sent")
 	}
 	t.Run("api", func(t *testing.T) { huntAndPostureAPI(t, v) })
 }

@@ -30,6 +30,7 @@ type Activities struct {
 	Audit     *activities.Audit
 	Admin     *activities.Admin
 	Saved     *activities.Saved
+	Reports   *activities.Reports
 	Controls  *activities.Controls
 	Prove     *activities.Prove
 	Drain     *activities.Drain // nil: this process has no spool
@@ -69,6 +70,7 @@ func table(a Activities) []registration {
 			activities: []any{a.Alerts, a.Hunts, a.Posture, a.Samples, a.Rules, a.Exempt, a.Approvals}, slots: 6},
 		{queue: flow.QueueTrain, workflows: map[string]any{flow.Retrain: workflows.Retrain}, activities: []any{a.Models}, slots: 1},
 		{queue: flow.QueueIntel, workflows: map[string]any{flow.SyncIntel: workflows.SyncIntel}, activities: []any{a.Intel}, slots: 2},
+		{queue: flow.QueueReport, workflows: map[string]any{flow.Report: workflows.Report}, activities: []any{a.Reports}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
 			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls, a.Saved, a.Tables, a.Samples}},

@@ -37,6 +37,8 @@ func adminVerbs() []adminVerb {
 		{"passkey.remove", adminPasskey("remove")},
 		{"passkey.rename", adminPasskey("rename")},
 		{"prove", adminProve},
+		{"report.delete", adminReportDelete},
+		{"report.put", adminReportPut},
 		{"sample.delete", adminSampleDelete},
 		{"sample.put", adminSamplePut},
 		{"saved.delete", adminSavedDelete},
@@ -149,6 +151,25 @@ func adminSavedDelete(ctx workflow.Context, in flow.AdminInput) (res flow.AdminR
 	var a *activities.Saved
 	err = do(ctx, respondOptions("delete "+in.Args["kind"]+" "+in.Key), a.DeleteSaved, &res, in, changeKey(ctx), workflow.Now(ctx))
 	return res, err
+}
+
+func adminReportPut(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Reports
+	err = do(ctx, reportOptions("set up report "+in.Key), a.PutReport, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+func adminReportDelete(ctx workflow.Context, in flow.AdminInput) (res flow.AdminResult, err error) {
+	var a *activities.Reports
+	err = do(ctx, reportOptions("remove report "+in.Key), a.DeleteReport, &res, in, changeKey(ctx), workflow.Now(ctx))
+	return res, err
+}
+
+// reportOptions: what the schedule of a report needs is tried for ten minutes.
+func reportOptions(summary string) workflow.ActivityOptions {
+	o := respondOptions(clip(summary, 100))
+	o.TaskQueue, o.ScheduleToCloseTimeout = flow.QueueReport, 10*time.Minute
+	return o
 }
 
 // adminTable puts a table of enrichment in force; a large one takes a while to be checked.

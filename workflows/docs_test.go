@@ -30,7 +30,7 @@ func TestWorkflowsDocument(t *testing.T) {
 	for name, in := range map[string]any{
 		flow.Ingest: flow.IngestInput{}, flow.Detect: flow.DetectInput{}, flow.Hunt: flow.HuntInput{}, flow.SyncIntel: flow.SyncIntelInput{}, flow.Retrain: flow.RetrainInput{},
 		flow.Incident: flow.IncidentInput{}, flow.RunPlaybook: flow.RunPlaybookInput{}, flow.Action: flow.ActionInput{}, flow.AssessPosture: flow.AssessPostureInput{}, flow.TestDetections: flow.TestDetectionsInput{}, flow.Admin: flow.AdminInput{},
-		flow.DeployRules: flow.DeployRulesInput{}, flow.Exception: flow.ExceptionInput{},
+		flow.DeployRules: flow.DeployRulesInput{}, flow.Exception: flow.ExceptionInput{}, flow.Report: flow.ReportInput{},
 	} {
 		body, ok := sections[name]
 		if !ok {

@@ -15,12 +15,12 @@ import (
 
 // TestReplayResponse replays recorded histories: a change that would break a
 // running incident or approval fails here. They are recorded by
-// `go test ./integration/response -run 'TestMainLine|TestHunt|TestDeployRules|TestException|TestSamples' -record`,
+// `go test ./integration/response -run 'TestMainLine|TestHunt|TestDeployRules|TestException|TestSamples|TestReport' -record`,
 // `go test ./integration/models -run TestRetrain -record` and `go test ./integration/intel -record`.
 func TestReplayResponse(t *testing.T) {
 	table := map[string]any{flow.Incident: Incident, flow.RunPlaybook: RunPlaybook, flow.Action: Action, flow.Admin: Admin, flow.Detect: Detect,
 		flow.Retrain: Retrain, flow.SyncIntel: SyncIntel, flow.Ingest: Ingest, flow.Hunt: Hunt, flow.AssessPosture: AssessPosture, flow.Drain: Drain,
-		flow.TestDetections: TestDetections, flow.DeployRules: DeployRules, flow.Exception: Exception}
+		flow.TestDetections: TestDetections, flow.DeployRules: DeployRules, flow.Exception: Exception, flow.Report: Report}
 	seen := 0
 	for name, fn := range table {
 		files, err := filepath.Glob(filepath.Join("testdata", "replay", name+"-*.json"))

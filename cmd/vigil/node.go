@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -213,13 +214,15 @@ func (n *node) activities() worker.Activities {
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp, Public: n.key.Public()},
 		Saved:     &activities.Saved{Store: n.store, Trail: trail, CEL: searchCondition},
-		Controls:  &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
-		Models:    &activities.Models{Store: n.store, Trail: trail},
-		Hunts:     hunts,
-		Rules:     &activities.RuleChanges{Store: n.store, Rules: n.rules, Hunts: hunts, Trail: trail, Public: n.key.Public()},
-		Exempt:    &activities.Exceptions{Store: n.store, Rules: n.rules, Trail: trail},
-		Posture:   &activities.Posture{Store: n.store, Rules: n.rules.Now, Trail: trail},
-		Samples:   &activities.Samples{Store: n.store, InForce: n.rules.InForce, Trail: trail},
+		Reports: &activities.Reports{Store: n.store, Trail: trail, Temporal: n.tp, Post: action.NewPost(ports), Dashboards: n.a.dashboardSystems, CEL: searchCondition,
+			Address: strings.TrimSuffix(n.o.web.url, "/")},
+		Controls: &activities.Controls{Store: n.store, Trail: trail, Temporal: n.tp},
+		Models:   &activities.Models{Store: n.store, Trail: trail},
+		Hunts:    hunts,
+		Rules:    &activities.RuleChanges{Store: n.store, Rules: n.rules, Hunts: hunts, Trail: trail, Public: n.key.Public()},
+		Exempt:   &activities.Exceptions{Store: n.store, Rules: n.rules, Trail: trail},
+		Posture:  &activities.Posture{Store: n.store, Rules: n.rules.Now, Trail: trail},
+		Samples:  &activities.Samples{Store: n.store, InForce: n.rules.InForce, Trail: trail},
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"vigil/integration/chtest"
 	"vigil/integration/tptest"
 	"vigil/internal/action"
+	"vigil/internal/action/actiontest"
 	"vigil/internal/approval"
 	"vigil/internal/audit"
 	"vigil/internal/auth"
@@ -58,6 +59,9 @@ type world struct {
 	// atIngest are the rules that ingestion runs; nil: those of the library.
 	atIngest *rules.Set
 
+	mail    *actiontest.Mailbox
+	reports *forgetful
+
 	mu    sync.Mutex
 	posts map[string]int // idempotency key → times
 }
@@ -72,6 +76,7 @@ func newWorldWith(t *testing.T, atIngest *rules.Set, with ...func(*client.Option
 	dir := t.TempDir()
 	w := &world{t: t, atIngest: atIngest, with: with, posts: map[string]int{}, heads: filepath.Join(dir, "audit"), lists: action.NewPublisher(filepath.Join(dir, "lists"))}
 	w.store, w.engine = chtest.Open(t)
+	w.mail, w.reports = actiontest.NewMailbox(t), &forgetful{Store: w.store}
 	w.temporalDir = t.TempDir()
 	w.tp, w.stopTemporal = tptest.DialIn(t, w.temporalDir, w.with...)
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
@@ -103,6 +108,8 @@ func (w *world) startWorker() {
 	w.log = audit.NewLog(w.store, w.key, "test-"+time.Now().Format("150405.000000"), w.heads)
 	trail := activities.Trail{Log: w.log}
 	ports := activities.ActionPorts(w.store, trail)
+	ports.Systems = action.Connectors{"smtp": {Name: "smtp", URL: secret.New("smtp://" + w.mail.Addr), Auth: "none", Timeout: 10 * time.Second,
+		Options: map[string]string{"from": "vigil@example.org", "to": "soc@example.org", "tls": "none"}}}
 	ports.Publish, ports.Webhook = w.lists, action.Webhook{URL: hook.URL, Secret: secret.New("hook")}
 	w.alerts = &activities.Alerts{Store: w.store, Rules: sets, Playbooks: pbs, Temporal: w.tp, Log: slog.New(slog.DiscardHandler)}
 	w.act = &activities.Actions{Table: action.NewTable(ports), Store: w.store, Trail: trail, Temporal: w.tp, Policies: approval.Default(), Public: w.key.Public()}
@@ -124,6 +131,8 @@ func (w *world) startWorker() {
 		Playbooks: &activities.Playbooks{Store: w.store, Playbooks: pbs, Public: w.key.Public(), Policies: approval.Default()},
 		Approvals: &activities.Approvals{Store: w.store, Trail: trail, Policies: approval.Default(), Table: w.act.Table, Public: w.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: w.store},
+		Saved:     &activities.Saved{Store: w.store, Trail: trail},
+		Reports:   &activities.Reports{Store: w.reports, Trail: trail, Temporal: w.tp, Post: action.NewPost(ports)},
 		Admin:     &activities.Admin{Store: w.store, Trail: trail, Temporal: w.tp, Public: w.key.Public()}})
 	if err != nil {
 		w.t.Fatal(err)

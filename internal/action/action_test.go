@@ -118,7 +118,7 @@ type bench struct {
 	table   Table
 	pub     *Publisher
 	vendor  *actiontest.Vendor
-	mail    *mailbox
+	mail    *actiontest.Mailbox
 	shell   *shell
 	local   *localShell
 	hunts   hunts
@@ -126,10 +126,10 @@ type bench struct {
 }
 
 func newBench(t *testing.T, status ...int) bench {
-	b := bench{lists: &lists{m: map[string]Entry{}}, hook: newListener(t, status...), pub: NewPublisher(t.TempDir()), vendor: actiontest.New(t), mail: newMailbox(t), shell: newShell(t), local: newLocalShell(t), hunts: hunts{map[string]int{}}}
+	b := bench{lists: &lists{m: map[string]Entry{}}, hook: newListener(t, status...), pub: NewPublisher(t.TempDir()), vendor: actiontest.New(t), mail: actiontest.NewMailbox(t), shell: newShell(t), local: newLocalShell(t), hunts: hunts{map[string]int{}}}
 	systems := connectorsOf(b.vendor)
 	b.systems = systems
-	systems["smtp"], systems["ssh"], systems["bash"] = b.mail.connector(), b.shell.connector(t), b.local.connector()
+	systems["smtp"], systems["ssh"], systems["bash"] = mailConnector(b.mail), b.shell.connector(t), b.local.connector()
 	b.table = NewTable(Ports{Lists: b.lists, Tags: tags{}, Peers: peers{}, Hunts: b.hunts, Publish: b.pub, Systems: systems, Webhook: Webhook{URL: b.hook.URL, Secret: secret.New(hookSecret)}})
 	return b
 }
@@ -187,7 +187,7 @@ func (b bench) effects(t *testing.T) string {
 	t.Helper()
 	b.hook.mu.Lock()
 	defer b.hook.mu.Unlock()
-	out, _ := json.Marshal(map[string]any{"entries": b.lists.m, "posts": b.hook.acted, "tags": b.table["tag"].(tagAction).tags, "vendor": b.vendor.Effects(), "mail": b.mail.effects(),
+	out, _ := json.Marshal(map[string]any{"entries": b.lists.m, "posts": b.hook.acted, "tags": b.table["tag"].(tagAction).tags, "vendor": b.vendor.Effects(), "mail": b.mail.Mails(),
 		"shell": b.shell.effects(t), "local": b.local.effects(t), "hunts": b.hunts.started})
 	return string(out)
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"golang.org/x/crypto/ssh"
 
+	"vigil/internal/action/actiontest"
 	"vigil/internal/secret"
 	"vigil/schema"
 )
@@ -28,73 +28,9 @@ func contextAfter(t *testing.T, d time.Duration) (context.Context, context.Cance
 	return context.WithTimeout(t.Context(), d)
 }
 
-// mailbox is a mail server that keeps one mail for each Message-ID.
-type mailbox struct {
-	addr   string
-	mu     sync.Mutex
-	mails  map[string]string // Message-ID → text
-	refuse error
-	stuck  chan struct{}
-}
-
-func newMailbox(t *testing.T) *mailbox {
-	m := &mailbox{mails: map[string]string{}}
-	s := smtp.NewServer(m)
-	s.Domain, s.AllowInsecureAuth = "localhost", true
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.addr = l.Addr().String()
-	go func() { _ = s.Serve(l) }()
-	t.Cleanup(func() { _ = s.Close() })
-	return m
-}
-
-func (m *mailbox) connector() *Connector {
-	return &Connector{Name: "smtp", URL: secret.New("smtp://" + m.addr), Auth: "none", Timeout: 2 * time.Second, Options: map[string]string{"from": "vigil@example.org", "to": "soc@example.org", "tls": "none"}}
-}
-
-func (m *mailbox) hang() { m.mu.Lock(); m.stuck = make(chan struct{}); m.mu.Unlock() }
-
-func (m *mailbox) effects() map[string]string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mails
-}
-
-func (m *mailbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{m}, nil }
-
-type session struct{ m *mailbox }
-
-func (s *session) Reset()                               {}
-func (s *session) Logout() error                        { return nil }
-func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
-	return s.m.refuse
-}
-func (s *session) Data(r io.Reader) error {
-	b, err := io.ReadAll(r)
-	s.m.mu.Lock()
-	stuck := s.m.stuck
-	s.m.mu.Unlock()
-	if stuck != nil {
-		select {
-		case <-stuck:
-		case <-time.After(5 * time.Second):
-		}
-		return errors.New("stuck")
-	}
-	for line := range strings.Lines(string(b)) {
-		if id, ok := strings.CutPrefix(line, "Message-ID: "); ok {
-			s.m.mu.Lock()
-			s.m.mails[strings.TrimSpace(id)] = string(b)
-			s.m.mu.Unlock()
-		}
-	}
-	return err
+// mailConnector is a connector to a mailbox.
+func mailConnector(m *actiontest.Mailbox) *Connector {
+	return &Connector{Name: "smtp", URL: secret.New("smtp://" + m.Addr), Auth: "none", Timeout: 2 * time.Second, Options: map[string]string{"from": "vigil@example.org", "to": "soc@example.org", "tls": "none"}}
 }
 
 func TestMail(t *testing.T) {
@@ -105,7 +41,7 @@ func TestMail(t *testing.T) {
 	if _, err := b.table["email"].Run(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range b.mail.effects() {
+	for _, text := range b.mail.Mails() {
 		head, body, _ := strings.Cut(text, "\r\n\r\n")
 		if strings.Contains(head, "\r\nBcc:") || !strings.Contains(body, "line two") || !strings.Contains(head, "To: <soc@example.org>") {
 			t.Errorf("the mail:\n%s", text)
@@ -116,11 +52,45 @@ func TestMail(t *testing.T) {
 		t.Errorf("mail to everywhere: %v", err)
 	}
 	for err, want := range map[*smtp.SMTPError]schema.Code{{Code: 550, Message: "no such user"}: schema.Invalid, {Code: 451, Message: "later"}: schema.Unavailable} {
-		b.mail.refuse = err
+		b.mail.Refuse(err)
 		r.Arguments["to"], r.Key = "soc@example.org", fmt.Sprint(err.Code)
 		if _, got := b.table["email"].Run(t.Context(), r); schema.CodeOf(got) != want {
 			t.Errorf("%d: %v, want %s", err.Code, got, want)
 		}
+	}
+}
+
+// TestPost: a letter goes once for each key, to allowed addresses only, with its HTML and files.
+func TestPost(t *testing.T) {
+	m, l := actiontest.NewMailbox(t), &lists{m: map[string]Entry{}}
+	post := NewPost(Ports{Lists: l, Systems: Connectors{"smtp": mailConnector(m)}})
+	letter := Letter{To: []string{"soc@example.org"}, Subject: "Overview\r\nBcc: evil@example.net", Text: "the text", HTML: "<p>the page</p>", Files: []File{{"a.csv", "text/csv", []byte("n\r\n1\r\n")}}}
+	for i, want := range []string{Done, AlreadyDone} {
+		res, err := post.Send(t.Context(), "main", "k", letter, time.Now())
+		if err != nil || res.Outcome != want || res.Outputs["message_id"] == "" || res.Outputs["recipients"] != "1" {
+			t.Fatalf("time %d: %+v %v", i+1, res, err)
+		}
+	}
+	if len(m.Mails()) != 1 || m.Taken() != 1 {
+		t.Errorf("%d mails, taken %d times", len(m.Mails()), m.Taken())
+	}
+	for _, text := range m.Mails() {
+		head, _, _ := strings.Cut(text, "\r\n\r\n")
+		if strings.Contains(head, "\r\nBcc:") || !strings.Contains(text, "text/html") || !strings.Contains(text, `filename="a.csv"`) || !strings.Contains(text, "the page") {
+			t.Errorf("the mail:\n%s", text)
+		}
+	}
+	for to, want := range map[string]schema.Code{"somebody@elsewhere.net": schema.Denied, "no address": schema.Invalid, "evil@elsewhere.net, soc@example.org": schema.Invalid} {
+		letter.To = []string{"soc@example.org", to}
+		if err := post.Allows(letter.To); schema.CodeOf(err) != want {
+			t.Errorf("%s: %v, want %s", to, err, want)
+		}
+		if _, err := post.Send(t.Context(), "main", to, letter, time.Now()); err == nil {
+			t.Errorf("sent to %s", to)
+		}
+	}
+	if err := NewPost(Ports{}).Allows([]string{"soc@example.org"}); schema.CodeOf(err) != schema.Invalid {
+		t.Errorf("without a connector: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/wneessen/go-mail"
 
@@ -33,20 +35,29 @@ func (m mailer) Definition() Definition { return m.def }
 
 // Run implements [Action].
 func (m mailer) Run(ctx context.Context, r Request) (Result, error) {
+	return m.post(ctx, r, Letter{To: split(r.Arguments["to"]), Subject: r.Arguments["subject"], Text: words(r)})
+}
+
+// post sends a letter under the key of a request.
+func (m mailer) post(ctx context.Context, r Request, l Letter) (Result, error) {
 	if m.c == nil {
 		return Result{}, missing("email", "smtp")
 	}
-	msg, to, err := m.message(r)
+	if len(l.To) == 0 {
+		l.To = split(m.c.Options["to"])
+	}
+	msg, err := m.message(r, l)
 	if err != nil {
 		return Result{}, err
 	}
-	out := map[string]string{"recipients": strconv.Itoa(to)}
+	out := map[string]string{"recipients": strconv.Itoa(len(l.To)), "message_id": mark(r) + "@vigil"}
 	if r.DryRun {
 		return Result{Outcome: DryRun, Outputs: out}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.c.Timeout)
+	limit := m.c.Timeout + l.slack()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	c, err := m.client(ctx)
+	c, err := m.client(ctx, limit)
 	if err != nil {
 		return Result{}, err
 	}
@@ -56,32 +67,44 @@ func (m mailer) Run(ctx context.Context, r Request) (Result, error) {
 	return Result{Outcome: Done, Outputs: out}, nil
 }
 
-func (m mailer) message(r Request) (*mail.Msg, int, error) {
-	msg := mail.NewMsg()
-	if err := msg.From(m.c.Options["from"]); err != nil {
-		return nil, 0, schema.E(schema.Invalid, "the option from of the connector smtp is no address", "", err)
-	}
-	own := split(m.c.Options["to"])
-	to := split(r.Arguments["to"])
-	if len(to) == 0 {
-		to = own
-	}
+// allows refuses addresses outside of what the operator allows.
+func (m mailer) allows(to []string) error {
+	among := append(split(m.c.Options["domains"]), domains(split(m.c.Options["to"]))...)
 	for _, a := range to {
-		if !allowedMail(a, append(split(m.c.Options["domains"]), domains(own)...)) {
-			return nil, 0, schema.E(schema.Denied, fmt.Sprintf("no e-mail is sent to %q", clip(a)), "the operator allows domains with the option domains of the connector smtp")
+		if !allowedMail(a, among) {
+			return schema.E(schema.Denied, fmt.Sprintf("no e-mail is sent to %q", clip(a)), "the operator allows domains with the option domains of the connector smtp")
 		}
 	}
-	if err := msg.To(to...); err != nil {
-		return nil, 0, schema.E(schema.Invalid, "a recipient is no address", "", err)
-	}
-	msg.Subject("[Vigil] " + clip(oneLine(r.Arguments["subject"])))
-	msg.SetMessageIDWithValue(mark(r) + "@vigil")
-	msg.SetDateWithValue(r.Now)
-	msg.SetBodyString(mail.TypeTextPlain, words(r))
-	return msg, len(to), nil
+	return nil
 }
 
-func (m mailer) client(ctx context.Context) (*mail.Client, error) {
+func (m mailer) message(r Request, l Letter) (*mail.Msg, error) {
+	msg := mail.NewMsg()
+	if err := msg.From(m.c.Options["from"]); err != nil {
+		return nil, schema.E(schema.Invalid, "the option from of the connector smtp is no address", "", err)
+	}
+	if err := m.allows(l.To); err != nil {
+		return nil, err
+	}
+	if err := msg.To(l.To...); err != nil {
+		return nil, schema.E(schema.Invalid, "a recipient is no address", "", err)
+	}
+	msg.Subject(Subject(l.Subject))
+	msg.SetMessageIDWithValue(mark(r) + "@vigil")
+	msg.SetDateWithValue(r.Now)
+	msg.SetBodyString(mail.TypeTextPlain, l.Text)
+	if l.HTML != "" {
+		msg.AddAlternativeString(mail.TypeTextHTML, l.HTML)
+	}
+	for _, f := range l.Files {
+		if err := msg.AttachReader(f.Name, bytes.NewReader(f.Body), mail.WithFileContentType(mail.ContentType(f.Media))); err != nil {
+			return nil, schema.E(schema.Internal, "a file cannot be attached", "", err)
+		}
+	}
+	return msg, nil
+}
+
+func (m mailer) client(ctx context.Context, limit time.Duration) (*mail.Client, error) {
 	u, err := url.Parse(m.c.URL.Reveal())
 	if err != nil {
 		return nil, schema.E(schema.Invalid, "the url of the connector smtp cannot be read", "smtp://mail.example:587 or smtps://mail.example:465")
@@ -98,7 +121,7 @@ func (m mailer) client(ctx context.Context) (*mail.Client, error) {
 		}
 		return conn, nil
 	}
-	opts := []mail.Option{mail.WithTimeout(m.c.Timeout), mail.WithTLSPolicy(mail.TLSMandatory), mail.WithTLSConfig(safe), mail.WithDialContextFunc(dial)}
+	opts := []mail.Option{mail.WithTimeout(limit), mail.WithTLSPolicy(mail.TLSMandatory), mail.WithTLSConfig(safe), mail.WithDialContextFunc(dial)}
 	if u.Scheme == "smtps" {
 		opts = append(opts, mail.WithSSL())
 	}

@@ -96,7 +96,7 @@ func TestCancelStops(t *testing.T) {
 		}
 		b := newBench(t)
 		b.vendor.Fault = func(*http.Request) string { return "hang" }
-		b.mail.hang()
+		b.mail.Hang()
 		b.shell.hang()
 		b.local.command = "sleep 60"
 		ctx, cancel := contextAfter(t, 50*time.Millisecond)

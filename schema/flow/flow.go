@@ -25,6 +25,7 @@ const (
 	Action         = "Action"
 	AssessPosture  = "AssessPosture"
 	TestDetections = "TestDetections"
+	Report         = "Report"
 	Admin          = "Admin"
 )
 
@@ -35,6 +36,7 @@ const (
 	QueueDetect  = "detect"  // stateful rules, alert sweep, hunts, posture
 	QueueTrain   = "train"   // CPU-heavy training, one or two slots
 	QueueIntel   = "intel"   // feeds
+	QueueReport  = "report"  // dashboards by e-mail: few at once, so that their queries do not crowd out people's
 	QueueRespond = "respond" // incidents, playbooks, actions, admin: never starved
 )
 
@@ -42,7 +44,7 @@ const (
 func Queue(workflowType string) string {
 	return map[string]string{
 		Ingest: QueueIngest, Detect: QueueDetect, Hunt: QueueDetect, AssessPosture: QueueDetect, TestDetections: QueueDetect, DeployRules: QueueDetect, Exception: QueueDetect,
-		SyncIntel: QueueIntel, Retrain: QueueTrain,
+		SyncIntel: QueueIntel, Retrain: QueueTrain, Report: QueueReport,
 		Incident: QueueRespond, RunPlaybook: QueueRespond, Action: QueueRespond, Admin: QueueRespond,
 	}[workflowType]
 }
@@ -147,6 +149,12 @@ func PostureID(org string) string { return join("posture", org) }
 
 // TestDetectionsID is the id of the test of the rules in force on attack samples.
 func TestDetectionsID(org string) string { return join("test-detections", org) }
+
+// ReportID is the id of the sending of a report; runs of its schedule have the time behind it.
+func ReportID(org, report string) string { return join("report", org, report) }
+
+// ReportScheduleID is the id of the schedule of a report.
+func ReportScheduleID(org, report string) string { return "report-" + org + "-" + report }
 
 // AdminID is the id of the workflow that changes one row: changes to one row are
 // serial because they share the id.

@@ -95,3 +95,23 @@ type AssessPostureResult struct {
 	Opened     int    `json:"opened"` // findings
 	Closed     int    `json:"closed"`
 }
+
+// ReportInput sends a report once.
+type ReportInput struct {
+	Org    string    `json:"org,omitempty"`
+	Report string    `json:"report"`       // report id
+	At     time.Time `json:"at,omitzero"`  // the time it is for, the end of its range; default: when its schedule meant to start it, or now
+	By     string    `json:"by,omitempty"` // who asked; default: schedule
+}
+
+// ReportResult says what was sent. Of a repeat it says what was sent before.
+type ReportResult struct {
+	Report    string    `json:"report"`
+	At        time.Time `json:"at"`
+	To        []string  `json:"to"`
+	MessageID string    `json:"message_id"`
+	Panels    int       `json:"panels"`
+	Problems  int       `json:"problems"` // panels without an answer
+	Bytes     int       `json:"bytes"`
+	Before    bool      `json:"before,omitempty"` // it had been sent already, and was not sent again
+}

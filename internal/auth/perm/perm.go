@@ -28,7 +28,7 @@ func granted(r Role) []Permission {
 		return []Permission{"read:home", "read:alerts", "read:incidents", "read:approvals", "read:sources", "read:events",
 			"read:rules", "read:playbooks", "read:intel", "read:models", "read:posture", "read:entities"}
 	case Analyst:
-		return []Permission{"write:alerts", "write:incidents", "write:sources", "write:saved", "read:audit", "run:hunts", "run:posture", "write:exceptions"}
+		return []Permission{"write:alerts", "write:incidents", "write:sources", "write:saved", "write:reports", "read:audit", "run:hunts", "run:posture", "write:exceptions"}
 	case Approver:
 		return []Permission{"decide:approvals"}
 	case Admin:
