@@ -191,6 +191,10 @@ export const api = {
     call("POST /saved/{kind}", { path: { kind }, body }),
   deleteSaved: (kind: SavedKind, id: string) => call("DELETE /saved/{kind}/{id}", { path: { kind, id } }),
   dashboards: () => call("GET /dashboards", {}),
+  reports: (of: string) => call("GET /reports", { query: { of } }),
+  putReport: (body: Body<"POST /reports">) => call("POST /reports", { body }),
+  sendReport: (id: string) => call("POST /reports/{id}/send", { path: { id } }),
+  deleteReport: (id: string) => call("DELETE /reports/{id}", { path: { id } }),
   dashboard: (id: string) => call("GET /dashboards/{id}", { path: { id } }),
   fields: () => call("GET /fields", {}),
 

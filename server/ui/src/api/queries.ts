@@ -77,6 +77,7 @@ export const queries = {
   saved: (kind: SavedKind) => ({ queryKey: ["saved", kind], queryFn: () => api.saved(kind) }),
   dashboards: () => ({ queryKey: ["saved", "dashboards"], queryFn: api.dashboards }),
   dashboard: (id: string) => ({ queryKey: ["saved", "dashboards", id], queryFn: () => api.dashboard(id) }),
+  reports: (of: string) => ({ queryKey: ["reports", of], queryFn: () => api.reports(of) }),
   fields: () => ({ queryKey: ["fields"], queryFn: api.fields, staleTime: Infinity }),
   rules: () => ({ queryKey: ["rules"], queryFn: api.rules, staleTime: 60_000 }),
   ruleHealth: () => ({ queryKey: ["rules", "of-all", "health"], queryFn: api.ruleHealth }),
@@ -115,6 +116,7 @@ export const staleBy: Record<Stale, string[]> = {
   users: ["users"],
   passkeys: ["passkeys"],
   saved: ["saved"],
+  reports: ["reports"],
 };
 
 /** Makes the queries of a topic read again. */

@@ -18,6 +18,7 @@ import { saveFile } from "../lib/download";
 import { bytes, count, plural } from "../lib/format";
 import { isStatistic, timesOf } from "../lib/query";
 import { useRoute } from "../lib/router";
+import { MailReports } from "./report-mail";
 
 export default function Dashboards({ id }: { id?: string }) {
   return id ? <Board id={id} /> : <List />;
@@ -156,6 +157,7 @@ function Actions({ d }: { d: Dashboard }) {
       <button onClick={() => saveFile(`${d.id}.yaml`, d.yaml ?? yamlOf(d), "application/yaml")}>
         <Download size={14} aria-hidden /> File
       </button>
+      {may("write:reports") ? <MailReports d={d} /> : null}
       {may("write:saved") ? (
         <button onClick={() => setEdits(true)}>
           <Pencil size={14} aria-hidden /> {own ? "Edit" : "Copy"}
