@@ -6,6 +6,7 @@ import { described, routesDescribed } from "./described.mjs";
 import * as explore from "./explore.mjs";
 import { browser, expect, finish, watch } from "./harness.mjs";
 import { hostile } from "./hostile.mjs";
+import * as phone from "./phone.mjs";
 import * as passkeys from "./passkeys.mjs";
 import * as screens from "./screens.mjs";
 
@@ -17,6 +18,8 @@ await behaviour.signIn(page);
 await behaviour.demoIsThere(page);
 await screens.look(context, page);
 await screens.widths(context, page);
+await phone.alerts(context);
+await phone.approvals(context);
 await behaviour.keyboard(page);
 await behaviour.search(context, page);
 await behaviour.deepLinks(context, page);

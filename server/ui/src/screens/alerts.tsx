@@ -367,12 +367,14 @@ function Row({ g, now, ...p }: RowsProps & { g: Group; now: number }) {
       onClick={() => p.activate(g.key)}
     >
       <td className="cell-check">
-        <input
-          type="checkbox"
-          aria-label={`Select ${a.title}`}
-          checked={p.chosen.has(g.key)}
-          onChange={() => p.select(g.key)}
-        />
+        <label className="check-target">
+          <input
+            type="checkbox"
+            aria-label={`Select ${a.title}`}
+            checked={p.chosen.has(g.key)}
+            onChange={() => p.select(g.key)}
+          />
+        </label>
       </td>
       <td>
         <Sev s={g.severity} />
