@@ -731,6 +731,17 @@ export interface FlowProof {
   waiting: number;
 }
 
+export interface FlowReportResult {
+  at: string;
+  before?: boolean;
+  bytes: number;
+  message_id: string;
+  panels: number;
+  problems: number;
+  report: string;
+  to: string[] | null;
+}
+
 export interface FlowRuleChange {
   added: number;
   after: number;
@@ -1052,6 +1063,11 @@ export interface ListPrevalence {
   next: string;
 }
 
+export interface ListReportView {
+  items: ReportView[];
+  next: string;
+}
+
 export interface ListRuleDeployment {
   items: RuleDeployment[];
   next: string;
@@ -1195,6 +1211,12 @@ export interface ObjectiveResult {
 
 export type ObjectiveStatus = "met" | "missed" | "unknown";
 
+export interface PanelAnswer {
+  problem?: string;
+  rows: number;
+  title: string;
+}
+
 export interface PasskeyRow {
   cloned: boolean;
   created: string;
@@ -1206,7 +1228,7 @@ export interface PasskeyRow {
   works: boolean;
 }
 
-export type Permission = "read:home" | "read:alerts" | "read:incidents" | "read:approvals" | "read:sources" | "read:events" | "read:rules" | "read:playbooks" | "read:intel" | "read:models" | "read:posture" | "read:entities" | "write:alerts" | "write:incidents" | "write:sources" | "write:saved" | "read:audit" | "run:hunts" | "run:posture" | "write:exceptions" | "decide:approvals" | "admin:users" | "admin:models" | "admin:intel" | "admin:rules" | "admin:entities";
+export type Permission = "read:home" | "read:alerts" | "read:incidents" | "read:approvals" | "read:sources" | "read:events" | "read:rules" | "read:playbooks" | "read:intel" | "read:models" | "read:posture" | "read:entities" | "write:alerts" | "write:incidents" | "write:sources" | "write:saved" | "write:reports" | "read:audit" | "run:hunts" | "run:posture" | "write:exceptions" | "decide:approvals" | "admin:users" | "admin:models" | "admin:intel" | "admin:rules" | "admin:entities";
 
 export interface Pins {
   intel: string;
@@ -1343,6 +1365,43 @@ export interface Reply {
   offset?: string;
   op: "subd" | "pub" | "batch" | "err";
   topic?: string;
+}
+
+export interface ReportHistory {
+  sendings: Sending[] | null;
+}
+
+export interface ReportInputBody {
+  /** minute, hour, day, month, day of week; once an hour at most */
+  cron: string;
+  id: string;
+  kind: "dashboard" | "search";
+  /** id of the dashboard or search */
+  of: string;
+  /** 15m, 1h, 24h, 7d, 30d or all; default: that of the dashboard */
+  range?: string;
+  /** addresses, of domains that the operator allows */
+  to: string[] | null;
+  /** IANA time zone; default UTC */
+  zone?: string;
+}
+
+export interface ReportView {
+  cron: string;
+  deleted?: boolean;
+  id: string;
+  kind: SavedKind;
+  last?: Sending;
+  next?: string;
+  of: string;
+  org: string;
+  owner: string;
+  paused?: boolean;
+  range?: string;
+  to: string[] | null;
+  updated: string;
+  version: number;
+  zone: string;
 }
 
 export interface ReviewInputBody {
@@ -1589,6 +1648,23 @@ export interface SearchInputBody {
   /** only what was ingested from then on, newest arrivals first: a live tail */
   since?: string;
   to?: string;
+}
+
+export interface Sending {
+  at: string;
+  by: string;
+  bytes: number;
+  ended: string;
+  error?: string;
+  id: string;
+  message_id?: string;
+  org: string;
+  panels: PanelAnswer[] | null;
+  report: string;
+  status: string;
+  subject: string;
+  to: string[] | null;
+  version: number;
 }
 
 export type Severity = "informational" | "low" | "medium" | "high" | "critical";
@@ -2339,6 +2415,26 @@ export interface Routes {
   "GET /posture/findings": {
     query: { kind?: string; status?: "open" | "closed" | ""; limit?: number };
     answer: ListFinding;
+  };
+  "GET /reports": {
+    query: { of?: string };
+    answer: ListReportView;
+  };
+  "POST /reports": {
+    body: ReportInputBody;
+    answer: ReportView;
+  };
+  "DELETE /reports/{id}": {
+    path: { id: string };
+    answer: Changed;
+  };
+  "GET /reports/{id}": {
+    path: { id: string };
+    answer: ReportHistory;
+  };
+  "POST /reports/{id}/send": {
+    path: { id: string };
+    answer: FlowReportResult;
   };
   "GET /rules": {
     answer: ListRuleRow;
