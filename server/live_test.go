@@ -128,7 +128,7 @@ func (st *station) dial(compress bool, headers ...string) (*websocket.Conn, int)
 	d := websocket.Dialer{Subprotocols: []string{subprotocol}, EnableCompression: compress, NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 		if err == nil && st.small {
-			err = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+			err = c.(*net.TCPConn).SetReadBuffer(64 << 10)
 		}
 		return c, err
 	}}
