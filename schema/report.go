@@ -10,10 +10,10 @@ type Report struct {
 	Kind    SavedKind `json:"kind"` // dashboard, search
 	Of      string    `json:"of"`   // id of the dashboard or search
 	Owner   string    `json:"owner"`
-	To      []string  `json:"to"`              // addresses
-	Cron    string    `json:"cron"`            // minute, hour, day, month, day of week
-	Zone    string    `json:"zone"`            // IANA time zone of the calendar and of the times in the e-mail
-	Range   string    `json:"range,omitempty"` // how far it looks back: 24h, 7d, all; "": as its dashboard or search
+	To      []string  `json:"to" nullable:"false"` // addresses
+	Cron    string    `json:"cron"`                // minute, hour, day, month, day of week
+	Zone    string    `json:"zone"`                // IANA time zone of the calendar and of the times in the e-mail
+	Range   string    `json:"range,omitempty"`     // how far it looks back: 24h, 7d, all; "": as its dashboard or search
 	Updated time.Time `json:"updated"`
 	Deleted bool      `json:"deleted,omitempty"`
 	Version uint64    `json:"version"`
@@ -32,8 +32,8 @@ type Sending struct {
 	ID        string        `json:"id"` // of the report and the time it is for: a repeat is the same sending
 	At        time.Time     `json:"at"` // the time it is for, the end of its range
 	By        string        `json:"by"` // schedule, or who asked
-	Status    string        `json:"status"`
-	To        []string      `json:"to"`
+	Status    string        `json:"status" enum:"sent,failed"`
+	To        []string      `json:"to" nullable:"false"`
 	Subject   string        `json:"subject"`
 	MessageID string        `json:"message_id,omitempty"`
 	Panels    []PanelAnswer `json:"panels"`

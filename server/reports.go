@@ -15,8 +15,9 @@ import (
 	"vigil/schema/flow"
 )
 
-// reportView is a report with when it is sent next and what became of it last.
-type reportView struct {
+// ReportView is a report with when it is sent next and what became of it last. It is exported
+// for the description of the API, which leaves out what is embedded otherwise.
+type ReportView struct {
 	schema.Report
 	Next   *time.Time      `json:"next,omitempty"` // none: its schedule is paused, or gone
 	Paused bool            `json:"paused,omitempty"`
@@ -35,7 +36,7 @@ type reportsInput struct {
 }
 
 // listReports lists the caller's reports; an admin's list has everybody's.
-func (s *Server) listReports(ctx context.Context, in *reportsInput) (*body[list[reportView]], error) {
+func (s *Server) listReports(ctx context.Context, in *reportsInput) (*body[list[ReportView]], error) {
 	all, err := s.o.Store.Reports(ctx, s.o.Org)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (s *Server) listReports(ctx context.Context, in *reportsInput) (*body[list[
 	if err != nil {
 		return nil, err
 	}
-	var out []reportView
+	var out []ReportView
 	for _, r := range all {
 		if !mayReport(ctx, r) || in.Of != "" && r.Of != in.Of {
 			continue
@@ -62,8 +63,8 @@ func (s *Server) listReports(ctx context.Context, in *reportsInput) (*body[list[
 }
 
 // reportView asks the schedule when it is sent next.
-func (s *Server) reportView(ctx context.Context, r schema.Report) (reportView, error) {
-	v := reportView{Report: r}
+func (s *Server) reportView(ctx context.Context, r schema.Report) (ReportView, error) {
+	v := ReportView{Report: r}
 	d, err := s.o.Temporal.ScheduleClient().GetHandle(ctx, flow.ReportScheduleID(r.Org, r.ID)).Describe(ctx)
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
 		return v, nil
@@ -90,8 +91,8 @@ func (s *Server) oneReport(ctx context.Context, id string) (schema.Report, error
 
 // reportHistory is a report with what was sent of it, newest first.
 type reportHistory struct {
-	reportView
-	Sendings []schema.Sending `json:"sendings"`
+	ReportView
+	Sendings []schema.Sending `json:"sendings" nullable:"false"`
 }
 
 func (s *Server) getReport(ctx context.Context, in *byID) (*body[reportHistory], error) {
@@ -126,7 +127,7 @@ type reportInput struct {
 }
 
 // putReport sets a report up, or changes one that the caller may change.
-func (s *Server) putReport(ctx context.Context, in *reportInput) (*body[reportView], error) {
+func (s *Server) putReport(ctx context.Context, in *reportInput) (*body[ReportView], error) {
 	b := in.Body
 	old, err := s.o.Store.Report(ctx, s.o.Org, b.ID)
 	if err != nil && schema.CodeOf(err) != schema.NotFound {

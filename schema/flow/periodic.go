@@ -108,7 +108,7 @@ type ReportInput struct {
 type ReportResult struct {
 	Report    string    `json:"report"`
 	At        time.Time `json:"at"`
-	To        []string  `json:"to"`
+	To        []string  `json:"to" nullable:"false"`
 	MessageID string    `json:"message_id"`
 	Panels    int       `json:"panels"`
 	Problems  int       `json:"problems"` // panels without an answer

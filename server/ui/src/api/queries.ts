@@ -3,7 +3,7 @@ import { api, type EntityKind } from "./client";
 import type { SavedKind, Topic } from "./schema.gen";
 
 /** What queries are read again for: the live topics, and what only its owner changes. */
-export type Stale = Topic | "users" | "passkeys" | "saved";
+export type Stale = Topic | "users" | "passkeys" | "saved" | "reports";
 
 // The one table of what is cached under which key. A key's first word is its noun:
 // live notes of a topic make every query of the topic's nouns read again.

@@ -739,7 +739,7 @@ export interface FlowReportResult {
   panels: number;
   problems: number;
   report: string;
-  to: string[] | null;
+  to: string[];
 }
 
 export interface FlowRuleChange {
@@ -1368,7 +1368,22 @@ export interface Reply {
 }
 
 export interface ReportHistory {
-  sendings: Sending[] | null;
+  cron: string;
+  deleted?: boolean;
+  id: string;
+  kind: SavedKind;
+  last?: Sending;
+  next?: string;
+  of: string;
+  org: string;
+  owner: string;
+  paused?: boolean;
+  range?: string;
+  sendings: Sending[];
+  to: string[];
+  updated: string;
+  version: number;
+  zone: string;
 }
 
 export interface ReportInputBody {
@@ -1398,7 +1413,7 @@ export interface ReportView {
   owner: string;
   paused?: boolean;
   range?: string;
-  to: string[] | null;
+  to: string[];
   updated: string;
   version: number;
   zone: string;
@@ -1661,9 +1676,9 @@ export interface Sending {
   org: string;
   panels: PanelAnswer[] | null;
   report: string;
-  status: string;
+  status: "sent" | "failed";
   subject: string;
-  to: string[] | null;
+  to: string[];
   version: number;
 }
 

@@ -125,7 +125,7 @@ function Row({ r }: { r: Report }) {
 
 function Last({ r }: { r: Report }) {
   if (!r.last) return <>never sent</>;
-  const problems = r.last.panels.filter((p) => p.problem).length;
+  const problems = (r.last.panels ?? []).filter((p) => p.problem).length;
   if (r.last.status !== "sent")
     return (
       <span className="tone-bad">
