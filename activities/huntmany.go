@@ -28,8 +28,8 @@ const sweepsAtOnce = 2
 
 // HuntRules asks all rules of one window, in one pass over the columns that they read:
 // data set by data set, only events of which a rule could fire, only the values that the
-// rules look at. Rules that look at the record itself are asked apart, so that it is read
-// only where the engine says that one of them holds. It may be repeated at any point.
+// rules look at. Rules that look at the record itself are asked apart, so that it is handed
+// over only where the engine finds what one of them looks for. It may be repeated at any point.
 func (x *Hunts) HuntRules(ctx context.Context, w HuntWindow) (flow.HuntResult, error) {
 	return x.answer(ctx, w, func() (flow.HuntResult, error) {
 		h, err := x.newSweep(ctx, w)
@@ -188,7 +188,7 @@ func (h *sweep) query(c store.EventClass, set *rules.Set, record bool) (q store.
 	if !record {
 		return q, true, nil
 	}
-	any, err := chsql.Any(slices.SortedFunc(maps.Values(asked), func(a, b *rules.Rule) int { return strings.Compare(a.ID, b.ID) }))
+	any, err := chsql.Candidates(slices.SortedFunc(maps.Values(asked), func(a, b *rules.Rule) int { return strings.Compare(a.ID, b.ID) }))
 	q.Condition, q.Params = any.SQL, store.P{}
 	for k, v := range any.Params {
 		q.Params[k] = v
@@ -330,7 +330,7 @@ func (h *sweep) result() flow.HuntResult {
 // PreviewHunt says what a hunt will cost and find: it asks the rules of the newest events
 // of the range, folds what they find as ingestion would, and reckons from there.
 func (x *Hunts) PreviewHunt(ctx context.Context, in flow.HuntInput, p HuntPlan) (flow.HuntPreview, error) {
-	defer beat(ctx)()
+	defer beating(ctx)()
 	in.Raise = false
 	w := HuntWindow{Hunt: in, Version: p.Version, From: p.Sample[0], To: p.Sample[1], Fold: true}
 	out := flow.HuntPreview{Events: p.Events, Rows: p.Events, From: w.From, To: w.To}

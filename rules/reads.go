@@ -58,6 +58,26 @@ func (r *Rule) ReadsRecord() bool {
 	return slices.ContainsFunc(r.reads(), func(x expr.Ref) bool { return x.Raw })
 }
 
+// minRecordText is the shortest text that few enough records hold to look for it alone.
+const minRecordText = 4
+
+// RecordTexts are lower-case texts one of which is, in any case of its ASCII letters, in the
+// record of every event that the rule fires on; nil when the rule implies none, or too short
+// ones.
+func (r *Rule) RecordTexts() []string {
+	if r.terms == nil {
+		return nil
+	}
+	var out []string
+	for _, t := range r.terms.any {
+		if !t.ref.Raw || len(t.text) < minRecordText || !expr.IsASCII(t.text) {
+			return nil
+		}
+		out = append(out, t.text)
+	}
+	return out
+}
+
 // reads are the values that the rule and its detections are made of.
 func (r *Rule) reads() []expr.Ref {
 	var out []expr.Ref

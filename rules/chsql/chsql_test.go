@@ -43,6 +43,27 @@ func TestWhere(t *testing.T) {
 	}
 }
 
+// TestCandidates: rules that imply texts of the record are asked by those alone, all in one
+// search; the others, and one that implies but two letters, by what they say.
+func TestCandidates(t *testing.T) {
+	list := []*rules.Rule{
+		load(t, `e.raw.icontains(['MimiKatz', 'sekurlsa::.']) && e.event.code != '15'`),
+		load(t, `e.user.name == 'bob' && e.raw.matches('"a": *1')`),
+		load(t, `e.raw.icontains('mimikatz') || e.raw.icontainsAll(['ab', 'longer text'])`),
+		load(t, `e.raw.icontains('größe')`),
+	}
+	w, err := Candidates(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const datasets = `((startsWith(event_dataset, 'windows.') OR event_dataset IN ('zeek.conn')) AND `
+	want := `(` + datasets + `((user_name = 'bob') AND match(raw, '(?-s)"a": *1'))) OR ` + datasets + `(position(lowerUTF8(raw), 'größe') > 0)) OR ` +
+		`multiFuzzyMatchAny(raw, 0, ['(?i)longer text', '(?i)mimikatz', '(?i)sekurlsa::\\.']))`
+	if got := w.Inline(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // TestNothingEscapes: text of a rule never reaches SQL outside of a parameter.
 func TestNothingEscapes(t *testing.T) {
 	hostile := `x') OR 1=1 -- \\`
