@@ -221,7 +221,7 @@ func (x *Hunts) HuntRule(ctx context.Context, w HuntWindow) (flow.HuntResult, er
 
 // answer asks a window, and folds what an attempt before this one wrote, but did not fold.
 func (x *Hunts) answer(ctx context.Context, w HuntWindow, ask func() (flow.HuntResult, error)) (flow.HuntResult, error) {
-	defer beat(ctx)()
+	defer beating(ctx)()
 	res, err := ask()
 	if err != nil {
 		return res, Retryable(err)
@@ -270,13 +270,6 @@ func (x *Hunts) window(r *rules.Rule, set *rules.Set, w HuntWindow, queryID stri
 		h.q.Params[k] = v
 	}
 	return h, nil
-}
-
-// beat heartbeats while something else is waited for; call what it returns at the end.
-func beat(ctx context.Context) (stop func()) {
-	done := make(chan struct{})
-	go heartbeat(ctx, done)
-	return func() { close(done) }
 }
 
 // hunt is the state of one HuntRule.

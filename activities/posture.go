@@ -42,7 +42,7 @@ const objectiveKind = "objective"
 // and opens or closes findings. key is unique to the assessment, so that a repeat
 // writes nothing twice.
 func (x *Posture) MeasurePosture(ctx context.Context, in flow.AssessPostureInput, key string, now time.Time) (flow.AssessPostureResult, error) {
-	defer beat(ctx)()
+	defer beating(ctx)()
 	d, err := objectives(in.Objectives)
 	if err != nil {
 		return flow.AssessPostureResult{}, Retryable(err)

@@ -66,7 +66,7 @@ const (
 // CheckRules loads the set, which checks its types, runs the inline tests and the cost
 // lint, and says what differs from the set in force.
 func (x *RuleChanges) CheckRules(ctx context.Context, in flow.DeployRulesInput, now time.Time) (CheckedRules, error) {
-	defer beat(ctx)()
+	defer beating(ctx)()
 	out := CheckedRules{Public: x.Public}
 	requester, err := x.requester(in, now)
 	if err != nil {
@@ -229,7 +229,7 @@ func windowsOf(events []*schema.Event, width time.Duration) []time.Time {
 // folds what they find as ingestion would, and compares the alerts: which would be new,
 // which gone, and what people said of those that stay. It says where policy wants people.
 func (x *RuleChanges) TryRules(ctx context.Context, in flow.DeployRulesInput, c CheckedRules) (flow.RulesReport, error) {
-	defer beat(ctx)()
+	defer beating(ctx)()
 	rep := c.Report
 	set, before, err := x.sets(ctx, in.Org, rep.Set, c.Before)
 	if err != nil {

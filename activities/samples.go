@@ -45,7 +45,7 @@ var techniqueForm = regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
 // PlaySamples runs samples through the rule set in force and keeps how each went.
 // Results count versions up from what is stored; the workflow's id makes runs serial.
 func (x *Samples) PlaySamples(ctx context.Context, in flow.TestDetectionsInput, key string, now time.Time) (flow.TestDetectionsResult, error) {
-	defer beat(ctx)()
+	defer beating(ctx)()
 	set, err := x.InForce(ctx, in.Org)
 	if err != nil {
 		return flow.TestDetectionsResult{}, Retryable(err)
