@@ -31,7 +31,7 @@ func sendingID(in flow.ReportInput) string {
 // SendReport asks the queries of a report as its owner and sends the answers by e-mail, once
 // for the time it is for. A panel whose query cannot be answered says so; the others go out.
 func (x *Reports) SendReport(ctx context.Context, in flow.ReportInput) (flow.ReportResult, error) {
-	defer beat(ctx)()
+	defer beating(ctx)()
 	s, err := x.Store.Sending(ctx, in.Org, in.Report, sendingID(in))
 	if err == nil && s.Status == schema.SendingSent {
 		return x.sent(ctx, s, true)
