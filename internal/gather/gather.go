@@ -13,12 +13,8 @@ import (
 type Options struct {
 	Most    int           // items of one piece of work at most; default 1,000
 	Timeout time.Duration // of one piece of work; default 30 s
-	Rest    time.Duration // the longest rest of a lane after a piece of work; default 50 ms
+	Rest    time.Duration // the longest rest of a lane after a piece of work; default 250 ms
 }
-
-// restFactor says how long a lane rests after a piece of work, in times of how long that
-// took: a lane is busy a quarter of the time at most while it gathers the more.
-const restFactor = 3
 
 // Gatherer does the items of each lane in the order in which they came, many at once. It
 // is safe for concurrent use.
@@ -49,7 +45,7 @@ func New[T any](o Options, do func(ctx context.Context, lane string, items []T) 
 		o.Timeout = 30 * time.Second
 	}
 	if o.Rest == 0 {
-		o.Rest = 50 * time.Millisecond
+		o.Rest = 250 * time.Millisecond
 	}
 	return &Gatherer[T]{do: do, o: o, lanes: map[string]*lane[T]{}}
 }
@@ -100,7 +96,8 @@ func (g *Gatherer[T]) work(ctx context.Context, name string, l *lane[T]) {
 		began := time.Now()
 		x.err = g.one(ctx, name, x.items)
 		close(x.done)
-		time.Sleep(min(restFactor*time.Since(began), g.o.Rest))
+		// The more came together, the more will, and the longer the lane can rest.
+		time.Sleep(min(time.Duration(x.puts)*time.Since(began), g.o.Rest))
 	}
 }
 

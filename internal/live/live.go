@@ -33,7 +33,8 @@ const (
 	kept    = 5000 // notes kept for resume; older than that is a gap
 	pageMax = 2000
 	glance  = time.Second            // how far most reads go back; one a second goes back by the overlap
-	pace    = 50 * time.Millisecond  // between two reads: what came meanwhile goes out as one
+	pace    = 80 * time.Millisecond  // between two reads: what came meanwhile goes out as one
+	alone   = time.Second            // between two reads while nobody listens: a read takes ten milliseconds of ClickHouse's processor
 	poll    = 250 * time.Millisecond // for what other processes write, while they are quiet
 	awake   = 5 * time.Second        // after a note, reads follow each other by the pace
 	nothing = "g"                    // behind every offset
@@ -52,11 +53,13 @@ type Hub struct {
 	first  string // offset from which on everything is in the ring
 	newest string
 	sinks  map[*func([]schema.Note)]bool
+
+	listened chan struct{} // somebody begins to listen
 }
 
 // NewHub makes a hub; Run tails.
 func NewHub(log Log, org string, out *slog.Logger) *Hub {
-	return &Hub{log: log, org: org, out: out, seen: map[string]bool{}, sinks: map[*func([]schema.Note)]bool{}, first: nothing, newest: offsetAt(time.Now())}
+	return &Hub{log: log, org: org, out: out, seen: map[string]bool{}, sinks: map[*func([]schema.Note)]bool{}, first: nothing, newest: offsetAt(time.Now()), listened: make(chan struct{}, 1)}
 }
 
 func offsetAt(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMicro(), 0)) }
@@ -92,10 +95,22 @@ func (h *Hub) Run(ctx context.Context) {
 		} else if ctx.Err() == nil {
 			h.out.Debug("reading the outbox", "error", err)
 		}
-		pause(ctx, nil, pace)
-		if time.Since(t.heard) > awake {
-			pause(ctx, published, poll)
-		}
+		h.rest(ctx, published, t)
+	}
+}
+
+// rest waits until the next read.
+func (h *Hub) rest(ctx context.Context, published <-chan struct{}, t tail) {
+	h.mu.Lock()
+	listened := len(h.sinks) > 0
+	h.mu.Unlock()
+	if !listened {
+		pause(ctx, h.listened, alone)
+		return
+	}
+	pause(ctx, nil, pace)
+	if time.Since(t.heard) > awake {
+		pause(ctx, published, poll)
 	}
 }
 
@@ -175,6 +190,10 @@ func (h *Hub) Listen(sink func([]schema.Note)) (stop func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sinks[&sink] = true
+	select {
+	case h.listened <- struct{}{}:
+	default: // it is told already
+	}
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
