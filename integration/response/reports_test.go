@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
@@ -157,9 +158,7 @@ func (w *world) refusedReports(monday map[string]string) {
 	} {
 		args := map[string]string{}
 		for _, m := range []map[string]string{monday, change} {
-			for k, v := range m {
-				args[k] = v
-			}
+			maps.Copy(args, m)
 		}
 		if err := w.put("report.put", "report", "bad", "cy", args); err == nil || !strings.Contains(err.Error(), want) {
 			w.t.Errorf("%v, want %q", err, want)
