@@ -301,14 +301,26 @@ func Fill(text string, vars map[string]string) string {
 // word, or for an option, is refused unless the playbook's author wrote it: values come out
 // of logs, which attackers write, and no quoting is right wherever in a command a variable stands.
 func (d *Document) FillShell(text string, vars map[string]string) (string, error) {
-	written := d.variables()
 	for _, m := range variableRef.FindAllStringSubmatch(text, -1) {
-		if v := vars[m[1]]; v != "" && v != written["__"+m[1]+"__"].Value && !shellWord.MatchString(v) {
+		if v := vars[m[1]]; v != "" && v != d.written("__"+m[1]+"__") && !shellWord.MatchString(v) {
 			return "", schema.E(schema.Denied, fmt.Sprintf("the variable %s does not go into a command: %q is more than a plain word to a shell", m[1], v),
 				"letters, digits and ._:/@%+=,- are plain, a leading - is not; let a person do it (manual)")
 		}
 	}
 	return Fill(text, vars), nil
+}
+
+// written is the value that the author gave a variable, "" for none.
+func (d *Document) written(name string) string {
+	if v, ok := d.PlaybookVariables[name]; ok {
+		return v.Value
+	}
+	for _, id := range d.StepIDs() {
+		if v, ok := d.Workflow[id].StepVariables[name]; ok {
+			return v.Value
+		}
+	}
+	return ""
 }
 
 var shellWord = regexp.MustCompile(`^[\pL\pN._:/@%+=,][\pL\pN._:/@%+=,-]*$`)
