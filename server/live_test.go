@@ -482,11 +482,11 @@ func (st *station) await(what string, ok func() bool) {
 // TestLivePing: a client that answers pings stays, one that is silent is dropped.
 func TestLivePing(t *testing.T) {
 	st := newStation(t, func(l *liveLimits) { l.ping, l.pong = 50*time.Millisecond, 400*time.Millisecond })
-	c := st.open()
-	c.SetPingHandler(func(string) error { return nil })
-	go func() { _, _, _ = c.ReadMessage() }()
+	silent := st.open()
+	silent.SetPingHandler(func(string) error { return nil })
+	go func() { _, _, _ = silent.ReadMessage() }()
 	st.await("the silent client to be dropped", func() bool { return st.connections() == 0 })
-	c = st.open("alerts")
+	c := st.open("alerts")
 	heard := make(chan error, 1)
 	go func() { _, _, err := c.ReadMessage(); heard <- err }()
 	time.Sleep(1200 * time.Millisecond)
