@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 
 const [from, to] = process.argv.slice(2);
 const names =
-  "home search search-chart search-table search-drawer dashboard alerts alert-page incidents incident approvals approval entities entity detections rule rule-edit hunts intel models posture posture-coverage playbooks playbook run sources source audit users";
+  "home search search-chart search-table search-drawer dashboard alerts alert-page incidents incident approvals approval entities entity detections rule rule-edit hunts intel models posture posture-coverage playbooks playbook run sources source audit users phone-alerts phone-approvals";
 mkdirSync(to, { recursive: true });
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -23,8 +23,8 @@ for (const name of names.split(" "))
       image.src = src;
       await image.decode();
       const canvas = document.createElement("canvas");
-      canvas.width = 1200;
-      canvas.height = Math.round((1200 * image.height) / image.width);
+      canvas.width = Math.min(1200, image.width);
+      canvas.height = Math.round((canvas.width * image.height) / image.width);
       canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
       return canvas.toDataURL("image/webp", 0.6).split(",")[1];
     }, url);
