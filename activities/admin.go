@@ -27,6 +27,7 @@ type AdminStore interface {
 	SubjectUser(ctx context.Context, org, issuer, subject string) (string, error)
 	PutSubject(ctx context.Context, org, issuer, subject, user string, now time.Time) error
 	Passkey(ctx context.Context, org, id string) (schema.Passkey, error)
+	PasskeyAnywhere(ctx context.Context, id string) (schema.Passkey, error)
 	PutPasskey(ctx context.Context, k schema.Passkey) error
 	RunsWithoutHistory(ctx context.Context, org string, limit int) ([]store.ClosedRun, error)
 	PutRun(ctx context.Context, r schema.Run, history string, version uint64) error

@@ -36,7 +36,7 @@ type Approvals struct {
 	Table    action.Table
 	Public   string // public decision key
 	// Authors names who wrote a rule; nil: nobody is known.
-	Authors func(rule string) []string
+	Authors func(org, rule string) []string
 }
 
 // Ask is an action that a run is about to perform.
@@ -137,7 +137,7 @@ func (x *Approvals) authors(ctx context.Context, org string, ids []string) ([]st
 	}
 	var out []string
 	for _, a := range list {
-		out = append(out, x.Authors(a.Rule)...)
+		out = append(out, x.Authors(org, a.Rule)...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil

@@ -38,7 +38,7 @@ type DrainInput struct {
 // until the worker stops. The cuts that the spool carries are the chunks' ends, and the
 // manifest is the checkpoint: it may be killed and repeated at any point.
 func (d *Drain) DrainSpool(ctx context.Context, in DrainInput) (flow.IngestProgress, error) {
-	log, ok := d.Spool.Lookup(in.Drain.Source)
+	log, ok := d.Spool.Lookup(in.Drain.Org, in.Drain.Source)
 	if !ok {
 		return in.Progress, Retryable(schema.E(schema.NotFound, "this host has no spool of "+in.Drain.Source, "vigil sources add-push, then send something"))
 	}

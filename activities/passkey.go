@@ -51,7 +51,7 @@ func (x *Admin) newPasskey(ctx context.Context, in flow.AdminInput) (schema.Pass
 	if err := seen(x.Public, k); err != nil {
 		return k, err
 	}
-	have, err := x.Store.Passkey(ctx, k.Org, k.ID)
+	have, err := x.Store.PasskeyAnywhere(ctx, k.ID)
 	switch {
 	case schema.CodeOf(err) == schema.NotFound && err != nil:
 		return k, nil

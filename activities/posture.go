@@ -28,7 +28,7 @@ type PostureStore interface {
 // Posture measures posture.
 type Posture struct {
 	Store PostureStore
-	Rules func() *rules.Set
+	Rules func(org string) *rules.Set
 	Trail Trail
 }
 
@@ -90,7 +90,7 @@ func (x *Posture) facts(ctx context.Context, in flow.AssessPostureInput, now tim
 	if err != nil {
 		return facts, err
 	}
-	for _, r := range x.Rules().Rules() {
+	for _, r := range x.Rules(in.Org).Rules() {
 		f := fired[r.ID]
 		rf := schema.RuleFact{ID: r.ID, Title: r.Title, Severity: r.Severity, Enabled: r.Runs(), Datasets: r.Datasets, Attack: r.Attack,
 			Indicator: r.Kind == rules.Indicator, Tests: len(r.Tests), Fired: f.Count, LastFired: f.Last}

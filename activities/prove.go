@@ -43,6 +43,7 @@ type Prove struct {
 // Proof is the outcome of recounting one source, as far as it is.
 type Proof struct {
 	flow.Proof
+	org string
 	def flow.IngestInput // how the source is reached, if it is one that is pulled
 }
 
@@ -81,7 +82,7 @@ func (x *Prove) audit(ctx context.Context, in flow.AdminInput, p Proof) error {
 // prove adds up the source's bytes against the manifest and the manifest against
 // the rows of the tables. Every difference names the chunk.
 func (x *Prove) prove(ctx context.Context, org, source string) (Proof, error) {
-	p := Proof{Proof: flow.Proof{Source: source, Problems: []string{}}}
+	p := Proof{org: org, Proof: flow.Proof{Source: source, Problems: []string{}}}
 	chunks, err := x.Store.Chunks(ctx, org, source)
 	if err != nil {
 		return p, fmt.Errorf("reading the manifest: %w", err)

@@ -134,7 +134,7 @@ func (x *Prove) unseen(ctx context.Context, p *Proof, chunks []schema.Chunk) err
 	if x.Spool == nil {
 		return nil
 	}
-	log, ok := x.Spool.Lookup(p.Source)
+	log, ok := x.Spool.Lookup(p.org, p.Source)
 	if !ok {
 		return nil
 	}

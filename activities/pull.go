@@ -137,8 +137,8 @@ func (s *pulling) run(ctx context.Context) (SegmentResult, error) {
 
 // open finds the spool, what is remembered, and where to go on.
 func (s *pulling) open() (err error) {
-	_, had := s.x.Spool.Lookup(s.in.Source)
-	if s.log, err = s.x.Spool.Log(spool.Meta{Source: s.in.Source, Kind: flow.KindPull, Format: s.doc.Format}); err != nil {
+	_, had := s.x.Spool.Lookup(s.in.Org, s.in.Source)
+	if s.log, err = s.x.Spool.Log(spool.Meta{Org: s.in.Org, Source: s.in.Source, Kind: flow.KindPull, Format: s.doc.Format}); err != nil {
 		return err
 	}
 	if !had && s.x.Begun != nil {
@@ -148,11 +148,11 @@ func (s *pulling) open() (err error) {
 		return err
 	}
 	if s.src.seen == nil {
-		if s.src.seen, err = api.OpenSeen(filepath.Join(s.x.Dir, s.in.Source+".ids"), s.doc.Remember, time.Now()); err != nil {
+		if s.src.seen, err = api.OpenSeen(filepath.Join(s.x.Dir, schema.OwnName(s.in.Org, s.in.Source)+".ids"), s.doc.Remember, time.Now()); err != nil {
 			return fmt.Errorf("reading the ids that are remembered: %w", err)
 		}
 	}
-	name := s.in.Source
+	name := schema.OwnName(s.in.Org, s.in.Source)
 	if s.in.Once { // a back-fill has a cursor of its own
 		name += "~" + schema.HashID("backfill", stamp(s.in.Since), stamp(s.in.Until), fmt.Sprint(s.in.Epoch))[:16]
 	}

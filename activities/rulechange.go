@@ -31,7 +31,7 @@ type RuleChangeStore interface {
 	PutRuleDeployment(ctx context.Context, d schema.RuleDeployment) error
 	AlertsByID(ctx context.Context, org string, ids []string) ([]schema.Alert, error)
 	CheckAggregate(ctx context.Context, org, sql string) error
-	TestAggregate(ctx context.Context, sql, test string, events []*schema.Event, from, to time.Time) ([]store.AggregateRow, error)
+	TestAggregate(ctx context.Context, org, sql, test string, events []*schema.Event, from, to time.Time) ([]store.AggregateRow, error)
 	Aggregate(ctx context.Context, org, sql string, from, to time.Time) ([]store.AggregateRow, error)
 	PutNotes(ctx context.Context, notes ...schema.Note) error
 	Approval(ctx context.Context, org, id string) (schema.Approval, error)
@@ -194,7 +194,7 @@ func (x *RuleChanges) testAggregate(ctx context.Context, org string, r *rules.Ru
 		}
 		rows := 0
 		for _, start := range windowsOf(events, r.Query.Window) {
-			got, err := x.Store.TestAggregate(ctx, r.Query.SQL, schema.HashID("rule-test", r.ID, r.Version, fmt.Sprint(i), stamp(start), fmt.Sprint(time.Now().UnixNano())), events, start, start.Add(r.Query.Window))
+			got, err := x.Store.TestAggregate(ctx, org, r.Query.SQL, schema.HashID("rule-test", r.ID, r.Version, fmt.Sprint(i), stamp(start), fmt.Sprint(time.Now().UnixNano())), events, start, start.Add(r.Query.Window))
 			if schema.CodeOf(err) == schema.Unavailable || ctx.Err() != nil {
 				return nil, err
 			}

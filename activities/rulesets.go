@@ -39,31 +39,36 @@ type RuleSets struct {
 	Local *rules.Set // of the rule files of this process
 
 	mu       sync.Mutex
-	now      *rules.Set
-	nowKey   string
-	kept     []*rules.Set           // newest use last
-	versions map[string]*rules.Rule // by rule NUL version
+	now      map[string]ruled       // by org
+	kept     []ruled                // newest use last
+	versions map[string]*rules.Rule // by org NUL rule NUL version
 }
 
-// keptRuleSets is how many sets a process keeps beside the one in force.
+// ruled is a set of an org; key tells what it was laid of.
+type ruled struct {
+	org, key string
+	set      *rules.Set
+}
+
+// keptRuleSets is how many sets a process keeps beside those in force.
 const keptRuleSets = 3
 
-// Now returns the set in force as this process saw it last; it asks nobody.
-func (x *RuleSets) Now() *rules.Set {
+// Now returns an org's set in force as this process saw it last; it asks nobody.
+func (x *RuleSets) Now(org string) *rules.Set {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.now == nil {
-		return x.Local
+	if n, ok := x.now[org]; ok {
+		return n.set
 	}
-	return x.now
+	return x.Local
 }
 
-// Watch looks for another set in force now and then, until ctx ends.
-func (x *RuleSets) Watch(ctx context.Context, org string, every time.Duration, failed func(error)) {
+// Watch looks now and then for another set in force of each of the orgs, until ctx ends.
+func (x *RuleSets) Watch(ctx context.Context, orgs func(context.Context) ([]string, error), every time.Duration, failed func(error)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if _, err := x.InForce(ctx, org); err != nil && ctx.Err() == nil {
+		if err := x.look(ctx, orgs); err != nil && ctx.Err() == nil {
 			failed(err)
 		}
 		select {
@@ -72,6 +77,20 @@ func (x *RuleSets) Watch(ctx context.Context, org string, every time.Duration, f
 			return
 		}
 	}
+}
+
+func (x *RuleSets) look(ctx context.Context, orgs func(context.Context) ([]string, error)) error {
+	all, err := orgs(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, org := range all {
+		if _, err := x.InForce(ctx, org); err != nil {
+			errs = append(errs, fmt.Errorf("of %s: %w", org, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // InForce returns the set in force; its hash can be pinned.
@@ -94,11 +113,10 @@ func (x *RuleSets) InForce(ctx context.Context, org string) (*rules.Set, error) 
 	}
 	key := forceKey(org, base, exceptions, switches)
 	x.mu.Lock()
-	same := x.now != nil && x.nowKey == key
-	now := x.now
+	now := x.now[org]
 	x.mu.Unlock()
-	if same {
-		return now, nil
+	if now.set != nil && now.key == key {
+		return now.set, nil
 	}
 	set, err := x.lay(ctx, org, base, exceptions, switches)
 	if err != nil {
@@ -108,9 +126,12 @@ func (x *RuleSets) InForce(ctx context.Context, org string) (*rules.Set, error) 
 		return nil, err
 	}
 	x.mu.Lock()
-	x.now, x.nowKey = set, key
+	if x.now == nil {
+		x.now = map[string]ruled{}
+	}
+	x.now[org] = ruled{org, key, set}
 	x.mu.Unlock()
-	x.keep(set)
+	x.keep(org, set)
 	return set, nil
 }
 
@@ -186,14 +207,14 @@ func (x *RuleSets) Record(ctx context.Context, org string, set *rules.Set) error
 // Set returns the set of a hash, whatever is in force by now.
 func (x *RuleSets) Set(ctx context.Context, org, hash string) (*rules.Set, error) {
 	x.mu.Lock()
-	if x.now != nil && x.now.Hash() == hash {
+	if n := x.now[org]; n.set != nil && n.set.Hash() == hash {
 		defer x.mu.Unlock()
-		return x.now, nil
+		return n.set, nil
 	}
-	for _, s := range x.kept {
-		if s.Hash() == hash {
+	for _, k := range x.kept {
+		if k.org == org && k.set.Hash() == hash {
 			defer x.mu.Unlock()
-			return s, nil
+			return k.set, nil
 		}
 	}
 	x.mu.Unlock()
@@ -201,15 +222,15 @@ func (x *RuleSets) Set(ctx context.Context, org, hash string) (*rules.Set, error
 	if err != nil {
 		return nil, fmt.Errorf("loading rule set %s: %w", hash, err)
 	}
-	x.keep(s)
+	x.keep(org, s)
 	return s, nil
 }
 
-func (x *RuleSets) keep(s *rules.Set) {
+func (x *RuleSets) keep(org string, s *rules.Set) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.kept = append(x.kept, s)
-	x.kept = append([]*rules.Set(nil), x.kept[max(0, len(x.kept)-keptRuleSets):]...)
+	x.kept = append(x.kept, ruled{org: org, set: s})
+	x.kept = append([]ruled(nil), x.kept[max(0, len(x.kept)-keptRuleSets):]...)
 }
 
 // load rebuilds a stored set and holds it against its hash.
@@ -246,10 +267,10 @@ func (x *RuleSets) load(ctx context.Context, org, hash string) (*rules.Set, erro
 
 // Version returns one version of a rule, in force or not.
 func (x *RuleSets) Version(ctx context.Context, org, rule, version string) (*rules.Rule, error) {
-	if r, ok := x.Now().Rule(rule); ok && r.Version == version {
+	if r, ok := x.Now(org).Rule(rule); ok && r.Version == version {
 		return r, nil
 	}
-	key := rule + "\x00" + version
+	key := org + "\x00" + rule + "\x00" + version
 	x.mu.Lock()
 	r := x.versions[key]
 	x.mu.Unlock()
@@ -260,7 +281,7 @@ func (x *RuleSets) Version(ctx context.Context, org, rule, version string) (*rul
 	if err != nil {
 		return nil, err
 	}
-	list, errs := rules.Parse(v.File, []byte(v.YAML), rules.Options{Lists: x.Now().Lists()})
+	list, errs := rules.Parse(v.File, []byte(v.YAML), rules.Options{Lists: x.Now(org).Lists()})
 	if len(errs) > 0 || len(list) != 1 || list[0].Version != version {
 		return nil, schema.E(schema.Internal, "version "+version+" of rule "+rule+" is not readable any more", "", errors.Join(errs...))
 	}

@@ -279,7 +279,7 @@ func (s *segment) committed(ctx context.Context, c schema.Chunk) error {
 // stopping says whether the activity should hand back: its time is up, other rules are in
 // force, or the worker stops.
 func (s *segment) stopping(ctx context.Context) bool {
-	return s.expired(ctx, segmentTime) || s.fresh && s.in.Plan.RuleSet != "" && s.a.Rules.Now().Hash() != s.in.Plan.RuleSet
+	return s.expired(ctx, segmentTime) || s.fresh && s.in.Plan.RuleSet != "" && s.a.Rules.Now(s.in.Ingest.Org).Hash() != s.in.Plan.RuleSet
 }
 
 // expired says whether more than limit has passed, or the worker stops.

@@ -49,7 +49,7 @@ func (t *Tail) FollowFiles(ctx context.Context, in SegmentInput) (SegmentResult,
 		return SegmentResult{Progress: in.Progress}, Retryable(err)
 	}
 	s := &follow{segment: segment{a: t.Ingest, in: in, sink: &sink{store: t.Ingest.Store, crash: t.Ingest.Crash}, began: time.Now(), p: in.Progress, beat: time.Now()},
-		path: filepath.Join(t.Dir, in.Ingest.Source+".json"), touched: map[string]bool{}, made: made}
+		path: filepath.Join(t.Dir, schema.OwnName(in.Ingest.Org, in.Ingest.Source)+".json"), touched: map[string]bool{}, made: made}
 	s.p.Problems = nil
 	activity.RecordHeartbeat(ctx, s.p)
 	s.src = t.source(in.Ingest.Org, in.Ingest.Source)

@@ -78,3 +78,12 @@ func DetectionID(org, rule, version, event string) string {
 func AlertID(org, rule, key string, bucket int64) string {
 	return HashID("alert", org, rule, key, fmt.Sprint(bucket))
 }
+
+// OwnName names what a process keeps on disk of an org's source or the like: names of two orgs
+// may be one. Neither has an @.
+func OwnName(org, name string) string {
+	if org == DefaultOrg {
+		return name
+	}
+	return org + "@" + name
+}

@@ -5,6 +5,17 @@ import "time"
 // DefaultOrg is the tenant of a single-tenant installation.
 const DefaultOrg = "main"
 
+// Org is a tenant: people, sources and everything that comes of them. No query crosses orgs.
+type Org struct {
+	Name    string    `json:"name"` // in ids and names of workflows; never changes
+	Title   string    `json:"title"`
+	By      string    `json:"by"`
+	Created time.Time `json:"created"`
+	Added   string    `json:"added"`  // by which change
+	Closed  bool      `json:"closed"` // nobody signs in, nothing is taken; what is stored stays
+	Version uint64    `json:"version"`
+}
+
 // Severity is how bad an alert is; it orders as it reads.
 type Severity string
 

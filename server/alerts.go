@@ -21,7 +21,7 @@ type alertsInput struct {
 }
 
 func (s *Server) listAlerts(ctx context.Context, in *alertsInput) (*body[list[schema.Alert]], error) {
-	items, next, err := s.o.Store.Alerts(ctx, s.o.Org, store.AlertFilter{Status: in.Status, Severity: in.Severity, Rule: in.Rule, Incident: in.Incident, Text: in.Text, Limit: in.Limit, Cursor: in.Cursor})
+	items, next, err := s.o.Store.Alerts(ctx, orgOf(ctx), store.AlertFilter{Status: in.Status, Severity: in.Severity, Rule: in.Rule, Incident: in.Incident, Text: in.Text, Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err
 	}
@@ -36,19 +36,19 @@ type alertDetail struct {
 }
 
 func (s *Server) getAlert(ctx context.Context, in *byID) (*body[alertDetail], error) {
-	a, err := s.o.Store.Alert(ctx, s.o.Org, in.ID)
+	a, err := s.o.Store.Alert(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
 	d := alertDetail{Alert: a, Events: []store.StoredEvent{}}
-	if d.Detections, err = s.o.Store.AlertDetections(ctx, s.o.Org, in.ID, 50); err != nil {
+	if d.Detections, err = s.o.Store.AlertDetections(ctx, orgOf(ctx), in.ID, 50); err != nil {
 		return nil, err
 	}
 	for _, det := range d.Detections {
 		if len(d.Events) == 3 || det.EventID == "" {
 			break
 		}
-		if e, err := s.o.Store.Event(ctx, s.o.Org, det.EventID); err == nil {
+		if e, err := s.o.Store.Event(ctx, orgOf(ctx), det.EventID); err == nil {
 			d.Events = append(d.Events, e)
 		}
 	}
@@ -98,7 +98,7 @@ type ruleCount struct {
 
 func (s *Server) home(ctx context.Context, _ *struct{}) (*body[homeView], error) {
 	v := homeView{BySeverity: map[string]int{}}
-	open, err := s.o.Store.CountAlerts(ctx, s.o.Org, schema.AlertOpen)
+	open, err := s.o.Store.CountAlerts(ctx, orgOf(ctx), schema.AlertOpen)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (s *Server) home(ctx context.Context, _ *struct{}) (*body[homeView], error)
 		return v.TopRules[i].Count > v.TopRules[j].Count || v.TopRules[i].Count == v.TopRules[j].Count && v.TopRules[i].Rule < v.TopRules[j].Rule
 	})
 	v.TopRules = v.TopRules[:min(len(v.TopRules), 8)]
-	incidents, _, err := s.o.Store.Incidents(ctx, s.o.Org, "active", 1000, "")
+	incidents, _, err := s.o.Store.Incidents(ctx, orgOf(ctx), "active", 1000, "")
 	if err != nil {
 		return nil, err
 	}
@@ -127,13 +127,13 @@ func (s *Server) home(ctx context.Context, _ *struct{}) (*body[homeView], error)
 			v.IncidentsOpen++
 		}
 	}
-	if v.ApprovalsPending, err = s.o.Store.CountApprovals(ctx, s.o.Org, string(schema.ApprovalPending)); err != nil {
+	if v.ApprovalsPending, err = s.o.Store.CountApprovals(ctx, orgOf(ctx), string(schema.ApprovalPending)); err != nil {
 		return nil, err
 	}
-	if v.Events24h, err = s.o.Store.EventsSince(ctx, s.o.Org, time.Now().Add(-24*time.Hour)); err != nil {
+	if v.Events24h, err = s.o.Store.EventsSince(ctx, orgOf(ctx), time.Now().Add(-24*time.Hour)); err != nil {
 		return nil, err
 	}
-	if v.Sources, err = s.o.Store.Sources(ctx, s.o.Org); err != nil {
+	if v.Sources, err = s.o.Store.Sources(ctx, orgOf(ctx)); err != nil {
 		return nil, err
 	}
 	v.Sources = v.Sources[:min(len(v.Sources), 12)]

@@ -24,7 +24,7 @@ type approvalsInput struct {
 }
 
 func (s *Server) listApprovals(ctx context.Context, in *approvalsInput) (*body[list[schema.Approval]], error) {
-	items, err := s.o.Store.Approvals(ctx, s.o.Org, store.ApprovalFilter{Status: in.Status, Review: in.Review, Incident: in.Incident, Limit: in.Limit})
+	items, err := s.o.Store.Approvals(ctx, orgOf(ctx), store.ApprovalFilter{Status: in.Status, Review: in.Review, Incident: in.Incident, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func shown(a schema.Approval) schema.Approval {
 }
 
 func (s *Server) getApproval(ctx context.Context, in *byID) (*body[schema.Approval], error) {
-	a, err := s.o.Store.Approval(ctx, s.o.Org, in.ID)
+	a, err := s.o.Store.Approval(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (s *Server) look(ctx context.Context, in *decideInput) (*body[flow.VoteResu
 // signed signs an act on an open approval. done says that the caller decided exactly
 // this before: a second click, or a second tab.
 func (s *Server) signed(ctx context.Context, in *decideInput, channel string) (a schema.Approval, token string, done bool, err error) {
-	if a, err = s.o.Store.Approval(ctx, s.o.Org, in.ID); err != nil {
+	if a, err = s.o.Store.Approval(ctx, orgOf(ctx), in.ID); err != nil {
 		return a, "", false, err
 	}
 	if in.Body.Binding != "" && in.Body.Binding != a.Binding {
@@ -136,15 +136,15 @@ func (s *Server) signedBy(ctx context.Context, who schema.User, c auth.Claims) e
 	if err != nil {
 		return err
 	}
-	done, err := s.slowly(ctx, who.Name)
+	done, err := s.slowly(ctx, accountOf(orgOf(ctx), who.Name))
 	if err != nil {
 		return err
 	}
-	keys, err := s.o.Store.Passkeys(ctx, s.o.Org, who.Name)
+	keys, err := s.o.Store.Passkeys(ctx, orgOf(ctx), who.Name)
 	if err != nil {
 		return err
 	}
-	use, err := p.Signed(who, keys, s.statement(c), c.Assertion)
+	use, err := p.Signed(who, keys, s.statement(ctx, c), c.Assertion)
 	if err == nil {
 		err = s.used(ctx, who, use)
 	}
@@ -154,8 +154,8 @@ func (s *Server) signedBy(ctx context.Context, who schema.User, c auth.Claims) e
 	return err
 }
 
-func (s *Server) statement(c auth.Claims) passkey.Statement {
-	return passkey.Statement{Org: s.o.Org, Approval: c.Approval, Binding: c.Binding, User: c.User, Verdict: c.Verdict, Reason: c.Reason, Args: c.Args}
+func (s *Server) statement(ctx context.Context, c auth.Claims) passkey.Statement {
+	return passkey.Statement{Org: orgOf(ctx), Approval: c.Approval, Binding: c.Binding, User: c.User, Verdict: c.Verdict, Reason: c.Reason, Args: c.Args}
 }
 
 // stepUp is what a decision's passkey is asked to sign.
@@ -171,7 +171,7 @@ func (s *Server) beginStepUp(ctx context.Context, in *decideInput) (*body[stepUp
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Store.Approval(ctx, s.o.Org, in.ID)
+	a, err := s.o.Store.Approval(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -182,11 +182,11 @@ func (s *Server) beginStepUp(ctx context.Context, in *decideInput) (*body[stepUp
 		return nil, schema.E(schema.Invalid, "the policy "+a.Terms.Policy+" asks for no passkey to "+in.Body.Verdict, "decide without")
 	}
 	who := callerOf(ctx).user
-	keys, err := s.o.Store.Passkeys(ctx, s.o.Org, who.Name)
+	keys, err := s.o.Store.Passkeys(ctx, orgOf(ctx), who.Name)
 	if err != nil {
 		return nil, err
 	}
-	st := s.statement(auth.Claims{Approval: a.ID, Binding: a.Binding, User: who.Name, Verdict: in.Body.Verdict, Reason: in.Body.Reason, Args: in.Body.Args})
+	st := s.statement(ctx, auth.Claims{Approval: a.ID, Binding: a.Binding, User: who.Name, Verdict: in.Body.Verdict, Reason: in.Body.Reason, Args: in.Body.Args})
 	options, err := p.StepUp(who, keys, st)
 	if err != nil {
 		return nil, err
@@ -226,7 +226,7 @@ type reviewInput struct {
 // reviewApproval records the second look at a break-glass decision. The run that asked
 // may have ended long ago, so that it is a change of the row.
 func (s *Server) reviewApproval(ctx context.Context, in *reviewInput) (*body[schema.Approval], error) {
-	a, err := s.o.Store.Approval(ctx, s.o.Org, in.ID)
+	a, err := s.o.Store.Approval(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -253,11 +253,11 @@ func (s *Server) approvalMetrics(ctx context.Context, in *metricsInput) (*body[a
 	}
 	now := time.Now()
 	since := now.AddDate(0, 0, -in.Days)
-	all, err := s.o.Store.Approvals(ctx, s.o.Org, store.ApprovalFilter{Since: since, Limit: maxMeasured})
+	all, err := s.o.Store.Approvals(ctx, orgOf(ctx), store.ApprovalFilter{Since: since, Limit: maxMeasured})
 	if err != nil {
 		return nil, err
 	}
-	alone, undone, err := s.o.Store.AloneSince(ctx, s.o.Org, since)
+	alone, undone, err := s.o.Store.AloneSince(ctx, orgOf(ctx), since)
 	if err != nil {
 		return nil, err
 	}

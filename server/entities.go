@@ -16,7 +16,7 @@ type seenInput struct {
 
 // listSeen lists those that events or alerts name: hosts, users or addresses, riskiest first.
 func (s *Server) listSeen(ctx context.Context, in *seenInput) (*body[list[store.EntityRow]], error) {
-	rows, err := s.o.Store.Entities(ctx, s.o.Org, in.Kind, strings.TrimSpace(in.Q), "", in.Limit)
+	rows, err := s.o.Store.Entities(ctx, orgOf(ctx), in.Kind, strings.TrimSpace(in.Q), "", in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ type seenOneInput struct {
 }
 
 func (s *Server) getSeen(ctx context.Context, in *seenOneInput) (*body[store.EntityRow], error) {
-	rows, err := s.o.Store.Entities(ctx, s.o.Org, in.Kind, "", in.Name, 1)
+	rows, err := s.o.Store.Entities(ctx, orgOf(ctx), in.Kind, "", in.Name, 1)
 	if err != nil {
 		return nil, err
 	}

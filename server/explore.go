@@ -17,7 +17,7 @@ func (s *Server) aroundEvent(ctx context.Context, in *aroundInput) (*body[list[s
 	if in.N == 0 {
 		in.N = 10
 	}
-	rows, err := s.o.Store.Around(ctx, s.o.Org, in.ID, in.N)
+	rows, err := s.o.Store.Around(ctx, orgOf(ctx), in.ID, in.N)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (s *Server) aroundEvent(ctx context.Context, in *aroundInput) (*body[list[s
 
 // eventPrevalence says how common the values of an event are.
 func (s *Server) eventPrevalence(ctx context.Context, in *byID) (*body[list[store.Prevalence]], error) {
-	rows, err := s.o.Store.Prevalence(ctx, s.o.Org, in.ID)
+	rows, err := s.o.Store.Prevalence(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +48,13 @@ func (s *Server) fieldValues(ctx context.Context, in *valuesInput) (*body[list[s
 		in.Limit = 10
 	}
 	if in.To.IsZero() || in.From.IsZero() {
-		_, last, err := s.o.Store.TimeRange(ctx, s.o.Org)
+		_, last, err := s.o.Store.TimeRange(ctx, orgOf(ctx))
 		if err != nil {
 			return nil, err
 		}
 		in.From, in.To = last.Add(-24*time.Hour), last.Add(time.Second)
 	}
-	values, err := s.o.Store.FieldValues(ctx, s.o.Org, in.Name, in.Prefix, in.From, in.To, in.Limit)
+	values, err := s.o.Store.FieldValues(ctx, orgOf(ctx), in.Name, in.Prefix, in.From, in.To, in.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -22,8 +23,8 @@ type exportInput struct {
 	limit   int
 }
 
-func (s *Server) exportInput(v url.Values) (exportInput, error) {
-	in := exportInput{format: v.Get("format"), search: s.request(SearchBody{Query: v.Get("query")})}
+func (s *Server) exportInput(ctx context.Context, v url.Values) (exportInput, error) {
+	in := exportInput{format: v.Get("format"), search: s.request(ctx, SearchBody{Query: v.Get("query")})}
 	if in.format == "" {
 		in.format = "ndjson"
 	}
@@ -53,7 +54,7 @@ func (s *Server) exportInput(v url.Values) (exportInput, error) {
 // answer is not a document. Every export is audited before its first byte.
 func (s *Server) serveExport(w http.ResponseWriter, r *http.Request) {
 	who := callerOf(r.Context())
-	in, err := s.exportInput(r.URL.Query())
+	in, err := s.exportInput(r.Context(), r.URL.Query())
 	if err == nil {
 		err = store.CheckQuery(in.search)
 	}

@@ -33,9 +33,9 @@ type startHuntInput struct {
 // startHunt starts a hunt. The same hunt that is running already is not started twice.
 func (s *Server) startHunt(ctx context.Context, in *startHuntInput) (*body[started], error) {
 	b := in.Body
-	h := flow.HuntInput{Org: s.o.Org, Rule: b.Rule, Rules: b.Rules, YAML: b.YAML, When: b.When, Datasets: b.Datasets, From: b.From, To: b.To, Limit: b.Limit, Raise: b.Raise, Preview: b.Preview, Window: b.Window,
+	h := flow.HuntInput{Org: orgOf(ctx), Rule: b.Rule, Rules: b.Rules, YAML: b.YAML, When: b.When, Datasets: b.Datasets, From: b.From, To: b.To, Limit: b.Limit, Raise: b.Raise, Preview: b.Preview, Window: b.Window,
 		By: callerOf(ctx).user.Name}
-	id := flow.HuntID(s.o.Org, h.Name(), schema.HashID("hunt", fmt.Sprintf("%+v", h))[:16])
+	id := flow.HuntID(orgOf(ctx), h.Name(), schema.HashID("hunt", fmt.Sprintf("%+v", h))[:16])
 	_, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.Hunt),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING}, flow.Hunt, h)
 	if err != nil {
@@ -54,13 +54,13 @@ type huntRow struct {
 
 // listHunts lists the hunts that Temporal still keeps, newest first.
 func (s *Server) listHunts(ctx context.Context, _ *struct{}) (*body[list[huntRow]], error) {
-	res, err := s.o.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 100, Query: "WorkflowType = '" + flow.Hunt + "'"})
+	res, err := s.o.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 100, Query: "WorkflowType = '" + flow.Hunt + "' AND VigilOrg = '" + orgOf(ctx) + "'"})
 	if err != nil {
 		return nil, temporalError(err)
 	}
 	rows := []huntRow{}
 	for _, x := range res.GetExecutions() {
-		if id := x.GetExecution().GetWorkflowId(); s.ours(id) {
+		if id := x.GetExecution().GetWorkflowId(); s.ours(ctx, id) {
 			rows = append(rows, huntRow{id, strings.ToLower(x.GetStatus().String()), x.GetStartTime().AsTime(), closeTime(x.GetCloseTime().AsTime())})
 		}
 	}
@@ -68,8 +68,8 @@ func (s *Server) listHunts(ctx context.Context, _ *struct{}) (*body[list[huntRow
 }
 
 // ours says whether the id is that of a hunt of this org.
-func (s *Server) ours(id string) bool {
-	return strings.HasPrefix(id, strings.TrimSuffix(flow.HuntID(s.o.Org, "", ""), "/"))
+func (s *Server) ours(ctx context.Context, id string) bool {
+	return strings.HasPrefix(id, strings.TrimSuffix(flow.HuntID(orgOf(ctx), "", ""), "/"))
 }
 
 func closeTime(t time.Time) time.Time {
@@ -81,7 +81,7 @@ func closeTime(t time.Time) time.Time {
 
 // getHunt returns a hunt's result so far: its workflow's state.
 func (s *Server) getHunt(ctx context.Context, in *byID) (*body[flow.HuntState], error) {
-	if !s.ours(in.ID) {
+	if !s.ours(ctx, in.ID) {
 		return nil, schema.E(schema.NotFound, "there is no hunt "+in.ID, "GET /hunts lists them")
 	}
 	v, err := s.o.Temporal.QueryWorkflow(ctx, in.ID, "", flow.QueryState)
@@ -100,7 +100,7 @@ func (s *Server) getHunt(ctx context.Context, in *byID) (*body[flow.HuntState], 
 
 // cancelHunt stops a hunt; the engine drops its query.
 func (s *Server) cancelHunt(ctx context.Context, in *byID) (*body[changed], error) {
-	if !s.ours(in.ID) {
+	if !s.ours(ctx, in.ID) {
 		return nil, schema.E(schema.NotFound, "there is no hunt "+in.ID, "GET /hunts lists them")
 	}
 	if err := s.o.Temporal.CancelWorkflow(ctx, in.ID, ""); err != nil {

@@ -28,14 +28,14 @@ type fileInput struct {
 
 // attachFile stores the bytes under their hash and has the incident name them.
 func (s *Server) attachFile(ctx context.Context, in *fileInput) (*body[schema.Attachment], error) {
-	i, err := s.o.Store.Incident(ctx, s.o.Org, in.ID)
+	i, err := s.o.Store.Incident(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
 	if len(in.RawBody) == 0 {
 		return nil, schema.E(schema.Invalid, "the file is empty", "")
 	}
-	hash, err := s.o.Store.PutBlob(ctx, s.o.Org, in.RawBody)
+	hash, err := s.o.Store.PutBlob(ctx, orgOf(ctx), in.RawBody)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ var unsafeName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 	who := callerOf(r.Context())
 	fail := func(err error) { writeProblem(w, problem(err)) }
-	i, err := s.o.Store.Incident(r.Context(), s.o.Org, r.PathValue("id"))
+	i, err := s.o.Store.Incident(r.Context(), orgOf(r.Context()), r.PathValue("id"))
 	if err != nil {
 		fail(err)
 		return
@@ -66,7 +66,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 		fail(schema.E(schema.NotFound, "the incident has no such file", ""))
 		return
 	}
-	b, err := s.o.Store.Blob(r.Context(), s.o.Org, hash)
+	b, err := s.o.Store.Blob(r.Context(), orgOf(r.Context()), hash)
 	if err != nil {
 		fail(err)
 		return
@@ -83,11 +83,11 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request) {
 
 // similarIncidents lists incidents like this one, and says by what.
 func (s *Server) similarIncidents(ctx context.Context, in *byID) (*body[list[schema.Likeness]], error) {
-	i, err := s.o.Store.Incident(ctx, s.o.Org, in.ID)
+	i, err := s.o.Store.Incident(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
-	others, err := s.o.Store.IncidentsSince(ctx, s.o.Org, time.Time{}, maxSimilar)
+	others, err := s.o.Store.IncidentsSince(ctx, orgOf(ctx), time.Time{}, maxSimilar)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ type kpiInput struct {
 
 // kpis are the measures of response: TTD, TTA, TTT, TTQ, TTR.
 func (s *Server) kpis(ctx context.Context, in *kpiInput) (*body[list[schema.KPI]], error) {
-	all, err := s.o.Store.IncidentsSince(ctx, s.o.Org, time.Now().AddDate(0, 0, -in.Days), 100_000)
+	all, err := s.o.Store.IncidentsSince(ctx, orgOf(ctx), time.Now().AddDate(0, 0, -in.Days), 100_000)
 	if err != nil {
 		return nil, err
 	}

@@ -20,13 +20,13 @@ type incidentsInput struct {
 
 func (s *Server) listIncidents(ctx context.Context, in *incidentsInput) (*body[list[schema.Incident]], error) {
 	if in.Sort == "risk" {
-		items, err := s.o.Store.RankedIncidents(ctx, s.o.Org, in.Status, in.Limit)
+		items, err := s.o.Store.RankedIncidents(ctx, orgOf(ctx), in.Status, in.Limit)
 		if err != nil {
 			return nil, err
 		}
 		return answerList(items, ""), nil
 	}
-	items, next, err := s.o.Store.Incidents(ctx, s.o.Org, in.Status, in.Limit, in.Cursor)
+	items, next, err := s.o.Store.Incidents(ctx, orgOf(ctx), in.Status, in.Limit, in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -50,18 +50,18 @@ func (s *Server) getIncident(ctx context.Context, in *byID) (*body[incidentDetai
 }
 
 func (s *Server) incidentDetail(ctx context.Context, id string) (incidentDetail, error) {
-	i, err := s.o.Store.Incident(ctx, s.o.Org, id)
+	i, err := s.o.Store.Incident(ctx, orgOf(ctx), id)
 	if err != nil {
 		return incidentDetail{}, err
 	}
 	d := incidentDetail{Incident: i, Approvals: []schema.Approval{}}
-	if d.Alerts, err = s.o.Store.AlertsByID(ctx, s.o.Org, i.Alerts[:min(len(i.Alerts), 200)]); err != nil {
+	if d.Alerts, err = s.o.Store.AlertsByID(ctx, orgOf(ctx), i.Alerts[:min(len(i.Alerts), 200)]); err != nil {
 		return d, err
 	}
-	if d.Runs, err = s.o.Store.Runs(ctx, s.o.Org, i.ID, 100); err != nil {
+	if d.Runs, err = s.o.Store.Runs(ctx, orgOf(ctx), i.ID, 100); err != nil {
 		return d, err
 	}
-	all, err := s.o.Store.Approvals(ctx, s.o.Org, store.ApprovalFilter{Incident: i.ID, Limit: 1000})
+	all, err := s.o.Store.Approvals(ctx, orgOf(ctx), store.ApprovalFilter{Incident: i.ID, Limit: 1000})
 	if err != nil {
 		return d, err
 	}
@@ -93,7 +93,7 @@ type changeIncidentInput struct {
 }
 
 func (s *Server) changeIncident(ctx context.Context, in *changeIncidentInput) (*body[flow.IncidentState], error) {
-	i, err := s.o.Store.Incident(ctx, s.o.Org, in.ID)
+	i, err := s.o.Store.Incident(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (s *Server) knownUser(ctx context.Context, name string) error {
 	if name == "" {
 		return nil
 	}
-	u, err := s.o.Store.User(ctx, s.o.Org, name)
+	u, err := s.o.Store.User(ctx, orgOf(ctx), name)
 	if schema.CodeOf(err) == schema.NotFound || err == nil && u.Disabled {
 		return schema.E(schema.Invalid, "there is no user "+clipTo(name, 63), "vigil users list")
 	}
@@ -148,7 +148,7 @@ func (s *Server) knownUser(ctx context.Context, name string) error {
 }
 
 func (s *Server) listActions(ctx context.Context, in *byID) (*body[list[schema.ActionRecord]], error) {
-	all, err := s.o.Store.Actions(ctx, s.o.Org, in.ID)
+	all, err := s.o.Store.Actions(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ type undoInput struct {
 // proves to the worker who asks.
 func (s *Server) undoIncident(ctx context.Context, in *undoInput) (*body[flow.UndoResult], error) {
 	var out flow.UndoResult
-	if _, err := s.o.Store.Incident(ctx, s.o.Org, in.ID); err != nil {
+	if _, err := s.o.Store.Incident(ctx, orgOf(ctx), in.ID); err != nil {
 		return nil, err
 	}
 	token, _, err := s.o.Decisions.SignDecision(auth.Claims{Approval: in.ID, User: callerOf(ctx).user.Name, Verdict: auth.VerdictUndo, Reason: in.Body.Reason, Channel: callerOf(ctx).channel}, time.Now())

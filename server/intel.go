@@ -13,7 +13,7 @@ import (
 )
 
 func (s *Server) listFeeds(ctx context.Context, _ *struct{}) (*body[list[schema.Feed]], error) {
-	feeds, err := s.o.Store.Feeds(ctx, s.o.Org)
+	feeds, err := s.o.Store.Feeds(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ type indicatorsInput struct {
 }
 
 func (s *Server) listIndicators(ctx context.Context, in *indicatorsInput) (*body[list[schema.Indicator]], error) {
-	items, next, err := s.o.Store.Indicators(ctx, s.o.Org, store.IndicatorFilter{Feed: in.Feed, Type: in.Type, Value: in.Value, Text: in.Text, Status: in.Status,
+	items, next, err := s.o.Store.Indicators(ctx, orgOf(ctx), store.IndicatorFilter{Feed: in.Feed, Type: in.Type, Value: in.Value, Text: in.Text, Status: in.Status,
 		At: time.Now(), Cursor: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ type sightingsInput struct {
 }
 
 func (s *Server) listSightings(ctx context.Context, in *sightingsInput) (*body[list[schema.Sighting]], error) {
-	items, next, err := s.o.Store.Sightings(ctx, s.o.Org, store.SightingFilter{Feed: in.Feed, Value: in.Value, Source: in.Source, Cursor: in.Cursor, Limit: in.Limit})
+	items, next, err := s.o.Store.Sightings(ctx, orgOf(ctx), store.SightingFilter{Feed: in.Feed, Value: in.Value, Source: in.Source, Cursor: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (s *Server) changeFeed(ctx context.Context, in *changeFeedInput) (*body[sta
 // startSync starts SyncIntel under an id of its own; it waits there while the feed is being
 // synced.
 func (s *Server) startSync(ctx context.Context, in flow.SyncIntelInput) (*body[started], error) {
-	in.Org, in.By = s.o.Org, callerOf(ctx).user.Name
+	in.Org, in.By = orgOf(ctx), callerOf(ctx).user.Name
 	id := flow.SyncIntelID(in.Org, in.Feed) + "/" + schema.HashID("api", in.By, time.Now().UTC().Format(time.RFC3339Nano))[:12]
 	if _, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.QueueIntel}, flow.SyncIntel, in); err != nil {
 		return nil, temporalError(err)

@@ -72,7 +72,62 @@ type reply struct {
 	Message string        `json:"message,omitempty"`
 }
 
-// sockets are the live connections of a server.
+// lives are the live connections of every org; those of one share nothing with another's.
+type lives struct {
+	of func(org string) *sockets
+
+	mu      sync.Mutex
+	orgs    map[string]*sockets
+	drained bool
+}
+
+func newLives(of func(org string) *sockets) *lives {
+	return &lives{of: of, orgs: map[string]*sockets{}}
+}
+
+// ServeHTTP implements http.Handler: the org is that of who is signed in.
+func (l *lives) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	who := callerOf(r.Context())
+	if who == nil {
+		http.Error(w, "sign in first", http.StatusUnauthorized)
+		return
+	}
+	s := l.org(who.user.Org)
+	if s == nil {
+		http.Error(w, "the server restarts", http.StatusServiceUnavailable)
+		return
+	}
+	s.ServeHTTP(w, r)
+}
+
+// org returns the connections of an org, nil once the server drains.
+func (l *lives) org(name string) *sockets {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.drained {
+		return nil
+	}
+	s, ok := l.orgs[name]
+	if !ok {
+		s = l.of(name)
+		l.orgs[name] = s
+	}
+	return s
+}
+
+// drain drains all orgs at once.
+func (l *lives) drain() {
+	l.mu.Lock()
+	l.drained = true
+	l.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, s := range l.orgs { // nobody adds to it any more
+		wg.Go(s.drain)
+	}
+	wg.Wait()
+}
+
+// sockets are the live connections of an org.
 type sockets struct {
 	hub     *live.Hub
 	limits  liveLimits
@@ -522,7 +577,7 @@ func (q *queue) cut() { q.slow, q.wait = true, nil }
 
 // tellUsers has every server check the sessions of a user.
 func (s *Server) tellUsers(ctx context.Context, user string) {
-	err := s.o.Store.PutNotes(context.WithoutCancel(ctx), schema.Note{Org: s.o.Org, Topic: topicUsers, Kind: "changed", ID: user, Data: "{}", Time: time.Now().UTC()})
+	err := s.o.Store.PutNotes(context.WithoutCancel(ctx), schema.Note{Org: orgOf(ctx), Topic: topicUsers, Kind: "changed", ID: user, Data: "{}", Time: time.Now().UTC()})
 	if err != nil {
 		s.o.Log.Warn("telling that a session ended", "error", err)
 	}

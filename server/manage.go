@@ -38,16 +38,16 @@ func row(r *rules.Rule) ruleRow {
 		Author: r.Author, Playbook: r.Playbook, Version: r.Version}
 }
 
-func (s *Server) listRules(context.Context, *struct{}) (*body[list[ruleRow]], error) {
+func (s *Server) listRules(ctx context.Context, _ *struct{}) (*body[list[ruleRow]], error) {
 	var rows []ruleRow
-	for _, r := range s.o.Rules().Rules() {
+	for _, r := range s.o.Rules(orgOf(ctx)).Rules() {
 		rows = append(rows, row(r))
 	}
 	return answerList(rows, ""), nil
 }
 
-func (s *Server) getRule(_ context.Context, in *byID) (*body[ruleRow], error) {
-	r, ok := s.o.Rules().Rule(in.ID)
+func (s *Server) getRule(ctx context.Context, in *byID) (*body[ruleRow], error) {
+	r, ok := s.o.Rules(orgOf(ctx)).Rule(in.ID)
 	if !ok {
 		return nil, schema.E(schema.NotFound, "there is no rule "+in.ID, "")
 	}
@@ -87,7 +87,7 @@ func (s *Server) listAudit(ctx context.Context, in *auditInput) (*body[list[sche
 	if in.Limit == 0 {
 		in.Limit = 100
 	}
-	items, err := s.o.Store.Audit(ctx, s.o.Org, in.Cursor, in.Limit)
+	items, err := s.o.Store.Audit(ctx, orgOf(ctx), in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Server) listAudit(ctx context.Context, in *auditInput) (*body[list[sche
 }
 
 func (s *Server) verifyAudit(ctx context.Context, _ *struct{}) (*body[audit.Report], error) {
-	stored, err := s.o.Store.AuditHeads(ctx, s.o.Org)
+	stored, err := s.o.Store.AuditHeads(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -110,14 +110,14 @@ func (s *Server) verifyAudit(ctx context.Context, _ *struct{}) (*body[audit.Repo
 	v := audit.NewVerifier(heads, func(h audit.Head) bool {
 		return auth.VerifySignature(s.o.Decisions.Public(), audit.HeadDomain, h.Message(), h.Signature)
 	})
-	if err := s.o.Store.EachAudit(ctx, s.o.Org, func(r schema.AuditRecord) error { v.Add(r); return nil }); err != nil {
+	if err := s.o.Store.EachAudit(ctx, orgOf(ctx), func(r schema.AuditRecord) error { v.Add(r); return nil }); err != nil {
 		return nil, err
 	}
 	return answer(v.Report()), nil
 }
 
 func (s *Server) listUsers(ctx context.Context, _ *struct{}) (*body[list[schema.User]], error) {
-	users, err := s.o.Store.Users(ctx, s.o.Org)
+	users, err := s.o.Store.Users(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ type userInput struct {
 
 func (s *Server) createUser(ctx context.Context, in *userInput) (*body[schema.User], error) {
 	b := in.Body
-	u := schema.User{Name: b.Name, Org: s.o.Org, Role: b.Role, FullName: b.FullName, Email: b.Email, Disabled: b.Disabled, Team: b.Team, Groups: approval.Split(b.Groups)}
+	u := schema.User{Name: b.Name, Org: orgOf(ctx), Role: b.Role, FullName: b.FullName, Email: b.Email, Disabled: b.Disabled, Team: b.Team, Groups: approval.Split(b.Groups)}
 	if b.Password != "" {
 		hash, err := auth.HashPassword(secret.New(b.Password))
 		if err != nil {
@@ -150,7 +150,7 @@ func (s *Server) createUser(ctx context.Context, in *userInput) (*body[schema.Us
 	if err := s.putUser(ctx, u, callerOf(ctx).user.Name); err != nil {
 		return nil, err
 	}
-	u, err := s.o.Store.User(ctx, s.o.Org, b.Name)
+	u, err := s.o.Store.User(ctx, orgOf(ctx), b.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (s *Server) createToken(ctx context.Context, in *tokenInput) (*body[apiToke
 	}
 	token, id := auth.NewToken("vgl_")
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	x := store.Session{ID: id, Org: s.o.Org, User: c.user.Name, Name: in.Body.Name, Created: now, Expires: now.Add(time.Duration(hours) * time.Hour), Version: 1,
+	x := store.Session{ID: id, Org: orgOf(ctx), User: c.user.Name, Name: in.Body.Name, Created: now, Expires: now.Add(time.Duration(hours) * time.Hour), Version: 1,
 		Scopes: []string{string(perm.Role(c.user.Role))}}
 	if err := s.o.Store.PutToken(ctx, x); err != nil {
 		return nil, err

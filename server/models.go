@@ -13,7 +13,7 @@ import (
 )
 
 func (s *Server) listModels(ctx context.Context, _ *struct{}) (*body[list[schema.Model]], error) {
-	models, err := s.o.Store.Models(ctx, s.o.Org, "")
+	models, err := s.o.Store.Models(ctx, orgOf(ctx), "")
 	if err != nil {
 		return nil, err
 	}
@@ -29,11 +29,11 @@ type modelDetail struct {
 }
 
 func (s *Server) getModel(ctx context.Context, in *byID) (*body[modelDetail], error) {
-	m, err := s.o.Store.Model(ctx, s.o.Org, in.ID)
+	m, err := s.o.Store.Model(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
-	kept, above, err := s.o.Store.ScoreStats(ctx, s.o.Org, m.ID, m.Threshold)
+	kept, above, err := s.o.Store.ScoreStats(ctx, orgOf(ctx), m.ID, m.Threshold)
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +58,10 @@ func (s *Server) trainModel(ctx context.Context, in *trainInput) (*body[started]
 	if !detectorName.MatchString(b.Detector) {
 		return nil, schema.E(schema.Invalid, "there is no detector "+b.Detector, "small letters, digits and hyphens: zeek-conn-iforest")
 	}
-	id := flow.RetrainID(s.o.Org, b.Detector)
+	id := flow.RetrainID(orgOf(ctx), b.Detector)
 	_, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.Retrain),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true}, flow.Retrain,
-		flow.RetrainInput{Org: s.o.Org, Detector: b.Detector, From: b.From, To: b.To, MaxRows: b.MaxRows, By: callerOf(ctx).user.Name})
+		flow.RetrainInput{Org: orgOf(ctx), Detector: b.Detector, From: b.From, To: b.To, MaxRows: b.MaxRows, By: callerOf(ctx).user.Name})
 	if err != nil {
 		return nil, startError(err, "a training or rollback of "+b.Detector+" is running already")
 	}

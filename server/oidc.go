@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -22,6 +23,7 @@ const (
 // loginOptions is how one can sign in here.
 type loginOptions struct {
 	Passkeys  bool          `json:"passkeys"`
+	Orgs      bool          `json:"orgs" doc:"there are several orgs: who signs in by password says whose user it is"`
 	Providers []providerRow `json:"providers" nullable:"false"`
 }
 
@@ -30,8 +32,12 @@ type providerRow struct {
 	Name string `json:"name"`
 }
 
-func (s *Server) getLoginOptions(context.Context, *struct{}) (*body[loginOptions], error) {
-	o := loginOptions{Passkeys: s.o.Passkeys != nil, Providers: []providerRow{}}
+func (s *Server) getLoginOptions(ctx context.Context, _ *struct{}) (*body[loginOptions], error) {
+	added, err := s.o.Store.Orgs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := loginOptions{Passkeys: s.o.Passkeys != nil, Orgs: len(added) > 0, Providers: []providerRow{}}
 	for _, p := range s.o.SignIn.Providers() {
 		o.Providers = append(o.Providers, providerRow{p.ID, p.Name})
 	}
@@ -67,6 +73,7 @@ func (s *Server) beginOIDC(ctx context.Context, id string) (to, cookie string, e
 	if err != nil {
 		return "", "", err
 	}
+	ctx = inOrg(ctx, cmp.Or(p.Org, s.o.Org))
 	if _, err := s.slowly(ctx, ""); err != nil { // each begun and not ended counts: it costs a row
 		return "", "", err
 	}
@@ -95,11 +102,20 @@ func (s *Server) serveOIDCCallback(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) endOIDC(r *http.Request) (*sessionOutput, error) {
-	ctx := r.Context()
 	p, err := s.o.SignIn.Get(r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
+	org := cmp.Or(p.Org, s.o.Org)
+	ctx := inOrg(r.Context(), org)
+	open, err := s.openOrg(ctx, org)
+	if err == nil && !open {
+		err = schema.E(schema.Unauthorized, "the org of this provider is closed, or was never added", "vigil orgs list")
+	}
+	if err != nil {
+		return nil, err
+	}
+	r = r.WithContext(ctx)
 	done, err := s.finishing(ctx, "")
 	if err != nil {
 		return nil, err
@@ -139,14 +155,14 @@ func (s *Server) identity(r *http.Request, p *oidc.Provider) (oidc.Identity, err
 
 // provision returns the user that the identity is, as its claims say by now.
 func (s *Server) provision(ctx context.Context, id oidc.Identity) (schema.User, error) {
-	name, err := s.o.Store.SubjectUser(ctx, s.o.Org, id.Issuer, id.Subject)
+	name, err := s.o.Store.SubjectUser(ctx, orgOf(ctx), id.Issuer, id.Subject)
 	if err != nil && schema.CodeOf(err) != schema.NotFound {
 		return schema.User{}, err
 	}
 	if name == "" {
 		name = id.User
 	} else {
-		u, err := s.o.Store.User(ctx, s.o.Org, name)
+		u, err := s.o.Store.User(ctx, orgOf(ctx), name)
 		switch {
 		case err != nil && schema.CodeOf(err) != schema.NotFound:
 			return u, err
@@ -160,7 +176,7 @@ func (s *Server) provision(ctx context.Context, id oidc.Identity) (schema.User, 
 	if _, err := s.admin(ctx, "user", name, flow.AdminInput{Verb: "user.provision", Key: name, By: name, Args: args}); err != nil {
 		return schema.User{}, err
 	}
-	u, err := s.o.Store.User(ctx, s.o.Org, name)
+	u, err := s.o.Store.User(ctx, orgOf(ctx), name)
 	if err == nil && u.Disabled {
 		err = schema.E(schema.Unauthorized, "this account may not sign in", "ask an admin")
 	}

@@ -45,11 +45,11 @@ func (s *Server) begin(ctx context.Context, kind, user string, state []byte, lif
 }
 
 func (s *Server) keep(ctx context.Context, id, kind, user string, state []byte, life time.Duration) error {
-	return s.o.Store.PutCeremony(ctx, store.Ceremony{ID: id, Org: s.o.Org, Kind: kind, User: user, State: string(state), Expires: time.Now().UTC().Add(life).Truncate(time.Millisecond)})
+	return s.o.Store.PutCeremony(ctx, store.Ceremony{ID: id, Org: orgOf(ctx), Kind: kind, User: user, State: string(state), Expires: time.Now().UTC().Add(life).Truncate(time.Millisecond)})
 }
 
 func (s *Server) take(ctx context.Context, kind, token string) (store.Ceremony, error) {
-	return s.o.Store.TakeCeremony(ctx, s.o.Org, kind, auth.TokenID(token), time.Now())
+	return s.o.Store.TakeCeremony(ctx, orgOf(ctx), kind, auth.TokenID(token), time.Now())
 }
 
 // passkeys refuses where browsers know no passkeys.
@@ -90,11 +90,14 @@ func (s *Server) passkeySignIn(ctx context.Context, in *answerInput) (*sessionOu
 	if err != nil {
 		return nil, err
 	}
-	k, err := s.o.Store.Passkey(ctx, s.o.Org, id)
+	k, err := s.o.Store.PasskeyAnywhere(ctx, id)
 	if err != nil && schema.CodeOf(err) != schema.NotFound {
 		return nil, err
 	}
-	done, err := s.finishing(ctx, k.User)
+	if err == nil {
+		ctx = inOrg(ctx, k.Org)
+	}
+	done, err := s.finishing(ctx, accountOf(k.Org, k.User))
 	if err != nil {
 		return nil, err
 	}
@@ -128,14 +131,14 @@ func clip(text string, n int) string {
 
 // passkeyUser proves who answered. The ceremony is used up whatever comes of it.
 func (s *Server) passkeyUser(ctx context.Context, p *passkey.Party, k schema.Passkey, in answered) (schema.User, error) {
-	c, err := s.take(ctx, ceremonySignIn, in.Ceremony)
+	c, err := s.take(inOrg(ctx, s.o.Org), ceremonySignIn, in.Ceremony) // nobody was signed in when it began
 	if err != nil {
 		return schema.User{}, err
 	}
 	if k.User == "" {
 		return schema.User{}, schema.E(schema.Unauthorized, "this passkey is not known here", "sign in otherwise, and add it under Your account")
 	}
-	u, err := s.o.Store.User(ctx, s.o.Org, k.User)
+	u, err := s.signingIn(ctx, k.Org, k.User)
 	if err != nil {
 		return schema.User{}, err
 	}
@@ -152,7 +155,7 @@ func (s *Server) passkeyUser(ctx context.Context, p *passkey.Party, k schema.Pas
 // used records a signature. One whose counter went back counts for nothing: somebody
 // may have a copy of the passkey, and it is refused from now on.
 func (s *Server) used(ctx context.Context, u schema.User, use passkey.Use) error {
-	if err := s.o.Store.UsedPasskey(ctx, s.o.Org, use.ID, use.Count, use.Cloned, time.Now().UTC().Truncate(time.Millisecond)); err != nil {
+	if err := s.o.Store.UsedPasskey(ctx, orgOf(ctx), use.ID, use.Count, use.Cloned, time.Now().UTC().Truncate(time.Millisecond)); err != nil {
 		return err
 	}
 	if !use.Cloned {
@@ -182,7 +185,7 @@ func (s *Server) beginLinkPasskey(ctx context.Context, in *linkBeginInput) (*bod
 		return nil, schema.E(schema.Unauthorized, "the link is used up, expired or wrong", "restart Vigil for a new one, while there is no user, or sign in with a password")
 	}
 	done()
-	return s.beginAdding(ctx, p, ceremonyLink, schema.User{Name: firstAdmin, Org: s.o.Org}, nil)
+	return s.beginAdding(ctx, p, ceremonyLink, schema.User{Name: firstAdmin, Org: orgOf(ctx)}, nil)
 }
 
 func (s *Server) beginAdding(ctx context.Context, p *passkey.Party, kind string, u schema.User, have []schema.Passkey) (*body[asked], error) {
@@ -209,7 +212,7 @@ func (s *Server) linkPasskey(ctx context.Context, in *linkPasskeyInput) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	u := schema.User{Name: firstAdmin, Org: s.o.Org, Role: string(perm.Admin)}
+	u := schema.User{Name: firstAdmin, Org: orgOf(ctx), Role: string(perm.Admin)}
 	k, err := s.registered(ctx, p, ceremonyLink, u, answered{in.Body.Ceremony, in.Body.Answer}, in.Body.Name)
 	if err != nil {
 		return nil, err
@@ -223,7 +226,7 @@ func (s *Server) linkPasskey(ctx context.Context, in *linkPasskeyInput) (*sessio
 	if err := s.putPasskey(ctx, k, firstAdmin); err != nil {
 		return nil, err
 	}
-	if u, err = s.o.Store.User(ctx, s.o.Org, u.Name); err != nil {
+	if u, err = s.o.Store.User(ctx, orgOf(ctx), u.Name); err != nil {
 		return nil, err
 	}
 	return s.startSession(ctx, u, methodLink)
@@ -272,7 +275,7 @@ type passkeyRow struct {
 }
 
 func (s *Server) passkeyRows(ctx context.Context, user string) (*body[list[passkeyRow]], error) {
-	all, err := s.o.Store.Passkeys(ctx, s.o.Org, user)
+	all, err := s.o.Store.Passkeys(ctx, orgOf(ctx), user)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +312,7 @@ func (s *Server) fresh(ctx context.Context) ([]schema.Passkey, error) {
 	if c.channel != "web" {
 		return nil, schema.E(schema.Denied, "a token cannot change passkeys", "sign in in the web UI")
 	}
-	all, err := s.o.Store.Passkeys(ctx, s.o.Org, c.user.Name)
+	all, err := s.o.Store.Passkeys(ctx, orgOf(ctx), c.user.Name)
 	if err != nil {
 		return nil, err
 	}

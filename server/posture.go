@@ -29,16 +29,16 @@ func (s *Server) getPosture(ctx context.Context, in *postureInput) (*body[postur
 	if in.Days == 0 {
 		in.Days = 7
 	}
-	a, err := s.o.Store.Assessment(ctx, s.o.Org, in.Objectives)
+	a, err := s.o.Store.Assessment(ctx, orgOf(ctx), in.Objectives)
 	if err != nil {
 		return nil, err
 	}
 	v := postureView{Assessment: a}
 	v.Assessment.Coverage = []schema.TechniqueCoverage{}
-	if v.Findings, err = s.o.Store.Findings(ctx, s.o.Org, "objective", "open", 1000); err != nil {
+	if v.Findings, err = s.o.Store.Findings(ctx, orgOf(ctx), "objective", "open", 1000); err != nil {
 		return nil, err
 	}
-	if v.History, err = s.o.Store.ObjectiveHistory(ctx, s.o.Org, a.Objectives, time.Now().AddDate(0, 0, -in.Days)); err != nil {
+	if v.History, err = s.o.Store.ObjectiveHistory(ctx, orgOf(ctx), a.Objectives, time.Now().AddDate(0, 0, -in.Days)); err != nil {
 		return nil, err
 	}
 	return answer(v), nil
@@ -53,7 +53,7 @@ type coverageView struct {
 }
 
 func (s *Server) getCoverage(ctx context.Context, in *postureInput) (*body[coverageView], error) {
-	a, err := s.o.Store.Assessment(ctx, s.o.Org, in.Objectives)
+	a, err := s.o.Store.Assessment(ctx, orgOf(ctx), in.Objectives)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ type findingsInput struct {
 }
 
 func (s *Server) listFindings(ctx context.Context, in *findingsInput) (*body[list[schema.Finding]], error) {
-	items, err := s.o.Store.Findings(ctx, s.o.Org, in.Kind, in.Status, in.Limit)
+	items, err := s.o.Store.Findings(ctx, orgOf(ctx), in.Kind, in.Status, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +87,9 @@ type assessInput struct {
 
 // assessPosture measures now and answers when it is done.
 func (s *Server) assessPosture(ctx context.Context, in *assessInput) (*body[flow.AssessPostureResult], error) {
-	run, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: flow.PostureID(s.o.Org), TaskQueue: flow.Queue(flow.AssessPosture),
+	run, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: flow.PostureID(orgOf(ctx)), TaskQueue: flow.Queue(flow.AssessPosture),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true}, flow.AssessPosture,
-		flow.AssessPostureInput{Org: s.o.Org, Objectives: in.Body.Objectives, WindowDays: in.Body.WindowDays, By: callerOf(ctx).user.Name})
+		flow.AssessPostureInput{Org: orgOf(ctx), Objectives: in.Body.Objectives, WindowDays: in.Body.WindowDays, By: callerOf(ctx).user.Name})
 	if err != nil {
 		return nil, temporalError(err)
 	}

@@ -37,11 +37,11 @@ type reportsInput struct {
 
 // listReports lists the caller's reports; an admin's list has everybody's.
 func (s *Server) listReports(ctx context.Context, in *reportsInput) (*body[list[ReportView]], error) {
-	all, err := s.o.Store.Reports(ctx, s.o.Org)
+	all, err := s.o.Store.Reports(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
-	last, err := s.o.Store.LastSendings(ctx, s.o.Org)
+	last, err := s.o.Store.LastSendings(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *Server) reportView(ctx context.Context, r schema.Report) (ReportView, e
 
 // oneReport is a report that the caller may see; of others it is not even said that they exist.
 func (s *Server) oneReport(ctx context.Context, id string) (schema.Report, error) {
-	r, err := s.o.Store.Report(ctx, s.o.Org, id)
+	r, err := s.o.Store.Report(ctx, orgOf(ctx), id)
 	if err == nil && (r.Deleted || !mayReport(ctx, r)) {
 		err = schema.E(schema.NotFound, "there is no report "+id+" of yours", "GET /reports lists them")
 	}
@@ -104,7 +104,7 @@ func (s *Server) getReport(ctx context.Context, in *byID) (*body[reportHistory],
 	if err != nil {
 		return nil, err
 	}
-	sendings, err := s.o.Store.Sendings(ctx, s.o.Org, r.ID, 50)
+	sendings, err := s.o.Store.Sendings(ctx, orgOf(ctx), r.ID, 50)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ type reportInput struct {
 // putReport sets a report up, or changes one that the caller may change.
 func (s *Server) putReport(ctx context.Context, in *reportInput) (*body[ReportView], error) {
 	b := in.Body
-	old, err := s.o.Store.Report(ctx, s.o.Org, b.ID)
+	old, err := s.o.Store.Report(ctx, orgOf(ctx), b.ID)
 	if err != nil && schema.CodeOf(err) != schema.NotFound {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (s *Server) putReport(ctx context.Context, in *reportInput) (*body[ReportVi
 	if _, err := s.admin(ctx, "report", b.ID, flow.AdminInput{Verb: "report.put", Key: b.ID, Args: args}); err != nil {
 		return nil, err
 	}
-	r, err := s.o.Store.Report(ctx, s.o.Org, b.ID)
+	r, err := s.o.Store.Report(ctx, orgOf(ctx), b.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -38,6 +39,9 @@ func (s *Server) routes() {
 	route(s, "DELETE /passkeys/{id}", signedIn, s.removePasskey)
 	route(s, "GET /me", signedIn, s.getMe)
 	route(s, "POST /tokens", signedIn, s.createToken)
+	route(s, "GET /orgs", "admin:orgs", s.listOrgs)
+	route(s, "POST /orgs", "admin:orgs", s.addOrg)
+	route(s, "POST /orgs/{name}/{verb}", "admin:orgs", s.changeOrg)
 	route(s, "GET /home", "read:home", s.home)
 	route(s, "GET /alerts", "read:alerts", s.listAlerts)
 	route(s, "GET /alerts/{id}", "read:alerts", s.getAlert)
@@ -64,8 +68,8 @@ func (s *Server) routes() {
 	route(s, "POST /approvals/{id}/sign", "decide:approvals", s.sign)
 	route(s, "GET /sources", "read:sources", s.listSources)
 	route(s, "GET /sources/{id}", "read:sources", s.getSource)
-	route(s, "POST /sources/ingest", "write:sources", s.startIngest)
-	route(s, "POST /sources", "write:sources", s.addSource)
+	route(s, "POST /sources/ingest", "attach:sources", s.startIngest)
+	route(s, "POST /sources", "attach:sources", s.addSource)
 	route(s, "DELETE /sources/{id}", "write:sources", s.removeSource)
 	route(s, "POST /sources/{id}/rewind", "write:sources", s.rewindSource)
 	route(s, "POST /sources/{id}/backfill", "write:sources", s.backfillSource)
@@ -113,7 +117,7 @@ func (s *Server) routes() {
 	route(s, "POST /models/train", "admin:models", s.trainModel)
 	route(s, "POST /models/{detector}/rollback", "admin:models", s.rollbackModel)
 	route(s, "GET /intel/feeds", "read:intel", s.listFeeds)
-	route(s, "POST /intel/feeds", "admin:intel", s.putFeed)
+	route(s, "POST /intel/feeds", "attach:feeds", s.putFeed)
 	route(s, "POST /intel/feeds/{id}/{verb}", "admin:intel", s.changeFeed)
 	route(s, "GET /intel/indicators", "read:intel", s.listIndicators)
 	route(s, "GET /intel/sightings", "read:intel", s.listSightings)
@@ -162,6 +166,9 @@ func routeSized[I, O any](s *Server, methodPath string, need perm.Permission, ma
 		Metadata: map[string]any{"permission": string(need)}, Summary: methodPath + " (" + string(need) + ")"}
 	op.Middlewares = huma.Middlewares{s.permit(need, methodPath)}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		if need == public { // who signs in has no org yet, whoever was signed in before
+			ctx = inOrg(ctx, s.o.Org)
+		}
 		out, err := fn(ctx, in)
 		if err != nil {
 			p := problem(err)
@@ -207,7 +214,7 @@ func allowed(c *caller, need perm.Permission) error {
 	case need == signedIn || c.may(need):
 		return nil
 	default:
-		return schema.E(schema.Denied, "your role "+c.user.Role+" may not do this", "it needs the permission "+string(need)+"; ask an admin")
+		return schema.E(schema.Denied, "your role "+c.user.Role+" may not do this in the org "+c.user.Org, "it needs the permission "+string(need)+"; ask an admin")
 	}
 }
 
@@ -237,14 +244,16 @@ func (s *Server) getMe(ctx context.Context, _ *struct{}) (*body[me], error) {
 	return answer(s.me(callerOf(ctx).user)), nil
 }
 
-// serveList serves a published list to firewalls that poll it.
+// serveList serves a published list to firewalls that poll it: the platform's as /lists/NAME.txt,
+// that of another org as /lists/ORG/NAME.txt.
 func (s *Server) serveList(w http.ResponseWriter, r *http.Request) {
+	org := cmp.Or(r.PathValue("org"), s.o.Org)
 	name, ok := strings.CutSuffix(r.PathValue("list"), ".txt")
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
-	entries, err := s.o.Store.ListEntries(r.Context(), s.o.Org, name)
+	entries, err := s.o.Store.ListEntries(r.Context(), org, name)
 	if err != nil {
 		http.Error(w, "the list cannot be read", http.StatusServiceUnavailable)
 		return

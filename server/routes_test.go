@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,14 @@ func TestRouteTable(t *testing.T) {
 		if allowed(c, "read:alerts") != nil || allowed(c, signedIn) != nil {
 			t.Errorf("%s cannot read alerts", role)
 		}
+		for _, need := range []perm.Permission{"admin:orgs", "read:payloads", "attach:sources", "attach:feeds"} {
+			if allowed(c, need) == nil {
+				t.Errorf("%s of another org than the platform has %s", role, need)
+			}
+		}
+		if c.platform = true; (allowed(c, "admin:orgs") == nil) != (role == perm.Admin) {
+			t.Errorf("%s of the platform and admin:orgs", role)
+		}
 	}
 	if allowed(nil, public) != nil || allowed(nil, signedIn) == nil || allowed(nil, "read:alerts") == nil {
 		t.Error("nobody is somebody")
@@ -67,7 +76,8 @@ func TestRoutesDocument(t *testing.T) {
 func routesDocument(s *Server) string {
 	var b strings.Builder
 	b.WriteString("# Routes and roles\n\nWritten from the table of routes (`server/routes.go`) and of permissions (`internal/auth/perm`) by\n" +
-		"`go test ./server -run TestRoutesDocument -update`; a test holds it true. Paths follow `/api/v1`.\n\n| Route | Needs |")
+		"`go test ./server -run TestRoutesDocument -update`; a test holds it true. Paths follow `/api/v1`.\n" +
+		"\"platform\": only in the org that runs the installation ([tenants](../guides/tenants.md)).\n\n| Route | Needs |")
 	var line strings.Builder
 	line.WriteString("|---|---|")
 	for _, r := range perm.Roles() {
@@ -79,8 +89,8 @@ func routesDocument(s *Server) string {
 		need, _ := op.Metadata["permission"].(string)
 		documented(&b, op.Method+" "+strings.TrimPrefix(op.Path, "/api/v1"), perm.Permission(need))
 	}
-	return b.String() + "\nBeside the table: `GET /live` (signed in; each topic needs its own permission), `GET /lists/NAME.txt` and TAXII 2.1 at `GET /taxii2/`\n" +
-		"(published lists: everybody who reaches the server), and `POST /api/codec/decode` (`admin:users`).\n"
+	return b.String() + "\nBeside the table: `GET /live` (signed in; each topic needs its own permission), `GET /lists/NAME.txt`, `GET /lists/ORG/NAME.txt` and TAXII 2.1 at `GET /taxii2/`\n" +
+		"(published lists: everybody who reaches the server), and `POST /api/codec/decode` (`read:payloads`).\n"
 }
 
 func documented(b *strings.Builder, route string, need perm.Permission) {
@@ -96,6 +106,8 @@ func documented(b *strings.Builder, route string, need perm.Permission) {
 		mark := ""
 		if allowed(c, need) == nil {
 			mark = "yes"
+		} else if c.platform = true; allowed(c, need) == nil {
+			mark = "platform"
 		}
 		fmt.Fprintf(b, " %s |", mark)
 	}
@@ -106,7 +118,7 @@ func documented(b *strings.Builder, route string, need perm.Permission) {
 func TestHeaders(t *testing.T) {
 	for secure, hsts := range map[bool]string{false: "", true: "max-age=31536000"} {
 		h := New(Options{Secure: secure}).Handler()
-		for _, path := range []string{"/", "/api/v1/login/options", "/api/v1/me", "/api/v1/nothing", "/assets/x.js"} {
+		for _, path := range []string{"/", "/api/v1/openapi.json", "/api/v1/me", "/api/v1/nothing", "/assets/x.js"} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("GET", "http://vigil.example.org"+path, nil))
 			for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin",
@@ -154,50 +166,63 @@ func (t *trail) HaveAudit(context.Context, string, []string) (map[string]bool, e
 	return nil, nil
 }
 
-// TestEveryRouteByRole asks every route as every role, and as nobody: those whose role lacks
-// the permission are refused with a problem before the handler looks, changes audited, and the
-// others are let in (to handlers that have no store here, which is where they fail).
+// TestEveryRouteByRole asks every route as every role, of the platform and of another org, and
+// as nobody: those whose role lacks the permission are refused with a problem before the
+// handler looks, changes audited, and the others are let in (to handlers that have no store
+// here, which is where they fail).
 func TestEveryRouteByRole(t *testing.T) {
 	kept := &trail{}
 	s := New(Options{Audit: audit.NewLog(kept, nil, "test", ""), Org: schema.DefaultOrg, Log: slog.New(slog.DiscardHandler)})
 	for _, op := range sorted(operations(s.api.OpenAPI())) {
 		need := perm.Permission(op.Metadata["permission"].(string))
-		for _, role := range append(perm.Roles(), "") {
-			before := len(kept.records)
-			status, body := answerAs(s, op, role)
-			want := 0
-			switch {
-			case need == public:
-			case role == "":
-				want = 401
-			case need != signedIn && !perm.May(role, need):
-				want = 403
-			}
-			name := fmt.Sprintf("%s %s as %q", op.Method, op.Path, role)
-			if refused := status == 401 || status == 403; refused != (want != 0) || refused && status != want {
-				t.Errorf("%s: %d %s, want %d", name, status, body, want)
-			}
-			if want == 0 {
-				continue
-			}
-			var p Problem
-			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Code == "" || p.Hint == "" || p.Status != want {
-				t.Errorf("%s: the refusal is no problem with code and hint: %s", name, body)
-			}
-			if audited := len(kept.records) > before; audited != (want == 403 && op.Method != http.MethodGet) {
-				t.Errorf("%s: audited is %t", name, audited)
+		for _, platform := range []bool{true, false} {
+			for _, role := range append(perm.Roles(), "") {
+				name := fmt.Sprintf("%s %s as %q, of the platform: %t", op.Method, op.Path, role, platform)
+				before := len(kept.records)
+				status, body := answerAs(s, op, role, platform)
+				want := refusal(need, role, platform)
+				checkRefusal(t, name, status, body, want)
+				if audited := len(kept.records) > before; want != 0 && audited != (want == 403 && op.Method != http.MethodGet) {
+					t.Errorf("%s: audited is %t", name, audited)
+				}
 			}
 		}
 	}
 }
 
+// refusal is the status that a role gets who may not, 0 for who may.
+func refusal(need perm.Permission, role perm.Role, platform bool) int {
+	switch {
+	case need == public:
+	case role == "":
+		return 401
+	case need != signedIn && !slices.Contains(perm.For(role, platform), need):
+		return 403
+	}
+	return 0
+}
+
+func checkRefusal(t *testing.T, name string, status int, body string, want int) {
+	t.Helper()
+	if refused := status == 401 || status == 403; refused != (want != 0) || refused && status != want {
+		t.Errorf("%s: %d %s, want %d", name, status, body, want)
+	}
+	if want == 0 {
+		return
+	}
+	var p Problem
+	if err := json.Unmarshal([]byte(body), &p); err != nil || p.Code == "" || p.Hint == "" || p.Status != want {
+		t.Errorf("%s: the refusal is no problem with code and hint: %s", name, body)
+	}
+}
+
 // answerAs is the answer to a request that fits no description, as a role.
-func answerAs(s *Server, op *huma.Operation, role perm.Role) (status int, body string) {
+func answerAs(s *Server, op *huma.Operation, role perm.Role, platform bool) (status int, body string) {
 	path := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(op.Path, "x")
 	r := httptest.NewRequest(op.Method, path, strings.NewReader("[]"))
 	if role != "" {
-		c := &caller{channel: "web"}
-		c.user = schema.User{Name: "ana", Org: schema.DefaultOrg, Role: string(role)}
+		c := &caller{channel: "web", platform: platform}
+		c.user = schema.User{Name: "ana", Org: map[bool]string{true: schema.DefaultOrg, false: "acme"}[platform], Role: string(role)}
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
 	}
 	w := httptest.NewRecorder()

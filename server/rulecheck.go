@@ -44,7 +44,7 @@ type ruleCheckInput struct {
 
 // checkRule reads a rule document, says what is wrong with it and runs its tests. It
 // keeps nothing.
-func (s *Server) checkRule(_ context.Context, in *ruleCheckInput) (*body[ruleCheck], error) {
+func (s *Server) checkRule(ctx context.Context, in *ruleCheckInput) (*body[ruleCheck], error) {
 	out := ruleCheck{Problems: []ruleProblem{}, Tests: []ruleTest{}}
 	list, errs := rules.Parse("rule", []byte(in.Body.YAML), rules.Options{})
 	out.add(errs)
@@ -58,7 +58,7 @@ func (s *Server) checkRule(_ context.Context, in *ruleCheckInput) (*body[ruleChe
 		out.test(list[0])
 		r := row(list[0])
 		out.Rule = &r
-		if old, ok := s.o.Rules().Rule(r.ID); ok {
+		if old, ok := s.o.Rules(orgOf(ctx)).Rule(r.ID); ok {
 			out.Changes = strings.TrimSpace(old.YAML) != strings.TrimSpace(list[0].YAML)
 		}
 	}

@@ -35,7 +35,7 @@ type deployRuleInput struct {
 // deployRule starts a deployment of the set in force with this rule added or replaced.
 // The token proves to the worker who asks, so that it is somebody else who approves.
 func (s *Server) deployRule(ctx context.Context, in *deployRuleInput) (*body[started], error) {
-	base, err := s.o.RuleSets.InForce(ctx, s.o.Org)
+	base, err := s.o.RuleSets.InForce(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (s *Server) deployRule(ctx context.Context, in *deployRuleInput) (*body[sta
 		return nil, err
 	}
 	set := base.Put(r)
-	if err := s.o.RuleSets.Record(ctx, s.o.Org, set); err != nil {
+	if err := s.o.RuleSets.Record(ctx, orgOf(ctx), set); err != nil {
 		return nil, err
 	}
 	by, now := callerOf(ctx).user.Name, time.Now()
@@ -52,10 +52,10 @@ func (s *Server) deployRule(ctx context.Context, in *deployRuleInput) (*body[sta
 	if err != nil {
 		return nil, err
 	}
-	id := flow.DeployRulesID(s.o.Org)
+	id := flow.DeployRulesID(orgOf(ctx))
 	_, err = s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.DeployRules), WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL}, flow.DeployRules,
-		flow.DeployRulesInput{Org: s.o.Org, Set: set.Hash(), Reason: in.Body.Reason, BackHunt: in.Body.BackHunt, By: by, Token: token})
+		flow.DeployRulesInput{Org: orgOf(ctx), Set: set.Hash(), Reason: in.Body.Reason, BackHunt: in.Body.BackHunt, By: by, Token: token})
 	if err != nil {
 		return nil, startError(err, "another rule set is being deployed, or waits for its approval")
 	}
@@ -79,7 +79,7 @@ func oneRule(yaml string, lists map[string][]string) (*rules.Rule, error) {
 
 // getDeployment tells where the newest deployment stands, or how it ended.
 func (s *Server) getDeployment(ctx context.Context, _ *struct{}) (*body[flow.DeployRulesResult], error) {
-	id := flow.DeployRulesID(s.o.Org)
+	id := flow.DeployRulesID(orgOf(ctx))
 	d, err := s.o.Temporal.DescribeWorkflowExecution(ctx, id, "")
 	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
 		return nil, schema.E(schema.NotFound, "no rule set is being deployed", "GET /rules/deployments lists what was", err)

@@ -24,7 +24,7 @@ func (s *Server) getRuleCoverage(ctx context.Context, in *coverageInput) (*body[
 	if in.Limit == 0 {
 		in.Limit = 100
 	}
-	c, err := s.o.Store.Coverage(ctx, s.o.Org, in.Limit)
+	c, err := s.o.Store.Coverage(ctx, orgOf(ctx), in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +36,11 @@ const HealthDays = 30
 
 // listRuleHealth tells how every rule in force does.
 func (s *Server) listRuleHealth(ctx context.Context, _ *struct{}) (*body[list[schema.RuleHealth]], error) {
-	found, err := s.o.Store.RuleHealth(ctx, s.o.Org, time.Now().AddDate(0, 0, -HealthDays))
+	found, err := s.o.Store.RuleHealth(ctx, orgOf(ctx), time.Now().AddDate(0, 0, -HealthDays))
 	if err != nil {
 		return nil, err
 	}
-	set := s.o.Rules()
+	set := s.o.Rules(orgOf(ctx))
 	var out []schema.RuleHealth
 	for _, r := range set.Rules() {
 		out = append(out, Health(set, r, found))
@@ -66,7 +66,7 @@ func Health(set *rules.Set, r *rules.Rule, found map[string]schema.RuleHealth) s
 }
 
 func (s *Server) listDeployments(ctx context.Context, _ *struct{}) (*body[list[schema.RuleDeployment]], error) {
-	items, err := s.o.Store.RuleDeployments(ctx, s.o.Org, 100)
+	items, err := s.o.Store.RuleDeployments(ctx, orgOf(ctx), 100)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ type exceptionsInput struct {
 }
 
 func (s *Server) listExceptions(ctx context.Context, in *exceptionsInput) (*body[list[schema.Exception]], error) {
-	items, err := s.o.Store.Exceptions(ctx, s.o.Org, in.Status)
+	items, err := s.o.Store.Exceptions(ctx, orgOf(ctx), in.Status)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (s *Server) tryException(ctx context.Context, in *tryExceptionInput) (*body
 	for k, v := range cond.Params {
 		p[k] = v
 	}
-	t, err := s.o.Store.TryException(ctx, s.o.Org, b.Rule, cond.SQL, p, since)
+	t, err := s.o.Store.TryException(ctx, orgOf(ctx), b.Rule, cond.SQL, p, since)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (s *Server) addException(ctx context.Context, in *addExceptionInput) (*body
 	if _, err := rules.NewException(b.ID, b.Rule, b.When); err != nil {
 		return nil, err
 	}
-	if _, ok := s.o.Rules().Rule(b.Rule); !ok && b.Rule != rules.AnyRule {
+	if _, ok := s.o.Rules(orgOf(ctx)).Rule(b.Rule); !ok && b.Rule != rules.AnyRule {
 		return nil, schema.E(schema.NotFound, "there is no rule "+b.Rule, "")
 	}
 	if b.Owner == "" {
@@ -149,8 +149,8 @@ func (s *Server) addException(ctx context.Context, in *addExceptionInput) (*body
 	if !b.Expires.After(time.Now()) || b.Expires.After(time.Now().AddDate(1, 0, 1)) {
 		return nil, schema.E(schema.Invalid, "an exception needs an end in the future, within a year", "")
 	}
-	x := flow.ExceptionInput{Org: s.o.Org, ID: b.ID, Rule: b.Rule, When: b.When, Owner: b.Owner, Reason: strings.TrimSpace(b.Reason), Expires: b.Expires, By: who}
-	id := flow.ExceptionID(s.o.Org, b.ID)
+	x := flow.ExceptionInput{Org: orgOf(ctx), ID: b.ID, Rule: b.Rule, When: b.When, Owner: b.Owner, Reason: strings.TrimSpace(b.Reason), Expires: b.Expires, By: who}
+	id := flow.ExceptionID(orgOf(ctx), b.ID)
 	_, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.Exception), WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE}, flow.Exception, x)
 	if err != nil {
@@ -167,7 +167,7 @@ type endExceptionInput struct {
 }
 
 func (s *Server) endException(ctx context.Context, in *endExceptionInput) (*body[changed], error) {
-	h, err := s.o.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: flow.ExceptionID(s.o.Org, in.ID), UpdateName: flow.UpdateRemove,
+	h, err := s.o.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: flow.ExceptionID(orgOf(ctx), in.ID), UpdateName: flow.UpdateRemove,
 		Args: []any{flow.ExceptionEnd{By: callerOf(ctx).user.Name, Reason: in.Body.Reason}}, WaitForStage: client.WorkflowUpdateStageCompleted})
 	if err == nil {
 		err = h.Get(ctx, nil)

@@ -27,12 +27,12 @@ type runDetail struct {
 }
 
 func (s *Server) getRun(ctx context.Context, in *runInput) (*body[runDetail], error) {
-	r, err := s.o.Store.Run(ctx, s.o.Org, in.ID)
+	r, err := s.o.Store.Run(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
 	d := runDetail{Run: r}
-	if s.o.TemporalUI != "" {
+	if s.o.TemporalUI != "" && callerOf(ctx).platform { // it shows the workflows of all orgs
 		d.TemporalURL = s.o.TemporalUI + "/namespaces/default/workflows/" + url.PathEscape(in.ID)
 	}
 	return answer(d), nil
@@ -55,7 +55,7 @@ type runStarted struct {
 // at once and leaves its approvals open, reset takes it back to its start with what was
 // pinned then, rerun starts the playbook as it is now, asked for by the caller.
 func (s *Server) changeRun(ctx context.Context, in *changeRunInput) (*body[runStarted], error) {
-	r, err := s.o.Store.Run(ctx, s.o.Org, in.ID)
+	r, err := s.o.Store.Run(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (s *Server) startRun(ctx context.Context, name, incident string, dry bool) 
 		return "", err
 	}
 	if !dry && incident != "" {
-		i, err := s.o.Store.Incident(ctx, s.o.Org, incident)
+		i, err := s.o.Store.Incident(ctx, orgOf(ctx), incident)
 		if err != nil {
 			return "", err
 		}
@@ -140,9 +140,9 @@ func (s *Server) startRun(ctx context.Context, name, incident string, dry bool) 
 		err = s.update(ctx, i.Workflow, flow.UpdateRespond, schema.HashID("respond", token), flow.IncidentRespond{By: by, Playbook: name, Token: token}, &st)
 		return st.Run, err
 	}
-	id := flow.RunID(s.o.Org, incident, name, int(now.UnixMilli()))
+	id := flow.RunID(orgOf(ctx), incident, name, int(now.UnixMilli()))
 	_, err = s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.QueueRespond}, flow.RunPlaybook,
-		flow.RunPlaybookInput{Org: s.o.Org, Playbook: name, Incident: incident, Requester: by, Token: token, DryRun: dry})
+		flow.RunPlaybookInput{Org: orgOf(ctx), Playbook: name, Incident: incident, Requester: by, Token: token, DryRun: dry})
 	if err != nil {
 		return "", fmt.Errorf("starting the run: %w", temporalError(err))
 	}

@@ -31,15 +31,15 @@ type sampleRow struct {
 }
 
 func (s *Server) listSamples(ctx context.Context, _ *struct{}) (*body[list[sampleRow]], error) {
-	kept, err := s.o.Store.Samples(ctx, s.o.Org)
+	kept, err := s.o.Store.Samples(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
-	all, err := samples.With(s.o.Org, kept)
+	all, err := samples.With(orgOf(ctx), kept)
 	if err != nil {
 		return nil, err
 	}
-	results, err := s.o.Store.SampleResults(ctx, s.o.Org)
+	results, err := s.o.Store.SampleResults(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +93,9 @@ type testInput struct {
 
 // testDetections tries the rules in force on the samples and answers when it is done.
 func (s *Server) testDetections(ctx context.Context, in *testInput) (*body[flow.TestDetectionsResult], error) {
-	run, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: flow.TestDetectionsID(s.o.Org), TaskQueue: flow.Queue(flow.TestDetections),
+	run, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: flow.TestDetectionsID(orgOf(ctx)), TaskQueue: flow.Queue(flow.TestDetections),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true}, flow.TestDetections,
-		flow.TestDetectionsInput{Org: s.o.Org, Samples: in.Body.Samples, By: callerOf(ctx).user.Name})
+		flow.TestDetectionsInput{Org: orgOf(ctx), Samples: in.Body.Samples, By: callerOf(ctx).user.Name})
 	if err != nil {
 		return nil, temporalError(err)
 	}
@@ -108,7 +108,7 @@ func (s *Server) testDetections(ctx context.Context, in *testInput) (*body[flow.
 
 // proofs is what continuous tests say of each technique now.
 func (s *Server) proofs(ctx context.Context) (map[string]schema.TechniqueProof, error) {
-	results, err := s.o.Store.SampleResults(ctx, s.o.Org)
+	results, err := s.o.Store.SampleResults(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -125,14 +125,14 @@ type tuneInput struct {
 
 // tuneRule proposes exceptions for a rule; one is accepted by making it (POST /exceptions).
 func (s *Server) tuneRule(ctx context.Context, in *tuneInput) (*body[tune.Report], error) {
-	r, ok := s.o.Rules().Rule(in.ID)
+	r, ok := s.o.Rules(orgOf(ctx)).Rule(in.ID)
 	if !ok {
 		return nil, schema.E(schema.NotFound, "there is no rule "+in.ID, "")
 	}
 	if in.Days == 0 {
 		in.Days = 90
 	}
-	alerts, err := s.o.Store.AlertsOfRule(ctx, s.o.Org, in.ID, time.Now().AddDate(0, 0, -in.Days), tunedAlerts)
+	alerts, err := s.o.Store.AlertsOfRule(ctx, orgOf(ctx), in.ID, time.Now().AddDate(0, 0, -in.Days), tunedAlerts)
 	if err != nil {
 		return nil, err
 	}

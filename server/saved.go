@@ -18,7 +18,7 @@ type savedKind struct {
 
 // listSaved lists what the caller may see: what is shared, and what is theirs.
 func (s *Server) listSaved(ctx context.Context, in *savedKind) (*body[list[schema.Saved]], error) {
-	all, err := s.o.Store.Saved(ctx, s.o.Org, schema.SavedKind(in.Kind))
+	all, err := s.o.Store.Saved(ctx, orgOf(ctx), schema.SavedKind(in.Kind))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (s *Server) putSaved(ctx context.Context, in *savedInput) (*body[schema.Sav
 	if _, err := s.admin(ctx, "saved", in.Kind+"-"+b.ID, flow.AdminInput{Verb: "saved.put", Key: b.ID, Args: args}); err != nil {
 		return nil, err
 	}
-	d, err := s.o.Store.SavedOne(ctx, s.o.Org, schema.SavedKind(in.Kind), b.ID)
+	d, err := s.o.Store.SavedOne(ctx, orgOf(ctx), schema.SavedKind(in.Kind), b.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (s *Server) deleteSaved(ctx context.Context, in *savedByID) (*body[changed]
 // ownsSaved refuses to change another person's document. One that is not shared is not
 // even said to exist.
 func (s *Server) ownsSaved(ctx context.Context, kind, id string) error {
-	d, err := s.o.Store.SavedOne(ctx, s.o.Org, schema.SavedKind(kind), id)
+	d, err := s.o.Store.SavedOne(ctx, orgOf(ctx), schema.SavedKind(kind), id)
 	if schema.CodeOf(err) == schema.NotFound || err == nil && d.Deleted {
 		return nil
 	}

@@ -32,8 +32,8 @@ type SearchBody struct {
 	To    time.Time `json:"to" required:"false"`
 }
 
-func (s *Server) request(b SearchBody) store.SearchRequest {
-	return store.SearchRequest{Org: s.o.Org, Query: b.Query, From: b.From, To: b.To, CEL: s.o.CEL}
+func (s *Server) request(ctx context.Context, b SearchBody) store.SearchRequest {
+	return store.SearchRequest{Org: orgOf(ctx), Query: b.Query, From: b.From, To: b.To, CEL: s.o.CEL}
 }
 
 type searchInput struct {
@@ -47,17 +47,17 @@ type searchInput struct {
 	}
 }
 
-func (in *searchInput) request(s *Server) store.SearchRequest {
+func (in *searchInput) request(ctx context.Context, s *Server) store.SearchRequest {
 	b := in.Body
-	q := s.request(b.SearchBody)
+	q := s.request(ctx, b.SearchBody)
 	q.Limit, q.Cursor, q.Histogram, q.ID, q.Since = b.Limit, b.Cursor, b.Histogram, b.ID, b.Since
 	return q
 }
 
 func (s *Server) search(ctx context.Context, in *searchInput) (*body[store.SearchResult], error) {
-	q := in.request(s)
+	q := in.request(ctx, s)
 	who := callerOf(ctx).user.Name
-	ctx, done := s.queries.start(ctx, who, &q)
+	ctx, done := s.queries.start(ctx, &q)
 	defer done()
 	res, err := s.o.Store.Search(ctx, q)
 	if strings.HasPrefix(strings.TrimSpace(q.Query), "sql:") {
@@ -99,7 +99,7 @@ type estimate struct {
 
 // estimateSearch says what a search would read, before it runs.
 func (s *Server) estimateSearch(ctx context.Context, in *estimateInput) (*body[estimate], error) {
-	e, err := s.o.Store.Estimate(ctx, s.request(in.Body))
+	e, err := s.o.Store.Estimate(ctx, s.request(ctx, in.Body))
 	if se, ok := errors.AsType[*schema.Error](err); ok && se.Code == schema.Invalid {
 		return answer(estimate{Problem: se.Message}), nil
 	}
@@ -112,13 +112,18 @@ func (s *Server) estimateSearch(ctx context.Context, in *estimateInput) (*body[e
 // errCancelled is why a search ends that its caller cancelled.
 var errCancelled = errors.New("cancelled by its caller")
 
+// queryKey names a running search: ids are chosen by callers, so each has names of their own.
+func queryKey(ctx context.Context, id string) string {
+	return accountOf(orgOf(ctx), callerOf(ctx).user.Name) + "/" + id
+}
+
 // start registers the search so that its caller can watch and cancel it.
-func (r *queries) start(ctx context.Context, user string, q *store.SearchRequest) (context.Context, func()) {
+func (r *queries) start(ctx context.Context, q *store.SearchRequest) (context.Context, func()) {
 	if q.ID == "" {
 		_, q.ID = auth.NewToken("")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	key := user + "/" + q.ID
+	key := queryKey(ctx, q.ID)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running == nil {
@@ -147,7 +152,7 @@ type progress struct {
 func (s *Server) searchProgress(ctx context.Context, in *byID) (*body[progress], error) {
 	s.queries.mu.Lock()
 	defer s.queries.mu.Unlock()
-	q, ok := s.queries.running[callerOf(ctx).user.Name+"/"+in.ID]
+	q, ok := s.queries.running[queryKey(ctx, in.ID)]
 	if !ok {
 		return answer(progress{}), nil
 	}
@@ -158,7 +163,7 @@ func (s *Server) searchProgress(ctx context.Context, in *byID) (*body[progress],
 func (s *Server) cancelSearch(ctx context.Context, in *byID) (*body[changed], error) {
 	s.queries.mu.Lock()
 	defer s.queries.mu.Unlock()
-	q, ok := s.queries.running[callerOf(ctx).user.Name+"/"+in.ID]
+	q, ok := s.queries.running[queryKey(ctx, in.ID)]
 	if !ok {
 		return nil, schema.E(schema.NotFound, "no search of that id is running", "it may have ended")
 	}
@@ -167,7 +172,7 @@ func (s *Server) cancelSearch(ctx context.Context, in *byID) (*body[changed], er
 }
 
 func (s *Server) getEvent(ctx context.Context, in *byID) (*body[store.StoredEvent], error) {
-	e, err := s.o.Store.Event(ctx, s.o.Org, in.ID)
+	e, err := s.o.Store.Event(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -215,8 +220,8 @@ type ocsfEvent map[string]any
 
 // searchOCSF answers a search with whole events.
 func (s *Server) searchOCSF(ctx context.Context, in *searchInput) (*body[list[ocsfEvent]], error) {
-	q := in.request(s)
-	ctx, done := s.queries.start(ctx, callerOf(ctx).user.Name, &q)
+	q := in.request(ctx, s)
+	ctx, done := s.queries.start(ctx, &q)
 	defer done()
 	events, next, err := s.o.Store.SearchEvents(ctx, q)
 	if context.Cause(ctx) == errCancelled {
@@ -227,7 +232,7 @@ func (s *Server) searchOCSF(ctx context.Context, in *searchInput) (*body[list[oc
 	}
 	items := make([]ocsfEvent, len(events))
 	for i, h := range events {
-		items[i] = ocsf.Export(h.Event, ocsf.Origin{ID: h.Event.ID.String(), Org: s.o.Org, Source: h.Source, Ingested: h.Ingested})
+		items[i] = ocsf.Export(h.Event, ocsf.Origin{ID: h.Event.ID.String(), Org: orgOf(ctx), Source: h.Source, Ingested: h.Ingested})
 	}
 	return answerList(items, next), nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -21,6 +22,8 @@ type caller struct {
 	user    schema.User
 	session store.Session
 	channel string // web or cli
+	// platform: of the org that runs this installation.
+	platform bool
 }
 
 type callerKey struct{}
@@ -31,7 +34,9 @@ func callerOf(ctx context.Context) *caller {
 	return c
 }
 
-func (c *caller) may(p perm.Permission) bool { return perm.May(perm.Role(c.user.Role), p) }
+func (c *caller) may(p perm.Permission) bool {
+	return slices.Contains(perm.For(perm.Role(c.user.Role), c.platform), p)
+}
 
 const (
 	sessionTime = 12 * time.Hour
@@ -54,6 +59,7 @@ func (s *Server) identify(next http.Handler) http.Handler {
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), addressContext{}, clientAddress(r, s.o.Proxies)))
+		r = r.WithContext(inOrg(r.Context(), s.o.Org))
 		c, err := s.authenticate(r)
 		if err != nil {
 			s.o.Log.Warn("checking a session", "error", err)
@@ -61,7 +67,7 @@ func (s *Server) identify(next http.Handler) http.Handler {
 			return
 		}
 		if c != nil {
-			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+			r = r.WithContext(context.WithValue(inOrg(r.Context(), c.user.Org), callerKey{}, c))
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -88,20 +94,26 @@ func (s *Server) resolve(ctx context.Context, x store.Session, err error, channe
 	if schema.CodeOf(err) == schema.NotFound && err != nil {
 		return nil, nil
 	}
-	if err != nil || !x.Valid(time.Now()) || x.Org != s.o.Org {
+	if err != nil || !x.Valid(time.Now()) {
+		return nil, err
+	}
+	open, err := s.openOrg(ctx, x.Org)
+	if err != nil || !open {
 		return nil, err
 	}
 	u, err := s.o.Store.User(ctx, x.Org, x.User)
 	if err != nil && schema.CodeOf(err) == schema.NotFound || u.Disabled {
 		return nil, nil
 	}
-	return &caller{user: u, session: x, channel: channel}, err
+	u.Org = x.Org // what the row is found by, whatever its document says
+	return &caller{user: u, session: x, channel: channel, platform: x.Org == s.o.Org}, err
 }
 
 // me is what the app needs to know of its user.
 type me struct {
 	User        string            `json:"user"`
 	Org         string            `json:"org"`
+	Platform    bool              `json:"platform" doc:"of the org that runs this installation"`
 	FullName    string            `json:"full_name"`
 	Role        string            `json:"role" enum:"viewer,analyst,approver,admin"`
 	Permissions []perm.Permission `json:"permissions" nullable:"false"`
@@ -110,13 +122,15 @@ type me struct {
 }
 
 func (s *Server) me(u schema.User) me {
-	return me{User: u.Name, Org: u.Org, FullName: u.FullName, Role: u.Role, Permissions: perm.Of(perm.Role(u.Role)), Version: s.o.Version, Live: s.o.Hub.Offset()}
+	platform := u.Org == s.o.Org
+	return me{User: u.Name, Org: u.Org, Platform: platform, FullName: u.FullName, Role: u.Role, Permissions: perm.For(perm.Role(u.Role), platform), Version: s.o.Version, Live: s.o.Hub.Of(u.Org).Offset()}
 }
 
 type loginInput struct {
 	Body struct {
 		User     string `json:"user" maxLength:"64"`
 		Password string `json:"password" maxLength:"1024"`
+		Org      string `json:"org,omitempty" maxLength:"32" doc:"whose user it is; default: the org that runs this installation"`
 	}
 }
 
@@ -128,20 +142,28 @@ type sessionOutput struct {
 func (s *Server) login(ctx context.Context, in *loginInput) (*sessionOutput, error) {
 	// The attempt counts as failed until it succeeds: guesses that come all at once
 	// would otherwise all be looked at, at 46 MiB each.
-	done, err := s.slowly(ctx, in.Body.User)
+	org := cmp.Or(in.Body.Org, s.o.Org)
+	done, err := s.slowly(ctx, accountOf(org, in.Body.User))
 	if err != nil {
 		return nil, err
 	}
-	u, err := s.o.Store.User(ctx, s.o.Org, in.Body.User)
+	u, err := s.signingIn(ctx, org, in.Body.User)
 	if err != nil && schema.CodeOf(err) != schema.NotFound {
 		return nil, err
+	}
+	if err == nil { // what is wrong is told to the org only when it is one
+		ctx = inOrg(ctx, org)
 	}
 	ok, busy := s.checkPassword(ctx, u, in.Body.Password)
 	if busy != nil {
 		return nil, busy
 	}
 	if !ok || err != nil || u.Disabled {
-		s.audit(ctx, in.Body.User, "session.login", in.Body.User, "refused", map[string]string{"from": addressOf(ctx).String(), "method": methodPassword})
+		details := map[string]string{"from": addressOf(ctx).String(), "method": methodPassword}
+		if org != orgOf(ctx) {
+			details["org"] = org
+		}
+		s.audit(ctx, in.Body.User, "session.login", in.Body.User, "refused", details)
 		return nil, schema.E(schema.Unauthorized, "user or password is wrong", "")
 	}
 	done()
@@ -170,6 +192,7 @@ const (
 func (s *Server) startSession(ctx context.Context, u schema.User, method string) (*sessionOutput, error) {
 	token, id := auth.NewToken("vgs_")
 	now := time.Now().UTC().Truncate(time.Millisecond)
+	ctx = inOrg(ctx, u.Org)
 	x := store.Session{ID: id, Org: u.Org, User: u.Name, Method: method, Created: now, Expires: now.Add(sessionTime), Version: 1}
 	if err := s.o.Store.PutSession(ctx, x); err != nil {
 		return nil, err
@@ -256,7 +279,7 @@ func (s *Server) logout(ctx context.Context, _ *struct{}) (*logoutOutput, error)
 // audit records what the server itself decided. A trail that cannot be written is a
 // serious fault, but not one that a reader of alerts should be stopped by.
 func (s *Server) audit(ctx context.Context, actor, verb, object, outcome string, details map[string]string) {
-	_, err := s.o.Audit.Append(context.WithoutCancel(ctx), schema.AuditRecord{Org: s.o.Org, Time: time.Now().UTC(), Actor: actor, Verb: verb, Object: object, Outcome: outcome, Details: details})
+	_, err := s.o.Audit.Append(context.WithoutCancel(ctx), schema.AuditRecord{Org: orgOf(ctx), Time: time.Now().UTC(), Actor: actor, Verb: verb, Object: object, Outcome: outcome, Details: details})
 	if err != nil {
 		s.o.Log.Error("writing the audit trail", "verb", verb, "error", err)
 	}

@@ -30,8 +30,8 @@ type SourceView struct {
 // newView is a source with its kind and what can be asked of it. defs are the
 // definitions by id; a source without one is pushed, or was ingested before there were
 // any.
-func (s *Server) newView(st schema.SourceStatus, defs map[string]schema.SourceDef) SourceView {
-	v := SourceView{SourceStatus: st, Receive: s.receiving(st.ID), Controls: []string{}}
+func (s *Server) newView(ctx context.Context, st schema.SourceStatus, defs map[string]schema.SourceDef) SourceView {
+	v := SourceView{SourceStatus: st, Receive: s.receiving(ctx, st.ID), Controls: []string{}}
 	d, defined := defs[st.ID]
 	switch {
 	case defined:
@@ -52,7 +52,7 @@ func (s *Server) newView(st schema.SourceStatus, defs map[string]schema.SourceDe
 
 // definitions are those of all sources that are not removed, by id.
 func (s *Server) definitions(ctx context.Context) (map[string]schema.SourceDef, error) {
-	list, err := s.o.Store.SourceDefs(ctx, s.o.Org)
+	list, err := s.o.Store.SourceDefs(ctx, orgOf(ctx))
 	out := map[string]schema.SourceDef{}
 	for _, d := range list {
 		out[d.ID] = d
@@ -67,11 +67,11 @@ type receiveView struct {
 	spool.Stats
 }
 
-func (s *Server) receiving(source string) *receiveView {
+func (s *Server) receiving(ctx context.Context, source string) *receiveView {
 	if s.o.Spool == nil {
 		return nil
 	}
-	l, ok := s.o.Spool.Lookup(source)
+	l, ok := s.o.Spool.Lookup(orgOf(ctx), source)
 	if !ok {
 		return nil
 	}
@@ -79,25 +79,27 @@ func (s *Server) receiving(source string) *receiveView {
 }
 
 // workflowOf is the workflow that moves a source: of a push source, the one that drains it.
-func (s *Server) workflowOf(v *SourceView) string {
+func (s *Server) workflowOf(ctx context.Context, v *SourceView) string {
 	if v.Kind == flow.KindPush {
-		return flow.DrainID(s.o.Org, v.ID, s.o.Host)
+		return flow.DrainID(orgOf(ctx), v.ID, s.o.Host)
 	}
-	return flow.IngestID(s.o.Org, v.ID)
+	return flow.IngestID(orgOf(ctx), v.ID)
 }
 
 // unseenSources are sources of which nothing is committed yet.
-func (s *Server) unseenSources(known []schema.SourceStatus, defs map[string]schema.SourceDef) []schema.SourceStatus {
+func (s *Server) unseenSources(ctx context.Context, known []schema.SourceStatus, defs map[string]schema.SourceDef) []schema.SourceStatus {
 	var out []schema.SourceStatus
 	add := func(id string, formats ...string) {
 		has := func(k schema.SourceStatus) bool { return k.ID == id }
 		if !slices.ContainsFunc(known, has) && !slices.ContainsFunc(out, has) {
-			out = append(out, schema.SourceStatus{Org: s.o.Org, ID: id, Status: "running", Formats: formats})
+			out = append(out, schema.SourceStatus{Org: orgOf(ctx), ID: id, Status: "running", Formats: formats})
 		}
 	}
 	if s.o.Spool != nil {
 		for _, l := range s.o.Spool.Logs() {
-			add(l.Source, l.Format)
+			if l.Org == orgOf(ctx) {
+				add(l.Source, l.Format)
+			}
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(defs)) {
@@ -107,7 +109,7 @@ func (s *Server) unseenSources(known []schema.SourceStatus, defs map[string]sche
 }
 
 func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[SourceView]], error) {
-	all, err := s.o.Store.Sources(ctx, s.o.Org)
+	all, err := s.o.Store.Sources(ctx, orgOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +117,10 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[Sourc
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, s.unseenSources(all, defs)...)
+	all = append(all, s.unseenSources(ctx, all, defs)...)
 	views := make([]SourceView, len(all))
 	for i, st := range all {
-		views[i] = s.newView(st, defs)
+		views[i] = s.newView(ctx, st, defs)
 		goesOn := views[i].Kind != "" && views[i].Kind != flow.KindFiles
 		if goesOn || time.Since(st.Last) < 24*time.Hour && i < 20 {
 			s.progress(ctx, &views[i])
@@ -131,7 +133,7 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*body[list[Sourc
 func (s *Server) progress(ctx context.Context, v *SourceView) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	val, err := s.o.Temporal.QueryWorkflow(ctx, s.workflowOf(v), "", flow.QueryState)
+	val, err := s.o.Temporal.QueryWorkflow(ctx, s.workflowOf(ctx, v), "", flow.QueryState)
 	if err != nil {
 		return
 	}
@@ -183,8 +185,8 @@ func (s *Server) getSource(ctx context.Context, in *byID) (*body[sourceDetail], 
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.o.Store.Source(ctx, s.o.Org, in.ID)
-	if unseen := s.unseenSources(nil, defs); schema.CodeOf(err) == schema.NotFound {
+	st, err := s.o.Store.Source(ctx, orgOf(ctx), in.ID)
+	if unseen := s.unseenSources(ctx, nil, defs); schema.CodeOf(err) == schema.NotFound {
 		if i := slices.IndexFunc(unseen, func(k schema.SourceStatus) bool { return k.ID == in.ID }); i >= 0 {
 			st, err = unseen[i], nil
 		}
@@ -192,21 +194,21 @@ func (s *Server) getSource(ctx context.Context, in *byID) (*body[sourceDetail], 
 	if err != nil {
 		return nil, err
 	}
-	d := sourceDetail{SourceView: s.newView(st, defs), Samples: []failureSample{}, Chunks: []chunkRow{}}
+	d := sourceDetail{SourceView: s.newView(ctx, st, defs), Samples: []failureSample{}, Chunks: []chunkRow{}}
 	var start flow.IngestInput
 	if doc := defs[st.ID].Doc; len(doc) > 0 && json.Unmarshal(doc, &start) == nil {
 		d.Paths = start.Paths
 	}
 	s.progress(ctx, &d.SourceView)
 	d.Work = s.backfills(ctx, st.ID)
-	samples, err := s.o.Store.FailureSamples(ctx, s.o.Org, in.ID, 20)
+	samples, err := s.o.Store.FailureSamples(ctx, orgOf(ctx), in.ID, 20)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range samples {
 		d.Samples = append(d.Samples, failureSample{f.Object, f.Offset, f.Format, f.Reason, strings.ToValidUTF8(string(f.Raw), "\uFFFD"), f.Size})
 	}
-	chunks, err := s.o.Store.Chunks(ctx, s.o.Org, in.ID)
+	chunks, err := s.o.Store.Chunks(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -241,10 +243,10 @@ func (s *Server) startIngest(ctx context.Context, in *ingestInput) (*body[starte
 			return nil, schema.E(schema.Invalid, "the path "+p+" is not absolute", "name the path as the worker's host knows it")
 		}
 	}
-	id := flow.IngestID(s.o.Org, b.Source)
+	id := flow.IngestID(orgOf(ctx), b.Source)
 	_, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.Ingest),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true}, flow.Ingest,
-		flow.IngestInput{Org: s.o.Org, Source: b.Source, Paths: b.Paths, Format: b.Format, Zone: b.Zone})
+		flow.IngestInput{Org: orgOf(ctx), Source: b.Source, Paths: b.Paths, Format: b.Format, Zone: b.Zone})
 	if err != nil {
 		return nil, temporalError(err)
 	}

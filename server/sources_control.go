@@ -53,6 +53,11 @@ type backfillInput struct {
 }
 
 func (s *Server) backfillSource(ctx context.Context, in *backfillInput) (*body[sourceChange], error) {
+	if len(in.Body.Paths) > 0 {
+		if err := allowed(callerOf(ctx), "attach:sources"); err != nil { // of whose files they are nobody knows
+			return nil, err
+		}
+	}
 	args := map[string]string{}
 	for name, t := range map[string]time.Time{"from": in.Body.From, "to": in.Body.To} {
 		if !t.IsZero() {
@@ -116,14 +121,14 @@ func (s *Server) backfills(ctx context.Context, source string) []sourceWork {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	q := fmt.Sprintf("VigilSource = '%s' AND VigilOrg = '%s' AND WorkflowType = '%s' AND ExecutionStatus = 'Running'", source, s.o.Org, flow.Ingest)
+	q := fmt.Sprintf("VigilSource = '%s' AND VigilOrg = '%s' AND WorkflowType = '%s' AND ExecutionStatus = 'Running'", source, orgOf(ctx), flow.Ingest)
 	res, err := s.o.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: q, PageSize: 20})
 	if err != nil {
 		return out
 	}
 	for _, e := range res.GetExecutions() {
 		w := sourceWork{Workflow: e.GetExecution().GetWorkflowId()}
-		if w.Workflow == flow.IngestID(s.o.Org, source) {
+		if w.Workflow == flow.IngestID(orgOf(ctx), source) {
 			continue
 		}
 		if v, err := s.o.Temporal.QueryWorkflow(ctx, w.Workflow, "", flow.QueryState); err == nil && v.Get(&w.Progress) == nil {

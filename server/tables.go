@@ -26,7 +26,7 @@ type entitiesInput struct {
 // listEntities lists the entities of the table in force.
 func (s *Server) listEntities(table string) func(context.Context, *entitiesInput) (*body[list[schema.Entity]], error) {
 	return func(ctx context.Context, in *entitiesInput) (*body[list[schema.Entity]], error) {
-		items, next, err := s.o.Store.EntitiesInForce(ctx, s.o.Org, table, store.EntityFilter{Text: in.Text, Name: in.Name, Criticality: in.Criticality, Cursor: in.Cursor, Limit: in.Limit})
+		items, next, err := s.o.Store.EntitiesInForce(ctx, orgOf(ctx), table, store.EntityFilter{Text: in.Text, Name: in.Name, Criticality: in.Criticality, Cursor: in.Cursor, Limit: in.Limit})
 		if err != nil {
 			return nil, err
 		}
@@ -36,7 +36,7 @@ func (s *Server) listEntities(table string) func(context.Context, *entitiesInput
 
 // listTables lists the versions in force.
 func (s *Server) listTables(ctx context.Context, _ *struct{}) (*body[list[schema.TableVersion]], error) {
-	items, err := s.o.Store.TableVersions(ctx, s.o.Org, "")
+	items, err := s.o.Store.TableVersions(ctx, orgOf(ctx), "")
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ type tableInput struct {
 }
 
 func (s *Server) listTableVersions(ctx context.Context, in *tableInput) (*body[list[schema.TableVersion]], error) {
-	items, err := s.o.Store.TableVersions(ctx, s.o.Org, in.Name)
+	items, err := s.o.Store.TableVersions(ctx, orgOf(ctx), in.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (s *Server) putTable(ctx context.Context, in *putTableInput) (*body[schema.
 		return nil, err
 	}
 	hash := tables.Hash(in.RawBody)
-	if err := s.o.Store.PutTableBody(ctx, s.o.Org, hash, in.RawBody); err != nil {
+	if err := s.o.Store.PutTableBody(ctx, orgOf(ctx), hash, in.RawBody); err != nil {
 		return nil, err
 	}
 	return s.changeTable(ctx, flow.AdminInput{Verb: "table.put", Key: in.Name, Args: map[string]string{"hash": hash, "file": in.File}})

@@ -17,7 +17,8 @@ import (
 // gives to firewalls, for those that poll STIX. https://docs.oasis-open.org/cti/taxii/v2.1/
 
 const (
-	taxiiRoot  = "/taxii2/lists/"
+	taxiiRoot  = "/taxii2/lists/"      // of the platform
+	taxiiOrgs  = "/taxii2/orgs/{org}/" // of another org; the discovery names none
 	taxiiMedia = "application/taxii+json;version=2.1"
 	stixMedia  = "application/stix+json;version=2.1"
 	taxiiLimit = 1000 // objects of a page, at most
@@ -40,24 +41,30 @@ func (s *Server) taxiiRoutes() {
 	s.mux.HandleFunc("GET /taxii2/{$}", taxii(func(*http.Request) (any, *taxiiError) {
 		return map[string]any{"title": "Vigil", "description": "What Vigil wants blocked and contained", "default": taxiiRoot, "api_roots": []string{taxiiRoot}}, nil
 	}))
-	s.mux.HandleFunc("GET "+taxiiRoot+"{$}", taxii(func(*http.Request) (any, *taxiiError) {
-		return map[string]any{"title": "Published lists", "versions": []string{taxiiMedia}, "max_content_length": 1}, nil
-	}))
-	s.mux.HandleFunc("GET "+taxiiRoot+"collections/{$}", taxii(func(*http.Request) (any, *taxiiError) {
-		all := []taxiiCollection{}
-		for list := range taxiiLists {
-			all = append(all, collectionOf(list))
+	for _, root := range []string{taxiiRoot, taxiiOrgs} {
+		s.mux.HandleFunc("GET "+root+"{$}", taxii(func(*http.Request) (any, *taxiiError) {
+			return map[string]any{"title": "Published lists", "versions": []string{taxiiMedia}, "max_content_length": 1}, nil
+		}))
+		s.mux.HandleFunc("GET "+root+"collections/{$}", taxii(func(*http.Request) (any, *taxiiError) {
+			return map[string]any{"collections": collections()}, nil
+		}))
+		s.mux.HandleFunc("GET "+root+"collections/{id}/{$}", taxii(func(r *http.Request) (any, *taxiiError) {
+			list, err := listOf(r)
+			return collectionOf(list), err
+		}))
+		for _, of := range []string{"objects/{$}", "manifest/{$}", "objects/{object}/{$}"} {
+			s.mux.HandleFunc("GET "+root+"collections/{id}/"+of, s.taxiiObjects)
 		}
-		slices.SortFunc(all, func(a, b taxiiCollection) int { return cmp.Compare(a.Alias, b.Alias) })
-		return map[string]any{"collections": all}, nil
-	}))
-	s.mux.HandleFunc("GET "+taxiiRoot+"collections/{id}/{$}", taxii(func(r *http.Request) (any, *taxiiError) {
-		list, err := listOf(r)
-		return collectionOf(list), err
-	}))
-	s.mux.HandleFunc("GET "+taxiiRoot+"collections/{id}/objects/{$}", s.taxiiObjects)
-	s.mux.HandleFunc("GET "+taxiiRoot+"collections/{id}/manifest/{$}", s.taxiiObjects)
-	s.mux.HandleFunc("GET "+taxiiRoot+"collections/{id}/objects/{object}/{$}", s.taxiiObjects)
+	}
+}
+
+func collections() []taxiiCollection {
+	all := []taxiiCollection{}
+	for list := range taxiiLists {
+		all = append(all, collectionOf(list))
+	}
+	slices.SortFunc(all, func(a, b taxiiCollection) int { return cmp.Compare(a.Alias, b.Alias) })
+	return all
 }
 
 func collectionOf(list string) taxiiCollection {
@@ -188,7 +195,7 @@ func (s *Server) taxiiObjects(w http.ResponseWriter, r *http.Request) {
 
 // taxiiEntries are the values that hold now, in the order of their keys.
 func (s *Server) taxiiEntries(r *http.Request, list string) ([]taxiiEntry, *taxiiError) {
-	entries, err := s.o.Store.ListEntries(r.Context(), s.o.Org, list)
+	entries, err := s.o.Store.ListEntries(r.Context(), cmp.Or(r.PathValue("org"), s.o.Org), list)
 	if err != nil {
 		s.o.Log.Error("reading a list", "list", list, "error", err)
 		return nil, &taxiiError{http.StatusServiceUnavailable, "the list cannot be read", "try again in a while"}

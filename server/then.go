@@ -21,7 +21,7 @@ type thenInput struct {
 // incidentThen shows an incident as of a time, with the rules, exceptions, indicators, models
 // and asset facts that held then: chunks pin them by version, and versions are kept.
 func (s *Server) incidentThen(ctx context.Context, in *thenInput) (*body[schema.Then], error) {
-	i, err := s.o.Store.Incident(ctx, s.o.Org, in.ID)
+	i, err := s.o.Store.Incident(ctx, orgOf(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (t *then) missing(format string, args ...any) {
 func (t *then) incident(ctx context.Context, i schema.Incident) error {
 	var err error
 	at := t.out.At
-	list, err := t.s.o.Store.AlertsByID(ctx, t.s.o.Org, i.Alerts[:min(len(i.Alerts), 1000)])
+	list, err := t.s.o.Store.AlertsByID(ctx, orgOf(ctx), i.Alerts[:min(len(i.Alerts), 1000)])
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (t *then) incident(ctx context.Context, i schema.Incident) error {
 		i.Acknowledged, i.Assignee = time.Time{}, ""
 	}
 	t.out.Incident = i
-	t.out.Pins, err = t.s.o.Store.PinsAt(ctx, t.s.o.Org, at)
+	t.out.Pins, err = t.s.o.Store.PinsAt(ctx, orgOf(ctx), at)
 	if err == nil && t.out.Pins.Since.Unix() <= 0 {
 		t.missing("nothing was committed before that time")
 	}
@@ -101,7 +101,7 @@ func (t *then) incident(ctx context.Context, i schema.Incident) error {
 
 // rules are those of the incident's alerts, in the versions that fired, and what is in force today.
 func (t *then) rules(ctx context.Context, _ schema.Incident) error {
-	now := t.s.o.Rules()
+	now := t.s.o.Rules(orgOf(ctx))
 	seen := map[string]bool{}
 	for _, a := range t.out.Alerts {
 		if seen[a.Rule+"\x00"+a.RuleVersion] {
@@ -112,7 +112,7 @@ func (t *then) rules(ctx context.Context, _ schema.Incident) error {
 		if x, ok := now.Rule(a.Rule); ok {
 			r.Now = x.Version
 		}
-		v, err := t.s.o.Store.RuleVersion(ctx, t.s.o.Org, a.Rule, a.RuleVersion)
+		v, err := t.s.o.Store.RuleVersion(ctx, orgOf(ctx), a.Rule, a.RuleVersion)
 		switch {
 		case schema.CodeOf(err) == schema.NotFound:
 			t.missing("version %s of rule %s is not stored", a.RuleVersion, a.Rule)
@@ -127,7 +127,7 @@ func (t *then) rules(ctx context.Context, _ schema.Incident) error {
 
 // exceptions are those that could have hidden something of these rules, and the rules that were off.
 func (t *then) exceptions(ctx context.Context, _ schema.Incident) error {
-	all, err := t.s.o.Store.ExceptionsAt(ctx, t.s.o.Org, t.out.At)
+	all, err := t.s.o.Store.ExceptionsAt(ctx, orgOf(ctx), t.out.At)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (t *then) exceptions(ctx context.Context, _ schema.Incident) error {
 	if t.out.Pins.RuleSet == "" {
 		return nil
 	}
-	set, _, err := t.s.o.Store.RuleSet(ctx, t.s.o.Org, t.out.Pins.RuleSet)
+	set, _, err := t.s.o.Store.RuleSet(ctx, orgOf(ctx), t.out.Pins.RuleSet)
 	if err != nil {
 		t.missing("rule set %s: %s", t.out.Pins.RuleSet, err)
 		return nil
@@ -175,7 +175,7 @@ func (t *then) indicators(ctx context.Context, _ schema.Incident) error {
 	if t.out.Pins.Intel == "" {
 		return nil
 	}
-	list, err := t.s.o.Store.IndicatorsOf(ctx, t.s.o.Org, t.out.Pins.Intel, t.values(), t.out.At)
+	list, err := t.s.o.Store.IndicatorsOf(ctx, orgOf(ctx), t.out.Pins.Intel, t.values(), t.out.At)
 	if schema.CodeOf(err) == schema.NotFound {
 		t.missing("indicator set %s is not stored", t.out.Pins.Intel)
 		return nil
@@ -189,7 +189,7 @@ func (t *then) models(ctx context.Context, _ schema.Incident) error {
 		if _, after, ok := strings.Cut(id, "="); ok {
 			id = after
 		}
-		m, err := t.s.o.Store.Model(ctx, t.s.o.Org, id)
+		m, err := t.s.o.Store.Model(ctx, orgOf(ctx), id)
 		switch {
 		case schema.CodeOf(err) == schema.NotFound:
 			t.missing("model %s is not stored", id)
@@ -213,7 +213,7 @@ func (t *then) facts(ctx context.Context, _ schema.Incident) error {
 		if name != tables.AssetTable && name != tables.IdentityTable || hash == "" {
 			continue
 		}
-		b, err := t.s.o.Store.TableBody(ctx, t.s.o.Org, hash)
+		b, err := t.s.o.Store.TableBody(ctx, orgOf(ctx), hash)
 		if schema.CodeOf(err) == schema.NotFound {
 			t.missing("the table %s of then (%s) is not stored", name, hash)
 			continue

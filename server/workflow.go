@@ -19,12 +19,12 @@ import (
 // admin makes one change through the Admin workflow, on behalf of the caller, and
 // waits for it. Changes to one row are serial: their workflows share its id.
 func (s *Server) admin(ctx context.Context, noun, key string, in flow.AdminInput) (flow.AdminResult, error) {
-	in.Org = s.o.Org
+	in.Org = orgOf(ctx)
 	if c := callerOf(ctx); c != nil && in.By == "" {
 		in.By = c.user.Name
 	}
 	var res flow.AdminResult
-	id := flow.AdminID(s.o.Org, noun, key)
+	id := flow.AdminID(orgOf(ctx), noun, key)
 	for attempt := 0; ; attempt++ {
 		run, err := s.o.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: flow.Queue(flow.Admin), WorkflowExecutionTimeout: 10 * time.Minute,
 			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,

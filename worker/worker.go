@@ -29,6 +29,7 @@ type Activities struct {
 	Actions   *activities.Actions
 	Audit     *activities.Audit
 	Admin     *activities.Admin
+	Orgs      *activities.Orgs
 	Saved     *activities.Saved
 	Reports   *activities.Reports
 	Controls  *activities.Controls
@@ -73,7 +74,7 @@ func table(a Activities) []registration {
 		{queue: flow.QueueReport, workflows: map[string]any{flow.Report: workflows.Report}, activities: []any{a.Reports}, slots: 2},
 		{queue: flow.QueueRespond, workflows: map[string]any{flow.Incident: workflows.Incident, flow.RunPlaybook: workflows.RunPlaybook,
 			flow.Action: workflows.Action, flow.Admin: workflows.Admin},
-			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Controls, a.Saved, a.Tables, a.Samples}},
+			activities: []any{a.Incidents, a.Playbooks, a.Approvals, a.Actions, a.Audit, a.Admin, a.Orgs, a.Controls, a.Saved, a.Tables, a.Samples}},
 	}
 	if a.Drain != nil {
 		// A slot for each source: a drain or a tail holds its slot for good.

@@ -275,7 +275,7 @@ func newWorldOf(t *testing.T, policies *approval.Policies, set *playbook.Set) *w
 	w.act = &activities.Actions{Table: table, Store: w.mem, Trail: trail, Policies: policies, Public: key.Public()}
 	for _, a := range []any{
 		&activities.Playbooks{Store: w.mem, Playbooks: set, Public: key.Public(), Policies: policies},
-		&activities.Approvals{Store: w.mem, Trail: trail, Policies: policies, Table: table, Public: key.Public(), Authors: func(rule string) []string { return []string{rule} }}, w.act,
+		&activities.Approvals{Store: w.mem, Trail: trail, Policies: policies, Table: table, Public: key.Public(), Authors: func(_, rule string) []string { return []string{rule} }}, w.act,
 		&activities.Incidents{Store: w.mem, Playbooks: set, Trail: trail, Public: key.Public()}, &activities.Audit{Trail: trail},
 	} {
 		w.env.RegisterActivity(a)

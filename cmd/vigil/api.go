@@ -178,7 +178,11 @@ The password is asked for, or read from standard input. VIGIL_TOKEN, when set, i
 			if err != nil {
 				return fmt.Errorf("reading the password: %w", err)
 			}
-			res, err := a.request(c.Context(), e, "POST", "/login", map[string]string{"user": args[0], "password": pass})
+			who := map[string]string{"user": args[0], "password": pass}
+			if a.org != schema.DefaultOrg { // the server knows the org that runs it
+				who["org"] = a.org
+			}
+			res, err := a.request(c.Context(), e, "POST", "/login", who)
 			if err != nil {
 				return err
 			}

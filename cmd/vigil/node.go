@@ -52,7 +52,9 @@ type nodeOptions struct {
 	receive        receiveOptions
 	tls            tlsOptions
 	web            webOptions
-	log            *slog.Logger
+	// addAnalyst gives an org its user of the engine; nil: the engine is somebody else's, who does.
+	addAnalyst func(ctx context.Context, org string) error
+	log        *slog.Logger
 }
 
 // node is the running halves of one process: workers, server, or both.
@@ -74,7 +76,7 @@ type node struct {
 	ops     net.Listener
 	intake  intake
 	served  served
-	hub     *live.Hub
+	hub     *live.Hubs
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	failed  chan error
@@ -99,12 +101,12 @@ func newNode(ctx context.Context, a *app, ep endpoints, token secret.Value, o no
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
-	n.hub = live.NewHub(n.store, a.org, o.log)
+	n.hub = live.NewHubs(run, n.store, o.log)
 	if _, err := n.rules.InForce(ctx, a.org); err != nil {
 		return nil, err
 	}
 	n.background(func() error {
-		n.rules.Watch(run, a.org, rulesEvery, func(err error) { o.log.Warn("looking for the rule set in force", "error", err) })
+		n.rules.Watch(run, n.orgs, rulesEvery, func(err error) { o.log.Warn("looking for the rule set in force", "error", err) })
 		return nil
 	})
 	if o.worker {
@@ -212,6 +214,7 @@ func (n *node) activities() worker.Activities {
 		Approvals: &activities.Approvals{Store: n.store, Trail: trail, Policies: n.asks, Table: table, Public: n.key.Public(), Authors: n.authors},
 		Actions:   &activities.Actions{Table: table, Store: n.store, Trail: trail, Temporal: n.tp, Crash: crash, Policies: n.asks, Public: n.key.Public()},
 		Audit:     &activities.Audit{Trail: trail, Store: n.store},
+		Orgs:      &activities.Orgs{Store: n.store, Trail: trail, Platform: n.a.org, Begin: n.beginOrg},
 		Admin:     &activities.Admin{Store: n.store, Trail: trail, Temporal: n.tp, Public: n.key.Public()},
 		Saved:     &activities.Saved{Store: n.store, Trail: trail, CEL: searchCondition},
 		Reports: &activities.Reports{Store: n.store, Trail: trail, Temporal: n.tp, Post: action.NewPost(ports), Dashboards: n.a.dashboardSystems, CEL: searchCondition,
@@ -227,8 +230,8 @@ func (n *node) activities() worker.Activities {
 }
 
 // authors are the users whom a rule names as its author, by name or address.
-func (n *node) authors(rule string) []string {
-	r, ok := n.rules.Now().Rule(rule)
+func (n *node) authors(org, rule string) []string {
+	r, ok := n.rules.Now(org).Rule(rule)
 	if !ok {
 		return nil
 	}
@@ -281,7 +284,7 @@ func (n *node) serve(ctx context.Context, ep endpoints) error {
 		o.UI = ui.FS()
 	}
 	n.srv = server.New(o)
-	n.background(func() error { n.hub.Run(ctx); return nil })
+	n.background(func() error { n.hub.Wait(); return nil })
 	n.background(func() error { return n.srv.Run(ctx, l) })
 	return nil
 }
@@ -369,7 +372,16 @@ func (n *node) adminLink(ctx context.Context) (string, error) {
 }
 
 func (n *node) ensureSchedules(ctx context.Context) error {
-	return worker.EnsureSchedules(ctx, n.tp, worker.DefaultSchedules(n.a.org))
+	orgs, err := n.orgs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, org := range orgs {
+		if err := n.beginOrg(ctx, org); err != nil {
+			return fmt.Errorf("preparing the org %s: %w", org, err)
+		}
+	}
+	return nil
 }
 
 // wait returns when ctx ends (nil) or a part fails.

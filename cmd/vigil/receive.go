@@ -81,7 +81,7 @@ func (n *node) openSpool() (err error) {
 		return schema.E(schema.Invalid, fmt.Sprintf("--spool-mb %d is too little", n.o.receive.spoolMB), fmt.Sprintf("at least %d: one request may take a third of it", minSpoolMB))
 	}
 	in.begun = make(chan struct{}, 1)
-	in.spool, err = spool.Open(filepath.Join(n.a.data, "spool"), spool.Options{Limit: n.o.receive.spoolMB << 20, Log: n.o.log})
+	in.spool, err = spool.Open(filepath.Join(n.a.data, "spool"), spool.Options{Org: n.a.org, Limit: n.o.receive.spoolMB << 20, Log: n.o.log})
 	if schema.CodeOf(err) == schema.Conflict && !n.o.receive.fixed {
 		n.o.log.Warn("this worker receives nothing", "error", err)
 		return nil
@@ -114,7 +114,7 @@ func (n *node) serveReceivers(w http.ResponseWriter, _ *http.Request) {
 	rows := []receiverRow{}
 	if n.intake.spool != nil {
 		for _, l := range n.intake.spool.Logs() {
-			rows = append(rows, receiverRow{spool.Meta{Source: l.Source, Kind: l.Kind, Format: l.Format, Limits: l.InForce()}, l.Stats()})
+			rows = append(rows, receiverRow{spool.Meta{Org: l.Org, Source: l.Source, Kind: l.Kind, Format: l.Format, Limits: l.InForce()}, l.Stats()})
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -129,7 +129,7 @@ func (n *node) receive(ctx context.Context) error {
 	}
 	n.background(func() error { n.keepDraining(ctx); return nil })
 	n.background(func() error { n.keepSources(ctx); return nil })
-	n.intake.receiver = receive.New(receive.Options{Org: n.a.org, Spool: n.intake.spool, Token: n.store.Token, Begun: n.kickDrain, Log: n.o.log})
+	n.intake.receiver = receive.New(receive.Options{Spool: n.intake.spool, Token: n.pushToken, Begun: n.kickDrain, Log: n.o.log})
 	if o.http != "" {
 		if err := n.receiveHTTP(ctx, o); err != nil {
 			return err
@@ -148,7 +148,7 @@ func (n *node) receive(ctx context.Context) error {
 		return err
 	}
 	limits.Set = time.Now().UTC()
-	log, err := n.intake.spool.Log(spool.Meta{Source: o.syslogSource, Kind: receive.Syslog, Format: receive.Formats()[receive.Syslog]})
+	log, err := n.intake.spool.Log(spool.Meta{Org: n.a.org, Source: o.syslogSource, Kind: receive.Syslog, Format: receive.Formats()[receive.Syslog]})
 	if err != nil {
 		return err
 	}
@@ -269,11 +269,11 @@ func (n *node) keepDraining(ctx context.Context) {
 }
 
 func (n *node) drain(ctx context.Context, l *spool.Log) error {
-	in := flow.DrainInput{Org: n.a.org, Source: l.Source, Host: n.intake.host}
+	in := flow.DrainInput{Org: l.Org, Source: l.Source, Host: n.intake.host}
 	if l.Kind == receive.Syslog {
 		in.Zone = n.o.receive.zone
 	}
-	_, err := n.tp.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: flow.DrainID(n.a.org, l.Source, n.intake.host), TaskQueue: flow.QueueSpool(n.intake.host),
+	_, err := n.tp.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: flow.DrainID(l.Org, l.Source, n.intake.host), TaskQueue: flow.QueueSpool(n.intake.host),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING}, flow.Drain, in)
 	return err
 }

@@ -51,7 +51,9 @@ that are not committed, quota the most that may wait (0: the source's fair share
 			}
 			by := map[string]receiverRow{}
 			for _, r := range pushed {
-				by[r.Source] = r
+				if r.Org == a.org {
+					by[r.Source] = r
+				}
 			}
 			defs, err := s.SourceDefs(c.Context(), a.org)
 			if err != nil {

@@ -239,14 +239,8 @@ func (n *node) keepSources(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
-		defs, err := n.store.SourceDefs(ctx, n.a.org)
-		if err != nil && ctx.Err() == nil {
+		if err := n.keepAll(ctx); err != nil && ctx.Err() == nil {
 			n.o.log.Warn("reading the definitions of sources", "error", err)
-		}
-		for _, d := range defs {
-			if err := n.keepSource(ctx, d); err != nil && ctx.Err() == nil {
-				n.o.log.Warn("starting a source again", "source", d.ID, "error", err)
-			}
 		}
 		select {
 		case <-tick.C:
@@ -256,7 +250,26 @@ func (n *node) keepSources(ctx context.Context) {
 	}
 }
 
-func (n *node) keepSource(ctx context.Context, d schema.SourceDef) error {
+func (n *node) keepAll(ctx context.Context) error {
+	orgs, err := n.orgs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, org := range orgs {
+		defs, err := n.store.SourceDefs(ctx, org)
+		if err != nil {
+			return err
+		}
+		for _, d := range defs {
+			if err := n.keepSource(ctx, org, d); err != nil && ctx.Err() == nil {
+				n.o.log.Warn("starting a source again", "org", org, "source", d.ID, "error", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (n *node) keepSource(ctx context.Context, org string, d schema.SourceDef) error {
 	var in flow.IngestInput
 	if err := json.Unmarshal(d.Doc, &in); err != nil {
 		return fmt.Errorf("reading its definition: %w", err)
@@ -265,5 +278,6 @@ func (n *node) keepSource(ctx context.Context, d schema.SourceDef) error {
 	if err != nil || k.Planned || k.OnHost && in.Host != n.intake.host {
 		return err
 	}
+	in.Org = org
 	return n.startIfUnknown(ctx, in)
 }

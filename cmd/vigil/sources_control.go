@@ -261,7 +261,7 @@ func (a *app) showRunning(ctx context.Context, name string) error {
 
 // startIfUnknown starts a source unless Temporal knows a run of it, in whatever state.
 func (n *node) startIfUnknown(ctx context.Context, in flow.IngestInput) error {
-	id := flow.IngestID(n.a.org, in.Source)
+	id := flow.IngestID(in.Org, in.Source)
 	_, err := n.tp.DescribeWorkflowExecution(ctx, id, "")
 	if _, unknown := errors.AsType[*serviceerror.NotFound](err); !unknown {
 		return err

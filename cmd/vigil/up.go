@@ -128,7 +128,7 @@ func startEngines(ctx context.Context, a *app, o upOptions, log *slog.Logger) (e
 	if o.clickhouse == "" {
 		g.Go(func() (err error) {
 			e.ch, err = clickhouse.Start(gctx, clickhouse.Options{
-				Dir: filepath.Join(a.data, "clickhouse"), MaxMemory: o.maxEngineMemoryMB << 20, Logger: log})
+				Dir: filepath.Join(a.data, "clickhouse"), Orgs: []string{a.org}, MaxMemory: o.maxEngineMemoryMB << 20, Logger: log})
 			return err
 		})
 	}
@@ -154,6 +154,14 @@ func startEngines(ctx context.Context, a *app, o upOptions, log *slog.Logger) (e
 		ep.TemporalToken = e.tp.CLIToken.Reveal()
 	}
 	return e, ep, nil
+}
+
+// addAnalyst gives orgs their users of the embedded database; nil when it is somebody else's.
+func (e engines) addAnalyst() func(context.Context, string) error {
+	if e.ch == nil {
+		return nil
+	}
+	return e.ch.AddOrg
 }
 
 // workerToken is the stronger credential of our own workers, where there is one.
@@ -182,7 +190,7 @@ func up(ctx context.Context, a *app, o upOptions) error {
 		return err
 	}
 	defer eng.stop(log)
-	node, err := newNode(ctx, a, ep, eng.workerToken(ep), nodeOptions{worker: true, server: true, listen: o.listen, ops: o.ops, webhook: o.webhook, temporalUI: ep.TemporalUI, receive: o.receive, tls: o.tls, web: o.web, log: log})
+	node, err := newNode(ctx, a, ep, eng.workerToken(ep), nodeOptions{worker: true, server: true, listen: o.listen, ops: o.ops, webhook: o.webhook, temporalUI: ep.TemporalUI, receive: o.receive, tls: o.tls, web: o.web, addAnalyst: eng.addAnalyst(), log: log})
 	if err != nil {
 		return err
 	}

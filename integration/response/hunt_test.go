@@ -335,7 +335,7 @@ func (w *world) refusedHunts() {
 		{flow.HuntInput{Rules: []string{"win-*", "linux-ssh-brute-forse"}}, `did you mean "linux-ssh-brute-force"?`},
 		{flow.HuntInput{When: "e.user.nam == 'x'"}, "condition:1:8"},
 		{flow.HuntInput{When: "e.user.name == 'x'", Raise: true}, "not in use as it is written here"},
-		{flow.HuntInput{Rule: aggregateRule(w.sets.Now())}, "is a query over windows"},
+		{flow.HuntInput{Rule: aggregateRule(w.sets.Now(schema.DefaultOrg))}, "is a query over windows"},
 		{flow.HuntInput{YAML: draftRule, From: time.Now(), To: time.Now().Add(-time.Hour)}, "is empty"},
 	} {
 		err := w.run(flow.HuntID("main", "refused", schema.HashID(fmt.Sprint(c.in))), flow.Hunt, c.in, nil)

@@ -100,7 +100,7 @@ func (w *world) startWorker() {
 	for _, err := range append(errs, more...) {
 		w.t.Fatal(err)
 	}
-	get := func() *rules.Set { return set }
+	get := func(string) *rules.Set { return set }
 	sets := &activities.RuleSets{Store: w.store, Local: set}
 	if _, err := sets.InForce(w.t.Context(), "main"); err != nil {
 		w.t.Fatal(err)

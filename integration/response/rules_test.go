@@ -154,7 +154,7 @@ func TestDeployRules(t *testing.T) {
 	if err := run.Get(t.Context(), &st); err != nil || st.Status != "deployed" || st.Version != 1 {
 		t.Fatalf("%+v %v", st, err)
 	}
-	if _, ok := w.sets.Now().Rule("linux-ssh-brute-force"); ok || w.sets.Now().Hash() != next.Hash() {
+	if _, ok := w.sets.Now(schema.DefaultOrg).Rule("linux-ssh-brute-force"); ok || w.sets.Now(schema.DefaultOrg).Hash() != next.Hash() {
 		t.Error("the set is not in force")
 	}
 	if res := w.deploy(flow.DeployRulesInput{Set: next.Hash()}); res.Status != "unchanged" {
@@ -163,7 +163,7 @@ func TestDeployRules(t *testing.T) {
 	if res := w.deploy(flow.DeployRulesInput{Rollback: true, Reason: "too quiet"}); res.Status != "deployed" || res.Set != "" {
 		t.Errorf("rollback: %+v", res)
 	}
-	if _, ok := w.sets.Now().Rule("linux-ssh-brute-force"); !ok {
+	if _, ok := w.sets.Now(schema.DefaultOrg).Rule("linux-ssh-brute-force"); !ok {
 		t.Error("the rollback did not bring the rule back")
 	}
 	w.verify()
@@ -322,7 +322,7 @@ func TestException(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.eventually("the exception in force", func() bool { return len(w.sets.Now().Overlay().Exceptions) == 1 })
+	w.eventually("the exception in force", func() bool { return len(w.sets.Now(schema.DefaultOrg).Overlay().Exceptions) == 1 })
 	ingest("during")
 	x, err := w.store.Exceptions(t.Context(), "main", "active")
 	if err != nil || len(x) != 1 || x[0].Hidden != 1 || x[0].Last.IsZero() {

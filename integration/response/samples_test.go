@@ -95,7 +95,7 @@ func TestSamples(t *testing.T) {
 	if err != nil || len(alerts) == 0 {
 		t.Fatal(len(alerts), err)
 	}
-	r, _ := w.sets.Now().Rule("linux-ssh-brute-force")
+	r, _ := w.sets.Now(schema.DefaultOrg).Rule("linux-ssh-brute-force")
 	if rep := tune.Propose(r, alerts); rep.Alerts != len(alerts) || len(rep.Proposals) != 0 {
 		t.Errorf("nothing is judged, yet %+v", rep)
 	}

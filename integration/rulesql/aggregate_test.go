@@ -38,7 +38,7 @@ func TestLibraryAggregates(t *testing.T) {
 				starts[e.Time().UTC().Truncate(r.Query.Window)] = true
 			}
 			for start := range starts {
-				got, err := db.store.TestAggregate(t.Context(), r.Query.SQL, schema.HashID(r.ID, c.Name, start.String()), events, start, start.Add(r.Query.Window))
+				got, err := db.store.TestAggregate(t.Context(), "main", r.Query.SQL, schema.HashID(r.ID, c.Name, start.String()), events, start, start.Add(r.Query.Window))
 				if err != nil {
 					t.Errorf("%s: %s: %v", r.ID, c.Name, err)
 				}

@@ -292,9 +292,8 @@ func (n *liveNode) start(l net.Listener) {
 	}
 	ctx, halt := context.WithCancel(context.Background())
 	o := n.c.opts
-	o.Hub = live.NewHub(n.c.store, schema.DefaultOrg, o.Log)
+	o.Hub = live.NewHubs(ctx, n.c.store, o.Log)
 	n.halt, n.ended, n.conns = halt, make(chan struct{}), &conns{Listener: l}
-	go o.Hub.Run(ctx)
 	go func(ended chan struct{}, l net.Listener) {
 		defer close(ended)
 		_ = server.New(o).Run(ctx, l) // a killed one says that its listener is closed

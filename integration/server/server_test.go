@@ -37,6 +37,7 @@ import (
 	"vigil/internal/live"
 	"vigil/internal/playbook"
 	"vigil/internal/secret"
+	"vigil/internal/standalone/clickhouse"
 	"vigil/internal/store"
 	"vigil/rules"
 	"vigil/schema"
@@ -51,12 +52,13 @@ const password = "correct horse battery"
 
 // world is one server with what it stands on.
 type world struct {
-	t     *testing.T
-	store *store.Store
-	srv   *server.Server
-	hub   *live.Hub
-	tp    client.Client
-	url   string
+	t      *testing.T
+	store  *store.Store
+	engine *clickhouse.Engine
+	srv    *server.Server
+	hub    *live.Hubs
+	tp     client.Client
+	url    string
 
 	root   *testing.T // of the whole world
 	second string     // address of the other server, once it runs
@@ -84,7 +86,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, root: t}
-	w.store, _ = chtest.Open(t)
+	w.store, w.engine = chtest.Open(t)
 	tp := tptest.Dial(t)
 	w.tp = tp
 	key, err := auth.LoadDecisionKey(filepath.Join(dir, "keys", "decision.key"))
@@ -100,16 +102,17 @@ func newWorld(t *testing.T) *world {
 	sets := &activities.RuleSets{Store: w.store, Local: set}
 	changes := &activities.RuleChanges{Store: w.store, Rules: sets, Hunts: &activities.Hunts{Store: w.store, Rules: sets.InForce, Log: slog.New(slog.DiscardHandler)}, Trail: activities.Trail{Log: trail}, Public: key.Public()}
 	g, err := worker.Start(tp, worker.Activities{Admin: &activities.Admin{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp, Public: key.Public()}, Rules: changes,
-		Saved:  &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}},
-		Tables: &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})
+		Controls: &activities.Controls{Store: w.store, Trail: activities.Trail{Log: trail}, Temporal: tp},
+		Saved:    &activities.Saved{Store: w.store, Trail: activities.Trail{Log: trail}},
+		Orgs:     &activities.Orgs{Store: w.store, Trail: activities.Trail{Log: trail}, Platform: schema.DefaultOrg, Begin: w.engine.AddOrg},
+		Tables:   &activities.Tables{Store: w.store, Trail: activities.Trail{Log: trail}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.Stop() })
-	w.hub = live.NewHub(w.store, schema.DefaultOrg, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
-	go w.hub.Run(ctx)
+	w.hub = live.NewHubs(ctx, w.store, slog.New(slog.DiscardHandler))
 	party, err := passkey.New(site)
 	if err != nil {
 		t.Fatal(err)

@@ -57,6 +57,42 @@ type Hub struct {
 	listened chan struct{} // somebody begins to listen
 }
 
+// Hubs are the hubs of all orgs, each begun when somebody of the org first listens. What one
+// passes on, the others never hold.
+type Hubs struct {
+	log Log
+	out *slog.Logger
+	ctx context.Context // of the tails
+	run sync.WaitGroup
+
+	mu   sync.Mutex
+	hubs map[string]*Hub
+}
+
+// NewHubs makes the hubs; their tails end with ctx.
+func NewHubs(ctx context.Context, log Log, out *slog.Logger) *Hubs {
+	return &Hubs{log: log, out: out, ctx: ctx, hubs: map[string]*Hub{}}
+}
+
+// Of returns the hub of an org, which tails from now on.
+func (x *Hubs) Of(org string) *Hub {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	h, ok := x.hubs[org]
+	if !ok {
+		h = NewHub(x.log, org, x.out)
+		x.hubs[org] = h
+		x.run.Go(func() { h.Run(x.ctx) })
+	}
+	return h
+}
+
+// Wait returns when the tails have ended.
+func (x *Hubs) Wait() {
+	<-x.ctx.Done()
+	x.run.Wait()
+}
+
 // NewHub makes a hub; Run tails.
 func NewHub(log Log, org string, out *slog.Logger) *Hub {
 	return &Hub{log: log, org: org, out: out, seen: map[string]bool{}, sinks: map[*func([]schema.Note)]bool{}, first: nothing, newest: offsetAt(time.Now()), listened: make(chan struct{}, 1)}

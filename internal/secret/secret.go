@@ -2,6 +2,9 @@
 package secret
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"os"
@@ -44,6 +47,14 @@ func FromRef(ref string) (Value, error) {
 	default:
 		return Value{}, fmt.Errorf("secret reference of kind %q: want env:NAME or file:/path", kind)
 	}
+}
+
+// Derive makes a secret of another for one use; it tells nothing of the other, nor of those for
+// other uses.
+func Derive(of Value, use string) Value {
+	h := hmac.New(sha256.New, []byte(of.Reveal()))
+	h.Write([]byte(use))
+	return New(hex.EncodeToString(h.Sum(nil)))
 }
 
 // Reveal returns the secret itself.

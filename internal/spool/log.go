@@ -50,6 +50,7 @@ type Log struct {
 
 // Meta is what a spool knows of its source.
 type Meta struct {
+	Org    string `json:"org,omitempty"` // whose source it is
 	Source string `json:"source"`
 	Kind   string `json:"kind"`   // bulk, hec, otlp, syslog
 	Format string `json:"format"` // parser format of its records

@@ -170,7 +170,7 @@ func TestLimitsKept(t *testing.T) {
 	if err := errors.Join(l.Limit(Limits{Quota: 2, Set: now}), l.Limit(Limits{Quota: 1, Set: now.Add(-time.Hour)}), d.Close()); err != nil {
 		t.Fatal(err)
 	}
-	l, ok := open(t, dir, Options{}).Lookup("a")
+	l, ok := open(t, dir, Options{}).Lookup("main", "a")
 	if !ok || l.InForce() != (Limits{Quota: 2, Set: now}) {
 		t.Errorf("%+v", l.InForce())
 	}
@@ -180,7 +180,7 @@ func TestLimitsKept(t *testing.T) {
 // chunks are, and one that was quiet comes next.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &Dir{logs: map[string]*Log{}, turns: turns{slots: 2}}
+		d := &Dir{logs: map[logKey]*Log{}, turns: turns{slots: 2}}
 		ctx, cancel := context.WithCancel(t.Context())
 		beats := 0
 		drained := map[string]int64{}

@@ -20,6 +20,9 @@ import (
 
 // Options bound a spool.
 type Options struct {
+	// Org is whose sources are that do not tell: those of before there were several orgs.
+	// Default: main.
+	Org string
 	// Limit is the most bytes on disk, of all sources together; default 2 GiB. What does
 	// not fit is refused.
 	Limit int64
@@ -39,6 +42,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	o.Org = cmp.Or(o.Org, schema.DefaultOrg)
 	o.Limit = cmp.Or(o.Limit, 2<<30)
 	o.Keep = cmp.Or(o.Keep, o.Limit/4)
 	o.KeepFor = cmp.Or(o.KeepFor, 24*time.Hour)
@@ -65,13 +69,16 @@ type Dir struct {
 	mu   sync.Mutex
 	used int64 // bytes on disk, and those promised to batches on their way
 	kept int64 // of these, bytes of segments that are released
-	logs map[string]*Log
+	logs map[logKey]*Log
 }
+
+// logKey names a log: sources of two orgs may have one name.
+type logKey struct{ org, source string }
 
 // Open opens the spool in a folder and repairs what a crash left: the torn end of the
 // newest segments is set aside, and they are sealed.
 func Open(path string, o Options) (*Dir, error) {
-	d := &Dir{path: path, o: o.withDefaults(), logs: map[string]*Log{}, turns: turns{slots: drains}}
+	d := &Dir{path: path, o: o.withDefaults(), logs: map[logKey]*Log{}, turns: turns{slots: drains}}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the spool: %w", err)
 	}
@@ -92,7 +99,8 @@ func Open(path string, o Options) (*Dir, error) {
 			err = json.Unmarshal(text, &m)
 		}
 		if err == nil {
-			_, err = d.open(m)
+			m.Org = cmp.Or(m.Org, d.o.Org)
+			_, err = d.open(m, e.Name())
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("opening the spool of %s: %w", e.Name(), err), d.Close())
@@ -135,7 +143,7 @@ func (d *Dir) Close() error {
 	return errors.Join(errs...)
 }
 
-// Logs returns the logs of all sources, by name.
+// Logs returns the logs of all sources of all orgs, by name.
 func (d *Dir) Logs() []*Log {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,15 +151,15 @@ func (d *Dir) Logs() []*Log {
 	for _, l := range d.logs {
 		out = append(out, l)
 	}
-	slices.SortFunc(out, func(a, b *Log) int { return cmp.Compare(a.Source, b.Source) })
+	slices.SortFunc(out, func(a, b *Log) int { return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Org, b.Org)) })
 	return out
 }
 
-// Lookup returns the log of a source; false when it has none here.
-func (d *Dir) Lookup(source string) (*Log, bool) {
+// Lookup returns the log of an org's source; false when it has none here.
+func (d *Dir) Lookup(org, source string) (*Log, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l, ok := d.logs[source]
+	l, ok := d.logs[logKey{org, source}]
 	return l, ok
 }
 
@@ -163,24 +171,26 @@ func (d *Dir) Log(m Meta) (*Log, error) {
 	if !sourceName.MatchString(m.Source) {
 		return nil, schema.E(schema.Invalid, fmt.Sprintf("a source cannot be named %q", m.Source), "letters, digits, dot, hyphen and underscore")
 	}
-	l, ok := d.Lookup(m.Source)
+	m.Org = cmp.Or(m.Org, d.o.Org)
+	l, ok := d.Lookup(m.Org, m.Source)
 	switch {
 	case ok && l.Kind != m.Kind:
 		return nil, schema.E(schema.Conflict, fmt.Sprintf("the source %s receives %s, not %s", m.Source, l.Kind, m.Kind), "give each kind a source of its own: vigil sources add-push")
 	case ok:
 		return l, nil
 	}
-	return d.open(m)
+	return d.open(m, schema.OwnName(m.Org, m.Source))
 }
 
 // open makes the log of a source from its folder.
-func (d *Dir) open(m Meta) (*Log, error) {
+func (d *Dir) open(m Meta, folder string) (*Log, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if l, ok := d.logs[m.Source]; ok {
+	key := logKey{m.Org, m.Source}
+	if l, ok := d.logs[key]; ok {
 		return l, nil
 	}
-	l := &Log{Meta: m, limits: m.Limits, dir: d, path: filepath.Join(d.path, m.Source), log: d.o.Log, ids: map[ID]*segment{},
+	l := &Log{Meta: m, limits: m.Limits, dir: d, path: filepath.Join(d.path, folder), log: d.o.Log, ids: map[ID]*segment{},
 		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), stopped: make(chan struct{})}
 	if err := l.writeMeta(); err != nil {
 		return nil, err
@@ -192,7 +202,7 @@ func (d *Dir) open(m Meta) (*Log, error) {
 		d.used += s.size
 		l.held += s.size
 	}
-	d.logs[m.Source] = l
+	d.logs[key] = l
 	go l.run()
 	return l, nil
 }

@@ -27,35 +27,45 @@ type AggregateRow map[string]string
 
 // testEvents are the events of inline tests of aggregate rules; analysts cannot read
 // them, and they belong to no tenant's data.
-const testEvents = "vigil_private.rule_test_events"
+const testEvents = "vigil.rule_test_events"
 
 var withWord = regexp.MustCompile(`(?i)^with\s`)
 
 // aggregateSQL puts the events of a window in the place of the table that the query
 // names: one tenant's, and no others.
 func aggregateSQL(sql, table string) string {
-	events := "events AS (SELECT * FROM " + table + " WHERE org = {org:String} AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)})"
+	events := "events AS (SELECT * FROM " + table + " WHERE org = {org:String} AND ({chunk:String} = '' OR chunk = {chunk:String}) AND timestamp >= {from:DateTime64(6)} AND timestamp < {to:DateTime64(6)})"
 	if sql = strings.TrimSpace(sql); withWord.MatchString(sql) {
 		return "WITH " + events + ", " + sql[len("with "):]
 	}
 	return "WITH " + events + " " + sql
 }
 
-func aggregateContext(ctx context.Context) context.Context {
-	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": aggregateSeconds, "max_memory_usage": aggregateMemory,
+func aggregateContext(ctx context.Context, filter string) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"additional_table_filters": filter, "max_execution_time": aggregateSeconds, "max_memory_usage": aggregateMemory,
 		"max_result_rows": aggregateRows, "result_overflow_mode": "break", "max_threads": 1}))
 }
 
 // Aggregate runs an aggregate rule's query over one window, as the user who may only
 // read, within limits. At most 1000 rows are returned.
 func (s *Store) Aggregate(ctx context.Context, org, sql string, from, to time.Time) ([]AggregateRow, error) {
-	analyst := &Store{o: s.o, conn: s.analyst}
-	return analyst.aggregate(ctx, aggregateSQL(sql, s.o.Database+".events"), P{"org": org, "from": from, "to": to})
+	if err := s.checkTyped(ctx, sql); err != nil {
+		return nil, err
+	}
+	return s.aggregate(ctx, aggregateSQL(sql, s.o.Database+".events"), P{"org": org, "chunk": "", "from": from, "to": to})
 }
 
 func (s *Store) aggregate(ctx context.Context, sql string, p P) ([]AggregateRow, error) {
+	org, _ := p["org"].(string)
+	filter := "{}"
+	if s.o.AnalystUser == "" {
+		var err error
+		if filter, err = s.orgFilter(ctx, org); err != nil {
+			return nil, err
+		}
+	}
 	var out []AggregateRow
-	err := s.each(aggregateContext(ctx), sql, p, func(r driver.Rows) error {
+	err := s.analystEach(aggregateContext(ctx, filter), sql, p, func(r driver.Rows) error {
 		if len(out) >= aggregateRows {
 			return nil
 		}
@@ -111,15 +121,19 @@ func canonicalAddress(text string) string {
 // CheckAggregate has the engine read the query, without running it.
 func (s *Store) CheckAggregate(ctx context.Context, org, sql string) error {
 	now := time.Now().UTC()
-	_, err := (&Store{o: s.o, conn: s.analyst}).aggregate(ctx, "EXPLAIN SYNTAX "+aggregateSQL(sql, s.o.Database+".events"), P{"org": org, "from": now, "to": now})
+	err := s.checkTyped(ctx, sql)
+	if err == nil {
+		_, err = s.aggregate(ctx, "EXPLAIN SYNTAX "+aggregateSQL(sql, s.o.Database+".events"), P{"org": org, "chunk": "", "from": now, "to": now})
+	}
 	if err != nil {
 		return schema.E(schema.Invalid, "the engine does not take the query: "+err.Error(), "columns are the fields of docs/reference/fields.md with underscores")
 	}
 	return nil
 }
 
-// TestAggregate runs an aggregate rule's query over the events of an inline test.
-func (s *Store) TestAggregate(ctx context.Context, sql, test string, events []*schema.Event, from, to time.Time) ([]AggregateRow, error) {
+// TestAggregate runs an aggregate rule's query over the events of an inline test, as Aggregate
+// would: somebody typed it.
+func (s *Store) TestAggregate(ctx context.Context, org, sql, test string, events []*schema.Event, from, to time.Time) ([]AggregateRow, error) {
 	if err := s.exec(ctx, "CREATE TABLE IF NOT EXISTS "+testEvents+" AS "+s.o.Database+".events", nil); err != nil {
 		return nil, fmt.Errorf("making the table of test events: %w", err)
 	}
@@ -127,11 +141,11 @@ func (s *Store) TestAggregate(ctx context.Context, sql, test string, events []*s
 	for _, e := range events {
 		b.Append(e)
 	}
-	if err := s.insertEvents(ctx, testEvents, test, "test", test, time.Now().UTC(), b); err != nil {
+	if err := s.insertEvents(ctx, testEvents, org, "test", test, time.Now().UTC(), b); err != nil {
 		return nil, fmt.Errorf("storing test events: %w", err)
 	}
-	rows, err := s.aggregate(ctx, aggregateSQL(sql, testEvents), P{"org": test, "from": from, "to": to})
-	derr := s.exec(ctx, "ALTER TABLE "+testEvents+" DELETE WHERE org = {org:String}", P{"org": test})
+	rows, err := s.aggregate(ctx, aggregateSQL(sql, testEvents), P{"org": org, "chunk": test, "from": from, "to": to})
+	derr := s.exec(ctx, "ALTER TABLE "+testEvents+" DELETE WHERE org = {org:String} AND chunk = {chunk:String}", P{"org": org, "chunk": test})
 	if err == nil {
 		err = derr
 	}

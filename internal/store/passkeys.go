@@ -32,6 +32,21 @@ func (s *Store) Passkey(ctx context.Context, org, id string) (schema.Passkey, er
 	return list[0], nil
 }
 
+// PasskeyAnywhere returns the passkey with that credential id of whichever org; NotFound when
+// there is none, or when two orgs have it: authenticators make no id twice, so that somebody
+// copied one.
+func (s *Store) PasskeyAnywhere(ctx context.Context, id string) (schema.Passkey, error) {
+	var orgs []string
+	_, err := s.row(ctx, "SELECT groupUniqArray(2)(toString(org)) FROM vigil_private.passkeys WHERE id = {id:String}", P{"id": id}, &orgs)
+	if err != nil {
+		return schema.Passkey{}, fmt.Errorf("looking for a passkey: %w", err)
+	}
+	if len(orgs) != 1 {
+		return schema.Passkey{}, schema.E(schema.NotFound, "there is no such passkey", "sign in otherwise, and add it")
+	}
+	return s.Passkey(ctx, orgs[0], id)
+}
+
 func (s *Store) passkeys(ctx context.Context, where string, p P) ([]schema.Passkey, error) {
 	out := []schema.Passkey{}
 	err := s.each(ctx, `SELECT k.doc, u.count, u.used, u.cloned FROM (SELECT id, doc FROM vigil_private.passkeys FINAL WHERE org = {org:String} AND `+where+`) AS k

@@ -261,10 +261,6 @@ func behind(c string, p P) (string, error) {
 	return " AND (timestamp < {before:DateTime64(6)} OR timestamp = {before:DateTime64(6)} AND id > unhex({before_id:String}))", nil
 }
 
-func (s *Store) analystEach(ctx context.Context, q string, p P, scan func(driver.Rows) error) error {
-	return s.eachOn(ctx, s.analyst, q, p, scan)
-}
-
 func (s *Store) searchRows(ctx context.Context, q SearchRequest, where string, p P, res *SearchResult) error {
 	limit := searchLimit(q.Limit)
 	page, err := behind(q.Cursor, p)

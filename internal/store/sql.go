@@ -111,26 +111,17 @@ var sqlLimits = clickhouse.Settings{
 	"max_result_bytes": 256 << 20, "max_rows_in_join": 50_000_000, "max_bytes_before_external_group_by": 500_000_000, "max_bytes_before_external_sort": 500_000_000,
 }
 
-// searchSQL runs a statement that a person typed: as the analyst, who is granted reading
-// of the queryable database only, within limits, and seeing the rows of one org only.
+// searchSQL runs a statement that a person typed: as the analyst of the org, who is granted
+// reading of the queryable tables only, within limits, and sees the rows of the org only.
 // It may use the parameters org, from and to.
 func (s *Store) searchSQL(ctx context.Context, q SearchRequest, text string, res *SearchResult) error {
-	if s.o.AnalystUser == s.o.User {
-		return schema.E(schema.Denied, "sql: needs a ClickHouse user that may only read", "name it: VIGIL_CLICKHOUSE_ANALYST and VIGIL_CLICKHOUSE_ANALYST_PASSWORD, granted SELECT ON vigil.*")
+	if s.o.AnalystUser == "" {
+		return schema.E(schema.Denied, "sql: needs a ClickHouse user that may only read", "docs/guides/tenants.md tells how to make one for each org")
 	}
-	if err := checkSQL(text); err != nil {
+	if err := s.checkTyped(ctx, text); err != nil {
 		return err
 	}
-	if err := s.checkSources(ctx, text); err != nil {
-		return err
-	}
-	filter, err := s.orgFilter(ctx, q.Org)
-	if err != nil {
-		return err
-	}
-	settings := clickhouse.Settings{"additional_table_filters": filter}
-	maps.Copy(settings, sqlLimits)
-	ctx = searchContext(ctx, q, &res.Stats, settings)
+	ctx = searchContext(ctx, q, &res.Stats, maps.Clone(sqlLimits))
 	t, err := s.analystTable(ctx, strings.TrimRight(strings.TrimSpace(text), ";"), P{"org": q.Org, "from": q.From, "to": q.To})
 	if err != nil {
 		return sqlError(err)
@@ -138,6 +129,14 @@ func (s *Store) searchSQL(ctx context.Context, q SearchRequest, text string, res
 	t.Chart = chartOf(t)
 	res.Table, res.Total = t, uint64(len(t.Rows))
 	return nil
+}
+
+// checkTyped refuses SQL that people typed and that does more than read tables.
+func (s *Store) checkTyped(ctx context.Context, text string) error {
+	if err := checkSQL(text); err != nil {
+		return err
+	}
+	return s.checkSources(ctx, text)
 }
 
 // checkSources refuses calls of the engine's table functions.
@@ -175,7 +174,9 @@ func clipTo(s string, n int) string {
 	return s
 }
 
-// orgFilter is the setting that shows only one org's rows of every table.
+// orgFilter is the setting that shows only one org's rows of every table, for where the engine
+// has no analysts. It cannot stand beside their row policies: ClickHouse 26.7 then looks for the
+// column org after it has dropped it ("Not found column org", code 10).
 func (s *Store) orgFilter(ctx context.Context, org string) (string, error) {
 	var b strings.Builder
 	b.WriteByte('{')

@@ -28,7 +28,9 @@ type Options struct {
 	User     string
 	Password secret.Value
 	TLS      bool
-	// AnalystUser runs what people type (search, sql:); default: User.
+	// AnalystUser begins the names of the users that run what people type (search, sql:, rules
+	// in SQL): one an org, AnalystUser_ORG, who sees that org's rows only. Their passwords are
+	// derived of AnalystPassword. Default: User runs everything, and sql: is refused.
 	AnalystUser     string
 	AnalystPassword secret.Value
 }
@@ -36,12 +38,11 @@ type Options struct {
 // Store is a connection pool with typed reads and writes. It is safe for
 // concurrent use.
 type Store struct {
-	o       Options
-	conn    driver.Conn
-	analyst driver.Conn
-	events  *columnar // columnar inserts
-	sweeps  *columnar // columnar reads, as the analyst
-	small   *gather.Gatherer[[]any]
+	o        Options
+	conn     driver.Conn
+	events   *columnar // columnar inserts
+	analysts *analysts
+	small    *gather.Gatherer[[]any]
 
 	published bell // rings at every write to the live outbox
 }
@@ -51,9 +52,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Database == "" {
 		o.Database = "vigil"
 	}
-	if o.AnalystUser == "" {
-		o.AnalystUser, o.AnalystPassword = o.User, o.Password
-	}
 	s := &Store{o: o}
 	var err error
 	if s.conn, err = dial(o, o.User, o.Password); err != nil {
@@ -62,11 +60,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := s.ping(ctx); err != nil {
 		return nil, errors.Join(err, s.conn.Close())
 	}
-	if s.analyst, err = dial(o, o.AnalystUser, o.AnalystPassword); err != nil {
-		return nil, err
-	}
 	s.events = newColumnar(o)
-	s.sweeps = newColumnar(o.analystOptions())
+	s.analysts = newAnalysts(o)
 	s.small = newSmall(s)
 	return s, nil
 }
@@ -119,8 +114,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.ping(ctx) }
 // Close closes every connection.
 func (s *Store) Close() error {
 	s.events.close()
-	s.sweeps.close()
-	return errors.Join(s.conn.Close(), s.analyst.Close())
+	return errors.Join(s.conn.Close(), s.analysts.close())
 }
 
 // P are the named parameters of a query; they are always bound, never formatted.

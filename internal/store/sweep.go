@@ -69,7 +69,10 @@ func (s *Store) EventHours(ctx context.Context, org string, from, to time.Time) 
 	// and reaches into it is left out, one that begins in it counts whole.
 	hours, events, err := s.hours(ctx, s.conn, "sum(rows_in_granule)", "mergeTreeIndex(currentDatabase(), 'events')", org, from, to)
 	if err == nil && events <= exactHours {
-		hours, _, err = s.hours(ctx, s.analyst, "count()", "events", org, from, to)
+		var a *analyst
+		if a, err = s.analysts.of(org); err == nil {
+			hours, _, err = s.hours(ctx, a.conn, "count()", "events", org, from, to)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("counting events by hour: %w", err)
@@ -170,7 +173,11 @@ func (q Sweep) sql() (string, P) {
 func (s *Store) SweepEvents(ctx context.Context, q Sweep, do func(HitEvent) error) (SearchStats, error) {
 	var stats SearchStats
 	began := time.Now()
-	c, err := s.sweeps.take(ctx)
+	a, err := s.analysts.of(q.Org)
+	if err != nil {
+		return stats, err
+	}
+	c, err := a.sweeps.take(ctx)
 	if err != nil {
 		return stats, err
 	}
@@ -202,7 +209,7 @@ func (s *Store) SweepEvents(ctx context.Context, q Sweep, do func(HitEvent) erro
 	if err != nil {
 		_ = c.Close()
 	} else {
-		s.sweeps.give(c)
+		a.sweeps.give(c)
 	}
 	switch {
 	case failed != nil:
@@ -250,10 +257,4 @@ func (p P) parameters() []proto.Parameter {
 		out = append(out, proto.Parameter{Key: name, Value: "'" + paramDump.Replace(text) + "'"})
 	}
 	return out
-}
-
-// analystOptions are those of a columnar client that may only read.
-func (o Options) analystOptions() Options {
-	o.User, o.Password = o.AnalystUser, o.AnalystPassword
-	return o
 }

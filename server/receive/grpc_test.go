@@ -82,7 +82,7 @@ func TestGRPC(t *testing.T) {
 	if code, out, _ := x.send("POST", "/v1/logs", body, "Authorization: Bearer good-otlp", "Content-Type: application/x-protobuf"); code != 200 {
 		t.Error(code, out)
 	}
-	if l, _ := x.spool.Lookup("src-otlp"); l.Stats().Suspected != 2 {
+	if l, _ := x.spool.Lookup("main", "src-otlp"); l.Stats().Suspected != 2 {
 		t.Errorf("%+v", l.Stats())
 	}
 }
@@ -134,7 +134,7 @@ func TestGRPCRefused(t *testing.T) {
 	if got := x.spooled("src-otlp"); len(got) != 1 {
 		t.Errorf("%d records are kept", len(got))
 	}
-	if l, _ := x.spool.Lookup("src-otlp"); l.Stats().Refused != 1 || l.Stats().Invalid != 1 {
+	if l, _ := x.spool.Lookup("main", "src-otlp"); l.Stats().Refused != 1 || l.Stats().Invalid != 1 {
 		t.Errorf("%+v", l.Stats())
 	}
 }
@@ -164,7 +164,7 @@ func TestPartialSuccess(t *testing.T) {
 	if got := strings.Join(x.spooled("src-otlp"), " "); got != `{"message":"small"} {"message":"also small"} {"message":"small"} {"message":"also small"} {"message":"json"}` {
 		t.Error(got)
 	}
-	if l, _ := x.spool.Lookup("src-otlp"); l.Stats().Invalid != 3 {
+	if l, _ := x.spool.Lookup("main", "src-otlp"); l.Stats().Invalid != 3 {
 		t.Errorf("%+v", l.Stats())
 	}
 }

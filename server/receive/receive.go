@@ -54,9 +54,9 @@ const (
 
 // Options are what the receivers work with; all are required but Log.
 type Options struct {
-	Org   string
 	Spool *spool.Dir
-	// Token returns the token with that id (auth.TokenID of its text).
+	// Token returns the token with that id (auth.TokenID of its text), whose org is whose the
+	// records are; NotFound also when that org is closed.
 	Token func(ctx context.Context, id string) (store.Session, error)
 	// Begun is called when a source has got a spool: from then on it must be drained.
 	Begun func(source string)
@@ -76,10 +76,10 @@ type Receiver struct {
 
 // grant is what a token allows, and until when it is believed without asking again.
 type grant struct {
-	source, kind, format string
-	limits               spool.Limits // Set is zero: the token says nothing of limits
-	asked                time.Time
-	expires              time.Time
+	org, source, kind, format string
+	limits                    spool.Limits // Set is zero: the token says nothing of limits
+	asked                     time.Time
+	expires                   time.Time
 }
 
 // New makes the receiver.
@@ -181,9 +181,9 @@ func (r *Receiver) authorize(ctx context.Context, token, kind string) (*spool.Lo
 	if g.kind != kind {
 		return nil, schema.E(schema.Denied, fmt.Sprintf("the token is for %s, not %s", g.kind, kind), "give each kind a source of its own: vigil sources add-push")
 	}
-	l, ok := r.o.Spool.Lookup(g.source)
+	l, ok := r.o.Spool.Lookup(g.org, g.source)
 	if !ok || l.Kind != kind {
-		if l, err = r.o.Spool.Log(spool.Meta{Source: g.source, Kind: kind, Format: g.format, Limits: g.limits}); err != nil {
+		if l, err = r.o.Spool.Log(spool.Meta{Org: g.org, Source: g.source, Kind: kind, Format: g.format, Limits: g.limits}); err != nil {
 			return nil, err
 		}
 		r.o.Begun(g.source)
@@ -212,11 +212,11 @@ func (r *Receiver) grant(ctx context.Context, id string) (grant, error) {
 	case err != nil && code != schema.NotFound:
 		r.o.Log.Warn("a token cannot be looked up; its sender is told to come later", "error", err)
 		return grant{}, schema.E(schema.Unavailable, "tokens cannot be looked up now", "send again later", err)
-	case err != nil, !x.Valid(now), x.Org != r.o.Org:
+	case err != nil, !x.Valid(now):
 		r.forget(id)
 		return grant{}, errBadToken
 	}
-	g = grant{asked: now, expires: x.Expires}
+	g = grant{org: x.Org, asked: now, expires: x.Expires}
 	for _, s := range x.Scopes {
 		g.scope(s, x.Created)
 	}

@@ -59,7 +59,7 @@ func (x *rig) start(o spool.Options) {
 	}
 	tokens[auth.TokenID("person")] = store.Session{ID: "x", Org: "main", Scopes: []string{"admin"}, Expires: time.Now().Add(time.Hour)}
 	tokens[auth.TokenID("old")] = store.Session{ID: "x", Org: "main", Scopes: []string{"ingest:a", "kind:bulk"}, Expires: time.Now().Add(-time.Hour)}
-	r := New(Options{Org: "main", Spool: d, Begun: func(s string) { x.begun = append(x.begun, s) },
+	r := New(Options{Spool: d, Begun: func(s string) { x.begun = append(x.begun, s) },
 		Token: func(_ context.Context, id string) (store.Session, error) {
 			if x.down {
 				return store.Session{}, errors.New("connection refused")
@@ -102,7 +102,7 @@ func (x *rig) send(method, path string, body []byte, header ...string) (int, str
 // spooled reads what is on disk for a source.
 func (x *rig) spooled(source string) []string {
 	x.t.Helper()
-	l, ok := x.spool.Lookup(source)
+	l, ok := x.spool.Lookup("main", source)
 	if !ok {
 		return nil
 	}
@@ -345,7 +345,7 @@ func TestHEC(t *testing.T) {
 	x.start(spool.Options{})
 	ack(timed)           // a re-send: known
 	ack(`{"event":"u"}`) // may truly have happened twice: kept, and marked
-	if l, _ := x.spool.Lookup("src-hec"); l.Stats().Suspected != 1 || l.Stats().Duplicates != 1 {
+	if l, _ := x.spool.Lookup("main", "src-hec"); l.Stats().Suspected != 1 || l.Stats().Duplicates != 1 {
 		t.Errorf("%+v", l.Stats())
 	}
 	before := len(x.spooled("src-hec"))

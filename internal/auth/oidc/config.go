@@ -27,6 +27,7 @@ import (
 type settings struct {
 	ID       string   `yaml:"id"`
 	Name     string   `yaml:"name"`
+	Org      string   `yaml:"org"` // whose people sign in there; default: the platform's
 	Issuer   string   `yaml:"issuer"`
 	ClientID string   `yaml:"client_id"`
 	Secret   string   `yaml:"client_secret"` // env:NAME or file:/path; none for public clients
@@ -99,7 +100,7 @@ func Parse(name string, text []byte, resolve func(ref string) (secret.Value, err
 }
 
 func (x settings) provider(resolve func(string) (secret.Value, error)) (p *Provider, err error) {
-	p = &Provider{ID: x.ID, Name: x.Name, issuer: x.Issuer, client: x.ClientID, scopes: x.Scopes, now: time.Now}
+	p = &Provider{ID: x.ID, Name: x.Name, Org: x.Org, issuer: x.Issuer, client: x.ClientID, scopes: x.Scopes, now: time.Now}
 	p.http = &http.Client{Timeout: 15 * time.Second, Transport: bounded{http.DefaultTransport}}
 	if p.Name == "" {
 		p.Name = p.ID

@@ -38,6 +38,7 @@ var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.E
 // Provider is an OpenID Connect provider that people may sign in at.
 type Provider struct {
 	ID, Name string
+	Org      string // whose people sign in there; "": the platform's
 
 	issuer, client     string
 	secret             secret.Value

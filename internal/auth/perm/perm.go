@@ -28,11 +28,11 @@ func granted(r Role) []Permission {
 		return []Permission{"read:home", "read:alerts", "read:incidents", "read:approvals", "read:sources", "read:events",
 			"read:rules", "read:playbooks", "read:intel", "read:models", "read:posture", "read:entities"}
 	case Analyst:
-		return []Permission{"write:alerts", "write:incidents", "write:sources", "write:saved", "write:reports", "read:audit", "run:hunts", "run:posture", "write:exceptions"}
+		return []Permission{"write:alerts", "write:incidents", "write:sources", "attach:sources", "write:saved", "write:reports", "read:audit", "run:hunts", "run:posture", "write:exceptions"}
 	case Approver:
 		return []Permission{"decide:approvals"}
 	case Admin:
-		return []Permission{"admin:users", "admin:models", "admin:intel", "admin:rules", "admin:entities"}
+		return []Permission{"admin:users", "admin:models", "admin:intel", "attach:feeds", "admin:rules", "admin:entities", "admin:orgs", "read:payloads"}
 	default:
 		return nil
 	}
@@ -50,7 +50,23 @@ func Of(role Role) []Permission {
 	return nil
 }
 
-// May says whether a role has a permission.
+// May says whether a role has a permission, in the platform's org.
 func May(role Role, p Permission) bool {
 	return slices.Contains(Of(role), p)
+}
+
+// platform lists what only people of the platform's org may, whatever their role: what
+// concerns every org, and what makes this installation read its own files, call addresses,
+// or use its secrets.
+func platform() []Permission {
+	return []Permission{"admin:orgs", "read:payloads", "attach:sources", "attach:feeds"}
+}
+
+// For returns the permissions of a role in the platform's org, or in another.
+func For(role Role, ofPlatform bool) []Permission {
+	all := Of(role)
+	if !ofPlatform {
+		all = slices.DeleteFunc(all, func(p Permission) bool { return slices.Contains(platform(), p) })
+	}
+	return all
 }

@@ -9,7 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+
+	"vigil/internal/secret"
+	"vigil/schema"
 )
 
 // The engine's users. The local session of the library always runs as `default`
@@ -34,9 +39,9 @@ const configXML = `<clickhouse>
 </clickhouse>
 `
 
-// usersXML: the app user may do all within its databases; the analyst is granted
-// SELECT on the queryable database only, because readonly alone would leave file(),
-// url() and the overlay database open.
+// usersXML: the app user may do all within its databases; the analyst of an org is granted
+// SELECT on the queryable tables only, because readonly alone would leave file(), url() and
+// the overlay database open, and sees the rows of the org only.
 const usersXML = `<clickhouse>
 <profiles>
 <default><max_query_size>4194304</max_query_size></default>
@@ -48,12 +53,15 @@ const usersXML = `<clickhouse>
 <users>
 <default><password></password><networks><ip>127.0.0.1</ip></networks><profile>boot</profile><quota>default</quota>
 <grants><query>GRANT SYSTEM LISTEN, CREATE DATABASE, SELECT, dictGet ON *.*</query></grants></default>
-<%[1]s><password_sha256_hex>%[2]s</password_sha256_hex><networks><ip>%[5]s</ip></networks><profile>default</profile><quota>default</quota>
-<grants>%[6]s</grants></%[1]s>
-<%[3]s><password_sha256_hex>%[4]s</password_sha256_hex><networks><ip>%[5]s</ip></networks><profile>analyst</profile><quota>default</quota>
-<grants><query>GRANT SELECT ON vigil.*</query></grants></%[3]s>
-</users>
+<%[1]s><password_sha256_hex>%[2]s</password_sha256_hex><networks><ip>%[4]s</ip></networks><profile>default</profile><quota>default</quota>
+<grants>%[5]s</grants></%[1]s>
+%[3]s</users>
 </clickhouse>
+`
+
+// analystXML is the analyst of an org.
+const analystXML = `<%[1]s><password_sha256_hex>%[2]s</password_sha256_hex><networks><ip>%[3]s</ip></networks><profile>analyst</profile><quota>default</quota>
+<grants>%[4]s</grants><databases><vigil>%[5]s</vigil></databases></%[1]s>
 `
 
 // appGrants is all that the product needs: its own databases, and reading what the
@@ -82,8 +90,7 @@ func (o *Options) writeConfig() error {
 	user := o.User
 	files := map[string]string{
 		"config.xml": fmt.Sprintf(configXML, o.Dir, memory),
-		"users.xml": fmt.Sprintf(usersXML, user, sha(o.Password.Reveal()), analystUser, sha(o.analystPassword.Reveal()),
-			from, grants.String()),
+		"users.xml":  fmt.Sprintf(usersXML, user, sha(o.Password.Reveal()), o.analysts(from), from, grants.String()),
 		"init.sql": fmt.Sprintf(`CREATE DATABASE IF NOT EXISTS vigil;
 CREATE DATABASE IF NOT EXISTS vigil_private;
 SYSTEM START LISTEN TCP;
@@ -101,6 +108,46 @@ SELECT getServerPort('tcp_port'), getServerPort('http_port') INTO OUTFILE '%s/po
 	}
 	return o.persistSystem()
 }
+
+// analysts are the users of those who run what people of the orgs type.
+func (o *Options) analysts(from string) string {
+	var all strings.Builder
+	for _, org := range o.Orgs {
+		var grants, policies strings.Builder
+		for _, t := range schema.OrgTables() {
+			fmt.Fprintf(&grants, "<query>GRANT SELECT ON vigil.%s</query>", t)
+			fmt.Fprintf(&policies, "<%[1]s><filter>org = '%[2]s'</filter></%[1]s>", t, org)
+		}
+		fmt.Fprintf(&all, analystXML, schema.AnalystOf(analystUser, org), sha(secret.Derive(o.analystPassword, org).Reveal()), from, grants.String(), policies.String())
+	}
+	return all.String()
+}
+
+// orgsFile keeps the orgs from one start to the next.
+func (o *Options) orgsFile() string { return filepath.Join(o.Dir, "orgs") }
+
+// loadOrgs adds the orgs of the last start.
+func (o *Options) loadOrgs() error {
+	b, err := os.ReadFile(o.orgsFile())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	o.Orgs = append(slices.Clone(o.Orgs), strings.Fields(string(b))...)
+	if len(o.Orgs) == 0 {
+		o.Orgs = []string{schema.DefaultOrg}
+	}
+	slices.Sort(o.Orgs)
+	o.Orgs = slices.Compact(o.Orgs)
+	for _, org := range o.Orgs {
+		if !orgName.MatchString(org) {
+			return schema.E(schema.Invalid, fmt.Sprintf("an org cannot be named %q", org), "small letters, digits, hyphen and underscore, a letter first")
+		}
+	}
+	return nil
+}
+
+// orgName is what may stand in the engine's files.
+var orgName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 
 // persistSystem makes `system` a real database: otherwise local mode keeps it in
 // memory, and the query log fails on the second start.

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,16 +37,20 @@ type Options struct {
 	MaxMemory       int64        // bytes; default: half of the machine's memory
 	User            string       // "vigil"
 	Password        secret.Value // default: generated once and kept in Dir
+	Orgs            []string     // that have an analyst, beside those of the last start; default: main
 	Logger          *slog.Logger // default: slog.Default()
 	analystPassword secret.Value
 }
 
 // Engine is a running, supervised ClickHouse.
 type Engine struct {
-	Addr, HTTPAddr  string // HOST:PORT of the native and the HTTP protocol
-	User            string
-	Password        secret.Value
-	AnalystUser     string // may only read the database "vigil", within limits
+	Addr, HTTPAddr string // HOST:PORT of the native and the HTTP protocol
+	User           string
+	Password       secret.Value
+	// AnalystUser begins the names of the analysts, one an org (schema.AnalystOf), who may only
+	// read the org's rows of the database "vigil", within limits. Their passwords are derived of
+	// AnalystPassword by the org's name.
+	AnalystUser     string
 	AnalystPassword secret.Value
 
 	opts    Options
@@ -57,6 +62,14 @@ type Engine struct {
 	stopped bool
 	done    chan struct{}
 	starts  int
+	renewed *child     // that is ended to be started again
+	adding  sync.Mutex // one org after the other
+}
+
+func (e *Engine) isRenewed(c *child) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.renewed == c
 }
 
 // child is one engine process.
@@ -125,12 +138,15 @@ func (o *Options) prepare() error {
 		return err
 	}
 	o.analystPassword = secret.New(p)
-	return nil
+	return o.loadOrgs()
 }
 
 // launch starts one child and waits until it has written its ports.
 func (e *Engine) launch(ctx context.Context) error {
-	if err := e.opts.writeConfig(); err != nil {
+	e.mu.Lock()
+	o := e.opts
+	e.mu.Unlock()
+	if err := o.writeConfig(); err != nil {
 		return fmt.Errorf("writing the engine's configuration: %w", err)
 	}
 	self, err := os.Executable()
@@ -138,7 +154,7 @@ func (e *Engine) launch(ctx context.Context) error {
 		return err
 	}
 	c := &child{out: &tailBuffer{}, done: make(chan struct{})}
-	c.cmd = exec.Command(self, e.opts.argv()...)
+	c.cmd = exec.Command(self, o.argv()...)
 	c.cmd.Env = append(os.Environ(), childEnv+"="+e.opts.Library)
 	c.cmd.Dir = e.opts.Dir
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches only us
@@ -189,6 +205,8 @@ func (e *Engine) listening(ports []string) error {
 	if len(ports) != 2 {
 		return fmt.Errorf("the engine wrote ports %q, want two", ports)
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var err error
 	if e.opts.TCPPort, err = strconv.Atoi(ports[0]); err != nil {
 		return err
@@ -220,14 +238,19 @@ func (e *Engine) supervise() {
 		if time.Since(began) > time.Minute {
 			pause = 200 * time.Millisecond
 		}
-		e.opts.Logger.Error("the embedded ClickHouse died; starting it again", "error", c.err, "restarts", e.Restarts()+1, "output", lastLines(c.out.String(), 3))
+		if e.isRenewed(c) {
+			pause = 0
+			e.opts.Logger.Info("the embedded ClickHouse starts again: an org was added")
+		} else {
+			e.opts.Logger.Error("the embedded ClickHouse died; starting it again", "error", c.err, "restarts", e.Restarts()+1, "output", lastLines(c.out.String(), 3))
+		}
 		for again := true; again; {
 			select {
 			case <-e.run.Done():
 				return
 			case <-time.After(pause):
 			}
-			pause = min(2*pause, 10*time.Second)
+			pause = min(max(2*pause, 200*time.Millisecond), 10*time.Second)
 			ctx, cancel := context.WithTimeout(e.run, time.Minute)
 			err := e.launch(ctx)
 			cancel()
@@ -256,6 +279,49 @@ func (e *Engine) PID() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.child.cmd.Process.Pid
+}
+
+// AddOrg gives an org its analyst. The engine reads its users when it starts: it is started
+// again, which takes about a second; queries that run then fail, and are to be repeated.
+func (e *Engine) AddOrg(ctx context.Context, org string) error {
+	e.adding.Lock()
+	defer e.adding.Unlock()
+	e.mu.Lock()
+	o := e.opts
+	c, starts := e.child, e.starts
+	e.mu.Unlock()
+	if slices.Contains(o.Orgs, org) {
+		return nil
+	}
+	o.Orgs = append(slices.Clone(o.Orgs), org)
+	if !orgName.MatchString(org) {
+		return schema.E(schema.Invalid, fmt.Sprintf("an org cannot be named %q", org), "")
+	}
+	if err := os.WriteFile(o.orgsFile(), []byte(strings.Join(o.Orgs, "\n")+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keeping the engine's orgs: %w", err)
+	}
+	e.mu.Lock()
+	e.opts.Orgs, e.renewed = o.Orgs, c
+	e.mu.Unlock()
+	_ = c.stdin.Close() // supervise starts it again
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		e.mu.Lock()
+		again := e.starts > starts
+		e.mu.Unlock()
+		switch {
+		case again:
+			return nil
+		case e.isStopped():
+			return schema.E(schema.Unavailable, "the embedded ClickHouse is being stopped", "")
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
 }
 
 // Stop ends the engine: it closes the pipe the child waits on, and kills the child

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vigil/internal/secret"
+	"vigil/schema"
 )
 
 func TestMain(m *testing.M) {
@@ -63,23 +64,32 @@ func must(t *testing.T, e *Engine, sql string) string {
 	return out
 }
 
-// TestClosed: nobody gets in as default, and the analyst reads the queryable
-// database and nothing else: no files, no URLs, no private database, no writes.
+// analyst asks as the analyst of an org.
+func analyst(e *Engine, org, sql string) (string, error) {
+	return query(e, schema.AnalystOf(e.AnalystUser, org), secret.Derive(e.AnalystPassword, org), sql)
+}
+
+// TestClosed: nobody gets in as default, and an analyst reads the rows of its org in the tables
+// that people query, and nothing else: no files, no URLs, no private database, no writes.
 func TestClosed(t *testing.T) {
 	e := start(t, t.TempDir())
-	must(t, e, "CREATE TABLE vigil.t (a Int32) ENGINE = MergeTree ORDER BY a")
-	must(t, e, "INSERT INTO vigil.t VALUES (7)")
+	must(t, e, "CREATE TABLE vigil.alerts (org String, a Int32) ENGINE = MergeTree ORDER BY a")
+	must(t, e, "CREATE TABLE vigil.t (org String, a Int32) ENGINE = MergeTree ORDER BY a")
+	must(t, e, "INSERT INTO vigil.alerts VALUES ('main', 7), ('acme', 8)")
 	must(t, e, "CREATE TABLE vigil_private.t (a Int32) ENGINE = MergeTree ORDER BY a")
-	if out, err := query(e, e.AnalystUser, e.AnalystPassword, "SELECT a FROM vigil.t"); err != nil || out != "7" {
-		t.Errorf("analyst reading vigil.t: %q, %v", out, err)
+	if out, err := analyst(e, "main", "SELECT a FROM vigil.alerts"); err != nil || out != "7" {
+		t.Errorf("the analyst of main reading alerts: %q, %v", out, err)
+	}
+	if out := must(t, e, "SELECT sum(a) FROM vigil.alerts"); out != "15" {
+		t.Errorf("the owner of the tables sees %s, want the rows of every org", out)
 	}
 	for _, sql := range []string{
-		"SELECT * FROM vigil_private.t", "SELECT * FROM file('/etc/passwd', 'LineAsString')", "SELECT * FROM default.`/etc/passwd`",
-		"SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')", "INSERT INTO vigil.t VALUES (8)", "DROP TABLE vigil.t", "SELECT * FROM system.users",
+		"SELECT * FROM vigil.t", "SELECT * FROM vigil_private.t", "SELECT * FROM file('/etc/passwd', 'LineAsString')", "SELECT * FROM default.`/etc/passwd`",
+		"SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')", "INSERT INTO vigil.alerts VALUES ('main', 8)", "DROP TABLE vigil.alerts", "SELECT * FROM system.users",
 		"SELECT * FROM executable('id', 'TSV', 'a String')",
 	} {
-		if out, err := query(e, e.AnalystUser, e.AnalystPassword, sql); err == nil {
-			t.Errorf("analyst may %s: %s", sql, out)
+		if out, err := analyst(e, "main", sql); err == nil {
+			t.Errorf("the analyst of main may %s: %s", sql, out)
 		}
 	}
 	for _, sql := range []string{"SELECT * FROM file('/etc/passwd', 'LineAsString')", "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')"} {
@@ -92,6 +102,42 @@ func TestClosed(t *testing.T) {
 	}
 	if out, err := query(e, e.User, secret.New("wrong"), "SELECT 1"); err == nil {
 		t.Errorf("a wrong password got in: %s", out)
+	}
+}
+
+// TestAddOrg: an org that is added has an analyst of its own, also after another start; the data
+// stay, and analysts do not know each other's passwords.
+func TestAddOrg(t *testing.T) {
+	dir := t.TempDir()
+	e := start(t, dir)
+	must(t, e, "CREATE TABLE vigil.alerts (org String, a Int32) ENGINE = MergeTree ORDER BY a")
+	must(t, e, "INSERT INTO vigil.alerts VALUES ('main', 7), ('acme', 8)")
+	if out, err := analyst(e, "acme", "SELECT 1"); err == nil {
+		t.Errorf("an analyst of no org got in: %s", out)
+	}
+	for range 2 { // adding twice is adding once
+		if err := e.AddOrg(t.Context(), "acme"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e.Restarts() != 1 {
+		t.Errorf("%d restarts, want one", e.Restarts())
+	}
+	for range 2 {
+		for org, want := range map[string]string{"main": "7", "acme": "8"} {
+			if out, err := analyst(e, org, "SELECT a FROM vigil.alerts"); err != nil || out != want {
+				t.Errorf("the analyst of %s sees %q, %v, want %s", org, out, err, want)
+			}
+		}
+		if err := e.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		e = start(t, dir)
+	}
+	for _, name := range []string{"", "A", "a b", "x'y", "<x>"} {
+		if err := e.AddOrg(t.Context(), name); err == nil {
+			t.Errorf("an org is named %q", name)
+		}
 	}
 }
 

@@ -94,7 +94,8 @@ type SavedKind = Path<"GET /saved/{kind}">["kind"];
 /** Every call this app makes, by name. */
 export const api = {
   me: () => call("GET /me", {}),
-  login: (user: string, password: string) => call("POST /login", { body: { user, password } }),
+  login: (org: string, user: string, password: string) =>
+    call("POST /login", { body: { org, user, password } }),
   loginLink: (token: string, password: string) => call("POST /login/link", { body: { token, password } }),
   loginOptions: () => call("GET /login/options", {}),
   beginLinkPasskey: (token: string) => call("POST /login/link/passkey/begin", { body: { token } }),

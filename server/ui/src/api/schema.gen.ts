@@ -34,6 +34,16 @@ export interface AddExceptionInputBody {
   when: string;
 }
 
+export interface AddOrgInputBody {
+  /** name of its first admin */
+  admin: string;
+  /** small letters and digits; never changes */
+  name: string;
+  /** of the first admin */
+  password: string;
+  title?: string;
+}
+
 export interface AddPasskeyInputBody {
   answer: unknown;
   ceremony: string;
@@ -374,6 +384,9 @@ export interface ChangeIncidentInputBody {
   /** assign: a user */
   to?: string;
   verdict?: string;
+}
+
+export interface ChangeOrgInputBody {
 }
 
 export interface ChangeRunInputBody {
@@ -1048,6 +1061,11 @@ export interface ListOcsfEvent {
   next: string;
 }
 
+export interface ListOrg {
+  items: Org[];
+  next: string;
+}
+
 export interface ListPasskeyRow {
   items: PasskeyRow[];
   next: string;
@@ -1119,11 +1137,15 @@ export interface ListUser {
 }
 
 export interface LoginInputBody {
+  /** whose user it is; default: the org that runs this installation */
+  org?: string;
   password: string;
   user: string;
 }
 
 export interface LoginOptions {
+  /** there are several orgs: who signs in by password says whose user it is */
+  orgs: boolean;
   passkeys: boolean;
   providers: ProviderRow[];
 }
@@ -1139,6 +1161,8 @@ export interface Me {
   live: string;
   org: string;
   permissions: Permission[];
+  /** of the org that runs this installation */
+  platform: boolean;
   role: "viewer" | "analyst" | "approver" | "admin";
   user: string;
   version: string;
@@ -1211,6 +1235,16 @@ export interface ObjectiveResult {
 
 export type ObjectiveStatus = "met" | "missed" | "unknown";
 
+export interface Org {
+  added: string;
+  by: string;
+  closed: boolean;
+  created: string;
+  name: string;
+  title: string;
+  version: number;
+}
+
 export interface PanelAnswer {
   problem?: string;
   rows: number;
@@ -1228,7 +1262,7 @@ export interface PasskeyRow {
   works: boolean;
 }
 
-export type Permission = "read:home" | "read:alerts" | "read:incidents" | "read:approvals" | "read:sources" | "read:events" | "read:rules" | "read:playbooks" | "read:intel" | "read:models" | "read:posture" | "read:entities" | "write:alerts" | "write:incidents" | "write:sources" | "write:saved" | "write:reports" | "read:audit" | "run:hunts" | "run:posture" | "write:exceptions" | "decide:approvals" | "admin:users" | "admin:models" | "admin:intel" | "admin:rules" | "admin:entities";
+export type Permission = "read:home" | "read:alerts" | "read:incidents" | "read:approvals" | "read:sources" | "read:events" | "read:rules" | "read:playbooks" | "read:intel" | "read:models" | "read:posture" | "read:entities" | "write:alerts" | "write:incidents" | "write:sources" | "attach:sources" | "write:saved" | "write:reports" | "read:audit" | "run:hunts" | "run:posture" | "write:exceptions" | "decide:approvals" | "admin:users" | "admin:models" | "admin:intel" | "attach:feeds" | "admin:rules" | "admin:entities" | "admin:orgs" | "read:payloads";
 
 export interface Pins {
   intel: string;
@@ -2387,6 +2421,18 @@ export interface Routes {
   "GET /models/{id}": {
     path: { id: string };
     answer: ModelDetail;
+  };
+  "GET /orgs": {
+    answer: ListOrg;
+  };
+  "POST /orgs": {
+    body: AddOrgInputBody;
+    answer: Org;
+  };
+  "POST /orgs/{name}/{verb}": {
+    path: { name: string; verb: "close" | "open" };
+    body: ChangeOrgInputBody;
+    answer: Org;
   };
   "GET /passkeys": {
     answer: ListPasskeyRow;

@@ -35,7 +35,7 @@ function List() {
       <Head
         title="Sources"
         actions={
-          may("write:sources") ? (
+          may("attach:sources") ? (
             <button className="primary" onClick={() => setAdding(true)}>
               <Plus size={14} aria-hidden /> Ingest…
             </button>

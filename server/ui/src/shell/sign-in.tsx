@@ -20,6 +20,7 @@ const words: Record<string, string> = {
 
 /** Signs in by password, passkey or provider, or makes the first admin by the one-time link. */
 export function SignIn({ link, done }: { link?: string; done: () => void }) {
+  const [org, setOrg] = useState("");
   const [user, setUser] = useState("admin");
   const [password, setPassword] = useState("");
   const word = new URLSearchParams(location.search).get("sign-in");
@@ -42,7 +43,7 @@ export function SignIn({ link, done }: { link?: string; done: () => void }) {
   };
   const submit = (e: FormEvent) => {
     e.preventDefault();
-    void attempt(() => (link ? api.loginLink(link, password) : api.login(user, password)));
+    void attempt(() => (link ? api.loginLink(link, password) : api.login(org.trim(), user, password)));
   };
   const byPasskey = async () => {
     if (link) {
@@ -66,10 +67,23 @@ export function SignIn({ link, done }: { link?: string; done: () => void }) {
             {passkeys ? ", or a passkey" : ""}; the user is <b>admin</b>.
           </p>
         ) : (
-          <label>
-            User
-            <input value={user} onChange={(e) => setUser(e.target.value)} autoComplete="username" required />
-          </label>
+          <>
+            {options.data?.orgs ? (
+              <label>
+                Organisation
+                <input
+                  value={org}
+                  onChange={(e) => setOrg(e.target.value)}
+                  autoComplete="organization"
+                  placeholder="empty: the one that runs this Vigil"
+                />
+              </label>
+            ) : null}
+            <label>
+              User
+              <input value={user} onChange={(e) => setUser(e.target.value)} autoComplete="username" required />
+            </label>
+          </>
         )}
         <label>
           Password
