@@ -89,11 +89,19 @@ func TestAlertList(t *testing.T) {
 			t.Errorf("%s: %d alerts, want %d", what, len(ids), c.want)
 		}
 	}
+	n := 0
+	still, err := st.CountAlerts(t.Context(), "main", schema.AlertOpen)
+	for _, c := range still {
+		n += c.Count
+	}
+	if err != nil || n != len(open) { // the one that was created twice is one
+		t.Errorf("%d open alerts are counted, there are %d: %v", n, len(open), err)
+	}
 	counts, err := st.CountAlerts(t.Context(), "main", schema.AlertClosed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
+	n = 0
 	for _, c := range counts {
 		n += c.Count
 	}

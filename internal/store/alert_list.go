@@ -106,10 +106,13 @@ type RuleCount struct {
 	Count       int
 }
 
-// CountAlerts counts the alerts in a status by rule and severity.
+// CountAlerts counts the alerts in a status by rule and severity: of `alerts` itself, because
+// the list may hold one twice.
 func (s *Store) CountAlerts(ctx context.Context, org string, status schema.AlertStatus) ([]RuleCount, error) {
 	var out []RuleCount
-	err := s.each(ctx, `SELECT rule, severity, any(title), toInt64(count()) FROM alert_list FINAL WHERE org = {org:String} AND status = {status:String} GROUP BY rule, severity ORDER BY rule, severity`,
+	err := s.each(ctx, `SELECT rule, severity, title, n FROM (
+  SELECT rule, severity, toInt64(count()) AS n FROM alerts FINAL WHERE org = {org:String} AND status = {status:String} GROUP BY rule, severity) AS counted
+LEFT JOIN (SELECT rule, any(title) AS title FROM alert_list WHERE org = {org:String} GROUP BY rule) AS named USING (rule) ORDER BY rule, severity`,
 		P{"org": org, "status": string(status)}, func(r driver.Rows) error {
 			var c RuleCount
 			var severity string
